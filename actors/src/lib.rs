@@ -1,0 +1,3 @@
+//! Fabric's supervision tree, what it decides with, and the ports it needs.
+
+pub mod port;

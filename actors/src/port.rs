@@ -1,0 +1,19 @@
+//! What the tree needs from outside, as traits: the broker, its lanes, the control plane, HTTP and the time of day.
+//!
+//! The documentation of these traits *is* the contract; the conformance suite in `tests/` states it as code and runs
+//! against every adapter. Futures are boxed because ports are shared as `Arc<dyn …>`: one allocation a call is
+//! nothing beside an HTTP request.
+
+pub mod broker;
+pub mod clock;
+pub mod control;
+pub mod invoker;
+pub mod lane;
+
+pub use broker::Broker;
+pub use clock::Clock;
+pub use control::Control;
+pub use futures_util::future::BoxFuture;
+pub use futures_util::stream::BoxStream;
+pub use invoker::Invoker;
+pub use lane::{Delivery, Lane, Lease};

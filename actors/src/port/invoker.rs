@@ -1,0 +1,102 @@
+//! One HTTP request to a function or a callback receiver.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use proto::outcome::Reply;
+use url::Url;
+
+use super::BoxFuture;
+
+/// Sends a request and reads the answer.
+pub trait Invoker: Send + Sync + 'static {
+    /// One attempt: no retry, no queueing. Dropping the future aborts the request.
+    ///
+    /// # Errors
+    /// [`Error`] if there was no complete answer.
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, Error>>;
+}
+
+/// Where an invocation goes, and so by which rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A function's own URL, path and query included: trusted, because an operator registered it.
+    Function(Url),
+    /// A caller's callback URL: redirects are followed with method and body kept, and addresses inside the network
+    /// are refused unless the configuration allows them.
+    Callback(Url),
+}
+
+/// A request to be sent.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Where to.
+    pub destination: Destination,
+    /// The method.
+    pub method: Method,
+    /// The headers, hop-by-hop ones already dropped.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// How long it may take, from now to the last byte of the answer.
+    pub timeout: Duration,
+    /// How much of the answer's body is wanted, in bytes; none of it if absent. A body that is longer is read and
+    /// thrown away.
+    pub keep: Option<usize>,
+}
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, if it was wanted and was not too long.
+    pub body: Bytes,
+    /// How long the body was, if it was wanted and too long.
+    pub omitted: Option<u64>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody listens there: nothing was sent.
+    #[error("connection refused by {0}")]
+    Refused(String),
+    /// It took too long.
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+    /// The connection broke, or the answer was not HTTP.
+    #[error("{what}: {source}")]
+    Broken {
+        /// What was being done.
+        what: &'static str,
+        /// The cause.
+        source: super::broker::Cause,
+    },
+    /// The destination is not allowed.
+    #[error("{0}")]
+    Forbidden(String),
+}
+
+impl Error {
+    /// What this means for the outcome.
+    #[must_use]
+    pub fn reply(&self) -> Reply<'static> {
+        match self {
+            Self::Refused(_) => Reply::Refused,
+            Self::TimedOut(_) | Self::Broken { .. } | Self::Forbidden(_) => Reply::Broken,
+        }
+    }
+
+    /// The status that stands for it where a status must be shown: 504 after a time-out, else 503.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}

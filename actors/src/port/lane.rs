@@ -1,0 +1,83 @@
+//! One function's line of ready messages, and the lease on a message taken from it.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::LaneKey;
+
+use super::broker::Error;
+use super::{BoxFuture, BoxStream};
+
+/// The line of one function, as one worker sees it.
+pub trait Lane: Send + Sync {
+    /// Takes up to `max` messages, oldest first; each is leased to the caller from the moment it is yielded.
+    ///
+    /// If messages are waiting, yields those that are, up to `max`, and ends. If none is (or the lane's limit of
+    /// leases is reached), waits up to `wait` for the first, and ends soon after it. An error ends the stream.
+    ///
+    /// Dropping the stream gives back at once whatever was sent for it and not yielded, as far as that is possible;
+    /// the rest comes back when its lease ends.
+    fn pull(&self, max: NonZeroU32, wait: Duration) -> BoxStream<'static, Result<Delivery, Error>>;
+
+    /// Changes how many messages may be leased at once, all holders together; holds for what is taken from now on.
+    ///
+    /// # Errors
+    /// [`Error::Away`], [`Error::Refused`].
+    fn set_limit(&self, limit: Option<NonZeroU32>) -> BoxFuture<'_, Result<(), Error>>;
+}
+
+/// A leased message.
+#[derive(Clone)]
+pub struct Delivery {
+    /// The lane it belongs to.
+    pub lane: LaneKey,
+    /// The id it was stored with.
+    pub id: String,
+    /// Its bytes.
+    pub payload: Bytes,
+    /// How often it has been delivered, this time included.
+    pub deliveries: u32,
+    /// How many messages waited in the lane behind it when it was taken.
+    pub behind: u64,
+    /// The lease on it.
+    pub lease: Arc<dyn Lease>,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("lane", &format_args!("{}", self.lane))
+            .field("id", &self.id)
+            .field("deliveries", &self.deliveries)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The right to work on a message for a while.
+///
+/// A broker need not fence: after a lease has run out, an `ack` may settle somebody else's delivery of the same
+/// message. Whoever holds a lease must therefore stop, and settle nothing, once it could not extend it in time.
+pub trait Lease: Send + Sync {
+    /// Forgets the message for good; answers when that is durable. Everything that follows from the message must be
+    /// stored before.
+    ///
+    /// # Errors
+    /// [`Error::Away`]: it may come again. [`Error::Refused`]: the lease is known to have run out.
+    fn ack(&self) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Begins the lease anew; answers when the broker has confirmed it.
+    ///
+    /// # Errors
+    /// [`Error::Away`]: the old end still holds. [`Error::Refused`]: the lease is known to have run out.
+    fn extend(&self) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Puts the message back, for anybody to take after `delay`; without one, at once and before younger messages.
+    /// While it waits out a delay it counts against the lane's limit, so long waits belong into a schedule.
+    ///
+    /// # Errors
+    /// [`Error::Away`]: it comes again when the lease ends. [`Error::Refused`]: it has already.
+    fn give_back(&self, delay: Option<Duration>) -> BoxFuture<'_, Result<(), Error>>;
+}

@@ -1,0 +1,1 @@
+//! The program: command line, gateway, and the adapters for the ports of the supervision tree.

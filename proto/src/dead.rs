@@ -1,0 +1,102 @@
+//! A dead letter: the whole message, why nobody will try it again, and when that was decided.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{LaneKey, Timestamp};
+
+/// Why a call is dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// It used up its attempts.
+    Exhausted,
+    /// It grew too old.
+    TooOld,
+    /// Its bytes are not a call.
+    Undecodable,
+    /// It was delivered again and again and no worker lived to tell what came of it.
+    Poison,
+}
+
+/// A message that was taken out of its lane for good, kept as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dead {
+    /// The lane it lay in.
+    pub lane: LaneKey,
+    /// Why it is dead.
+    pub reason: Reason,
+    /// What the last attempt said.
+    pub detail: String,
+    /// When it was declared dead.
+    pub at: Timestamp,
+    /// The message, byte for byte.
+    pub payload: Bytes,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire<'a> {
+    queue: crate::Queue,
+    function: crate::Function,
+    reason: Reason,
+    detail: String,
+    at: Timestamp,
+    #[serde(borrow)]
+    payload: &'a serde_bytes::Bytes,
+}
+
+/// Why bytes are not a dead letter.
+#[derive(Debug, thiserror::Error)]
+#[error("not a dead letter: {0}")]
+pub struct Error(#[from] rmp_serde::decode::Error);
+
+impl Dead {
+    /// The letter as MessagePack, fields named.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let wire = Wire {
+            queue: self.lane.queue.clone(),
+            function: self.lane.function.clone(),
+            reason: self.reason,
+            detail: self.detail.clone(),
+            at: self.at,
+            payload: serde_bytes::Bytes::new(&self.payload),
+        };
+        #[expect(clippy::expect_used, reason = "writing to memory cannot fail and every field is serialisable")]
+        rmp_serde::to_vec_named(&wire).expect("a dead letter is serialisable").into()
+    }
+
+    /// The letter in `bytes`; its payload shares their memory.
+    ///
+    /// # Errors
+    /// [`Error`] if they are not one.
+    pub fn decode(bytes: &Bytes) -> Result<Self, Error> {
+        let wire: Wire<'_> = rmp_serde::from_slice(bytes)?;
+        Ok(Self {
+            lane: LaneKey::new(wire.queue, wire.function),
+            reason: wire.reason,
+            detail: wire.detail,
+            at: wire.at,
+            payload: bytes.slice_ref(wire.payload),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Function, Queue};
+
+    #[test]
+    fn keeps_the_message_byte_for_byte() {
+        let dead = Dead {
+            lane: LaneKey::new(Queue::default(), Function::parse("f").unwrap()),
+            reason: Reason::Undecodable,
+            detail: "not a call".into(),
+            at: Timestamp::from_unix_nanos(7),
+            payload: Bytes::from_static(b"\xff\x00{"),
+        };
+        assert_eq!(Dead::decode(&dead.encode()).unwrap(), dead);
+        assert!(Dead::decode(&Bytes::from_static(b"\xff")).is_err());
+    }
+}

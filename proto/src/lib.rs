@@ -1,0 +1,50 @@
+//! The words of Fabric and their pure rules.
+//!
+//! ```text
+//! POST /async-function/resize.acme ──► Call ──encode──► bytes on fabric.ready.default.0.acme.resize
+//!                                                            │
+//!                function ◄── request + X-Call-Id ── decode ◄┘
+//!                   │
+//!                   └─ status ──► outcome::classify ──► succeeded │ retry (retry::wait) │ failed
+//! ```
+//!
+//! Nothing here performs I/O, reads a clock, draws a random number or knows tokio: every rule is a function of
+//! its arguments, so a property test can state what it promises.
+//!
+//! # Example
+//!
+//! ```
+//! use proto::{Call, CallId, Function, Request, Timestamp, codec};
+//!
+//! let call = Call::new(
+//!     CallId::parse("order-17")?,
+//!     Function::parse("resize.acme")?,
+//!     Timestamp::from_unix_nanos(1_790_000_000_000_000_000),
+//!     Request { path: "/thumb".into(), body: "a picture".into(), ..Request::default() },
+//! );
+//! let bytes = codec::encode(&call);
+//! assert_eq!(codec::decode(&bytes)?, call);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod annotation;
+pub mod call;
+pub mod callback;
+pub mod codec;
+pub mod dead;
+pub mod header;
+pub mod name;
+pub mod outcome;
+pub mod refusal;
+pub mod retry;
+pub mod spec;
+pub mod subject;
+pub mod time;
+
+pub use call::{Call, Request, Target};
+pub use dead::Dead;
+pub use name::{CallId, Function, LaneKey, Namespace, Queue};
+pub use outcome::Outcome;
+pub use refusal::Refusal;
+pub use spec::FunctionSpec;
+pub use time::Timestamp;

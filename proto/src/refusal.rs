@@ -1,0 +1,112 @@
+//! Every way to say no: one status, one code for programs, one sentence for people.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::{Function, name, spec};
+
+/// A request that was not taken, and nothing of it kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The path leads nowhere.
+    #[error("no such path; calls go to /async-function/<name> or /function/<name>")]
+    NoRoute,
+    /// The path takes other methods.
+    #[error("this path takes {allow} only")]
+    Method {
+        /// The value of `Allow`.
+        allow: &'static str,
+    },
+    /// A name in the request is not one.
+    #[error("{0}")]
+    Name(#[from] name::Error),
+    /// A header, the query or the body cannot be read.
+    #[error("{0}")]
+    Malformed(String),
+    /// The function's specification is not usable.
+    #[error("{0}")]
+    Spec(#[from] spec::Error),
+    /// Nobody registered the function.
+    #[error("function {0} is not registered; PUT /system/functions registers it")]
+    UnknownFunction(Function),
+    /// The body, or the body and headers together, are larger than a message may be.
+    #[error("the request is larger than the {limit} bytes that a call may have")]
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+    /// A backlog quota is used up.
+    #[error("{scope} holds as many calls as its quota allows; try again later")]
+    BacklogFull {
+        /// Whose quota: the queue or the function.
+        scope: String,
+    },
+    /// The broker cannot be reached or did not answer in time; whether it stored the call is not known.
+    #[error("the broker did not confirm the call; repeat it with the same X-Call-Id to be safe from running it twice")]
+    BrokerAway,
+    /// The broker has no room on disk.
+    #[error("the broker has no storage left")]
+    StorageFull,
+    /// This process is shutting down.
+    #[error("this gateway is shutting down; another one will take the call")]
+    Draining,
+    /// The function cannot be reached (synchronous calls only).
+    #[error("function {0} cannot be reached: {1}")]
+    Unreachable(Function, String),
+    /// The function did not answer in time (synchronous calls only).
+    #[error("function {0} did not answer within {1:?}")]
+    TimedOut(Function, Duration),
+    /// Something changed since it was read.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+impl Refusal {
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NoRoute | Self::UnknownFunction(_) => StatusCode::NOT_FOUND,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Name(_) | Self::Malformed(_) | Self::Spec(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BacklogFull { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::BrokerAway | Self::StorageFull | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreachable(..) => StatusCode::BAD_GATEWAY,
+            Self::TimedOut(..) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+        }
+    }
+
+    /// The word that programs compare.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoRoute => "no_route",
+            Self::Method { .. } => "method_not_allowed",
+            Self::Name(_) => "bad_name",
+            Self::Malformed(_) => "bad_request",
+            Self::Spec(_) => "bad_spec",
+            Self::UnknownFunction(_) => "unknown_function",
+            Self::TooLarge { .. } => "too_large",
+            Self::BacklogFull { .. } => "backlog_full",
+            Self::BrokerAway => "broker_away",
+            Self::StorageFull => "storage_full",
+            Self::Draining => "draining",
+            Self::Unreachable(..) => "unreachable",
+            Self::TimedOut(..) => "timed_out",
+            Self::Conflict(_) => "conflict",
+        }
+    }
+
+    /// What to send as `Retry-After`: the same request may be taken then.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::BacklogFull { .. } | Self::BrokerAway | Self::Draining => Some(Duration::from_secs(1)),
+            Self::StorageFull => Some(Duration::from_secs(10)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What is known about a function: the deployment as OpenFaaS's API takes it, and what its annotations mean.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{Function, LaneKey, Namespace, Queue, annotation, name, retry};
+
+/// Why a deployment is not usable: which field, what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// `service` or `namespace` is not a name.
+    #[error("{0}")]
+    Name(#[from] name::Error),
+    /// An annotation that begins with `fabric.` and means nothing.
+    #[error("annotation {0} is not known; known are {known}", known = annotation::KNOWN.join(", "))]
+    UnknownAnnotation(String),
+    /// An annotation whose value cannot be read.
+    #[error("annotation {annotation} is {value:?}: {why}")]
+    Annotation {
+        /// Which.
+        annotation: &'static str,
+        /// Its value.
+        value: String,
+        /// What it should be.
+        why: String,
+    },
+    /// Nothing says where the function is.
+    #[error("annotation fabric.upstream is missing: the URL at which the function answers")]
+    NoUpstream,
+}
+
+/// OpenFaaS's `FunctionDeployment`, the body of `POST` and `PUT /system/functions`. It is kept as it came; fields
+/// that mean nothing here (the image, the limits of a container) are given back when the function is described.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "OpenFaaS's own names, documented there")]
+pub struct Deployment {
+    pub service: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub image: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env_process: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env_vars: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, String>,
+    #[serde(default)]
+    pub read_only_root_filesystem: bool,
+}
+
+impl Deployment {
+    /// The function that is deployed.
+    ///
+    /// # Errors
+    /// [`name::Error`] if `service` or `namespace` is not a DNS label.
+    pub fn function(&self) -> Result<Function, name::Error> {
+        let namespace = match self.namespace.as_deref() {
+            None | Some("") => Namespace::default(),
+            Some(namespace) => Namespace::parse(namespace)?,
+        };
+        Function::new(&self.service, namespace)
+    }
+}
+
+/// A function, ready to be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionSpec {
+    /// Its name.
+    pub function: Function,
+    /// The queue its calls wait in.
+    pub queue: Queue,
+    /// The base URLs at which it answers; never empty.
+    pub upstreams: Vec<Url>,
+    /// How many of its calls may run at once in the whole cluster; unlimited if absent.
+    pub concurrency: Option<NonZeroU32>,
+    /// How many calls each upstream takes at once.
+    pub slots: Option<NonZeroU32>,
+    /// How many calls may start in a second in the whole cluster.
+    pub rate: Option<Rate>,
+    /// Its share among the functions of its namespace.
+    pub weight: NonZeroU32,
+    /// How long a call may run.
+    pub timeout: Duration,
+    /// How its calls are retried.
+    pub retry: retry::Policy,
+    /// The deployment it was read from.
+    pub deployment: Deployment,
+}
+
+/// How long a function may run unless `fabric.timeout` says otherwise; OpenFaaS's `upstream_timeout`.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+
+impl FunctionSpec {
+    /// Reads a deployment.
+    ///
+    /// # Errors
+    /// [`Error`] names the first field that cannot be used.
+    pub fn compile(deployment: Deployment) -> Result<Self, Error> {
+        annotation::check_names(&deployment.annotations)?;
+        let read = annotation::Reader::new(&deployment.annotations);
+        Ok(Self {
+            function: deployment.function()?,
+            queue: read.queue()?,
+            upstreams: read.upstreams()?,
+            concurrency: read.count(annotation::CONCURRENCY)?,
+            slots: read.count(annotation::SLOTS)?,
+            rate: read.rate()?,
+            weight: read.count(annotation::WEIGHT)?.unwrap_or(NonZeroU32::MIN),
+            timeout: read.duration(annotation::TIMEOUT)?.unwrap_or(TIMEOUT_DEFAULT),
+            retry: read.retry()?,
+            deployment,
+        })
+    }
+
+    /// A function at one URL, everything else at its default.
+    ///
+    /// # Errors
+    /// [`Error`] if `upstream` is not a URL that can be called.
+    pub fn at(function: &Function, upstream: &str) -> Result<Self, Error> {
+        Self::compile(Deployment {
+            service: function.name().into(),
+            namespace: Some(function.namespace().to_string()),
+            annotations: BTreeMap::from([(annotation::UPSTREAM.into(), upstream.into())]),
+            ..Deployment::default()
+        })
+    }
+
+    /// Where its calls wait.
+    #[must_use]
+    pub fn lane(&self) -> LaneKey {
+        LaneKey::new(self.queue.clone(), self.function.clone())
+    }
+}
+
+/// So many in so long: `100/s`, `600/m`, `5/h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub count: NonZeroU32,
+    /// In how long.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// Reads `count/s`, `count/m` or `count/h`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (count, unit) = text.split_once('/')?;
+        let per = match unit.trim() {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            _ => return None,
+        };
+        Some(Self { count: count.trim().parse().ok()?, per: Duration::from_secs(per) })
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self.per.as_secs() {
+            1 => "s",
+            60 => "m",
+            _ => "h",
+        };
+        write!(f, "{}/{unit}", self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment(annotations: &[(&str, &str)]) -> Deployment {
+        let mut annotations: BTreeMap<_, _> =
+            annotations.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        annotations.entry(annotation::UPSTREAM.into()).or_insert_with(|| "http://127.0.0.1:1".into());
+        Deployment { service: "env".into(), annotations, ..Deployment::default() }
+    }
+
+    #[test]
+    fn what_faas_cli_sends_is_understood() {
+        let json = r#"{"service":"env","image":"ghcr.io/openfaas/alpine:latest","envProcess":"env","labels":{"x":"y"},
+            "annotations":{"com.openfaas.queue":"q1","fabric.upstream":"http://env:8080"}}"#;
+        let spec = FunctionSpec::compile(serde_json::from_str(json).unwrap()).unwrap();
+        assert_eq!(spec.function.to_string(), "env.openfaas-fn");
+        assert_eq!(spec.lane().to_string(), "q1/env.openfaas-fn");
+        let back: Deployment = serde_json::from_value(serde_json::to_value(&spec.deployment).unwrap()).unwrap();
+        assert_eq!(back, spec.deployment);
+    }
+
+    #[test]
+    fn every_annotation_is_read() {
+        let spec = FunctionSpec::compile(deployment(&[
+            ("fabric.upstream", "http://a:1, dns+http://b:2/base"),
+            ("fabric.slots", "5"),
+            ("fabric.concurrency", "50"),
+            ("fabric.rate", "100/s"),
+            ("fabric.timeout", "1h30m"),
+            ("fabric.weight", "3"),
+            ("com.openfaas.retry.attempts", "4"),
+            ("com.openfaas.retry.codes", "429, 503"),
+            ("com.openfaas.retry.min_wait", "10s"),
+            ("com.openfaas.retry.max_wait", "1m"),
+        ]))
+        .unwrap();
+        assert_eq!(spec.upstreams.iter().map(Url::as_str).collect::<Vec<_>>(), ["http://a:1/", "http://b:2/base"]);
+        assert_eq!(spec.concurrency.map(NonZeroU32::get), Some(50));
+        assert_eq!(spec.slots.map(NonZeroU32::get), Some(5));
+        assert_eq!(spec.rate.unwrap().to_string(), "100/s");
+        assert_eq!(spec.weight.get(), 3);
+        assert_eq!(spec.timeout, Duration::from_secs(90 * 60));
+        assert_eq!((spec.retry.attempts, spec.retry.codes), (4, vec![429, 503]));
+        assert_eq!((spec.retry.base, spec.retry.cap), (Duration::from_secs(10), Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        for (name, value) in [
+            ("fabric.upstream", "ftp://x"),
+            ("fabric.upstream", "x"),
+            ("fabric.upstream", ","),
+            ("fabric.concurrency", "0"),
+            ("fabric.concurrency", "many"),
+            ("fabric.slots", "-1"),
+            ("fabric.rate", "100"),
+            ("fabric.rate", "0/s"),
+            ("fabric.timeout", "60"),
+            ("fabric.timeout", "0s"),
+            ("com.openfaas.queue", "Not A Queue"),
+            ("com.openfaas.queue", "callbacks"),
+            ("com.openfaas.retry.codes", "42"),
+            ("com.openfaas.retry.attempts", "0"),
+            ("fabric.concurency", "5"),
+        ] {
+            let error = FunctionSpec::compile(deployment(&[(name, value)])).unwrap_err();
+            assert!(error.to_string().contains(name), "{name}={value}: {error}");
+        }
+        let nowhere = Deployment { service: "env".into(), ..Deployment::default() };
+        assert_eq!(FunctionSpec::compile(nowhere), Err(Error::NoUpstream));
+    }
+}

@@ -1,0 +1,3 @@
+//! Behaviour that crosses crates: a module for each promise.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The harness: processes, brokers and functions for the behaviours in `it/`.
