@@ -110,6 +110,21 @@ impl Default for Terms {
     }
 }
 
+/// How much may wait. A publish over a quota is refused, and nothing that waits is dropped for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Messages in one queue, waiting and leased.
+    pub queue: u64,
+    /// Messages of one function in a queue, waiting and leased.
+    pub function: u64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { queue: 1_000_000, function: 500_000 }
+    }
+}
+
 /// One function's messages in a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backlog {
