@@ -1,3 +1,14 @@
 //! Fabric's supervision tree, what it decides with, and the ports it needs.
 
+pub mod call;
+pub mod demand;
+pub mod directory;
+pub mod drain;
+pub mod flight;
+pub mod lease;
+pub mod permit;
 pub mod port;
+pub mod pull;
+pub mod supervision;
+pub mod tree;
+pub mod view;

@@ -1,0 +1,56 @@
+//! One call in hand: what a subscriber's task does with a message it was given.
+//!
+//! ```text
+//! decode ─► attempt ─► plan (pure) ─► settle: store what follows, then ack ─► report
+//! ```
+
+pub mod attempt;
+pub mod plan;
+pub mod report;
+pub mod run;
+pub mod settle;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::directory::Directory;
+use crate::port::{Broker, Clock, Invoker};
+
+/// What a call needs to be run: shared by all calls of a worker.
+pub struct Desk {
+    /// Where what follows is stored.
+    pub broker: Arc<dyn Broker>,
+    /// What sends the requests.
+    pub invoker: Arc<dyn Invoker>,
+    /// The time of day, for due times and records.
+    pub clock: Arc<dyn Clock>,
+    /// The functions.
+    pub directory: watch::Receiver<Arc<Directory>>,
+    /// How callbacks are delivered.
+    pub callbacks: Callbacks,
+    /// Which of several upstreams is next.
+    pub rotation: AtomicUsize,
+}
+
+/// How callbacks are delivered.
+#[derive(Clone, Debug)]
+pub struct Callbacks {
+    /// How long a receiver may take.
+    pub timeout: Duration,
+    /// How deliveries are retried.
+    pub retry: proto::retry::Policy,
+    /// How many deliveries to one host may run at once in the whole cluster.
+    pub per_host: std::num::NonZeroU32,
+}
+
+impl Default for Callbacks {
+    fn default() -> Self {
+        // Whatever a receiver answers but success may pass: it is its operator, not its caller, who mends it.
+        let retry = proto::retry::Policy { codes: (300..=599).collect(), ..proto::retry::Policy::default() };
+        let per_host = std::num::NonZeroU32::MIN.saturating_add(63);
+        Self { timeout: Duration::from_secs(30), retry, per_host }
+    }
+}

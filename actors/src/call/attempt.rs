@@ -1,0 +1,147 @@
+//! One attempt: the request as the function or the receiver gets it, and what came back.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use proto::header::{X_ATTEMPT, X_CALL_ID, X_START_TIME};
+use proto::outcome::{Reply, classify, retry_after};
+use proto::{Call, FunctionSpec, Outcome, Target, callback, retry};
+use tokio::time::Instant;
+use url::Url;
+
+use super::Desk;
+use crate::port::invoker::{Answer, Destination, Error, Invocation};
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub struct Attempt {
+    /// How it is read.
+    pub outcome: Outcome,
+    /// What the function asked for.
+    pub retry_after: Option<Duration>,
+    /// What would go to the callback if this were the end.
+    pub result: callback::Result,
+    /// One line for people: a status, or what went wrong.
+    pub detail: String,
+}
+
+/// What is left of a message for its headers when a result is put into it.
+const ROOM_FOR_HEADERS: usize = 64 * 1024;
+
+impl Desk {
+    /// Tries the call once.
+    pub async fn attempt(&self, call: &Call) -> Attempt {
+        let started = Instant::now();
+        let (answer, codes) = match &call.target {
+            Target::Url(url) => (self.deliver(call, url).await, self.callbacks.retry.codes.clone()),
+            Target::Function => match self.spec(call) {
+                Some(spec) => (self.invoke(call, &spec).await, spec.retry.codes.clone()),
+                None => (Err(Error::Refused("a function that is not registered".into())), Vec::new()),
+            },
+        };
+        self.read(answer, &codes, started.elapsed())
+    }
+
+    /// How the call is retried.
+    #[must_use]
+    pub fn retry_policy(&self, call: &Call) -> retry::Policy {
+        match &call.target {
+            Target::Url(_) => self.callbacks.retry.clone(),
+            Target::Function => self.spec(call).map(|spec| spec.retry.clone()).unwrap_or_default(),
+        }
+    }
+
+    fn spec(&self, call: &Call) -> Option<std::sync::Arc<FunctionSpec>> {
+        self.directory.borrow().get(&call.function).cloned()
+    }
+
+    async fn invoke(&self, call: &Call, spec: &FunctionSpec) -> Result<Answer, Error> {
+        let turn = self.rotation.fetch_add(1, Ordering::Relaxed) % spec.upstreams.len().max(1);
+        let Some(upstream) = spec.upstreams.get(turn) else {
+            return Err(Error::Refused("a function without an upstream".into()));
+        };
+        let mut headers = call.request.headers.clone();
+        headers.insert(X_CALL_ID, text(&call.id));
+        headers.insert(X_ATTEMPT, text(call.next_attempt()));
+        headers.insert(X_START_TIME, text(call.accepted_at.unix_nanos()));
+        let keep = call.callback.is_some().then(|| self.broker.payload_len_max().saturating_sub(ROOM_FOR_HEADERS));
+        let url = request_url(upstream, &call.request.path, call.request.query.as_deref());
+        self.send(call, Destination::Function(url), headers, spec.timeout, keep).await
+    }
+
+    async fn deliver(&self, call: &Call, url: &str) -> Result<Answer, Error> {
+        let url = Url::parse(url).map_err(|error| Error::Forbidden(format!("callback URL: {error}")))?;
+        let headers = call.request.headers.clone();
+        self.send(call, Destination::Callback(url), headers, self.callbacks.timeout, None).await
+    }
+
+    async fn send(
+        &self,
+        call: &Call,
+        destination: Destination,
+        headers: HeaderMap,
+        timeout: Duration,
+        keep: Option<usize>,
+    ) -> Result<Answer, Error> {
+        let request = &call.request;
+        let (method, body) = (request.method.clone(), request.body.clone());
+        self.invoker.invoke(Invocation { destination, method, headers, body, timeout, keep }).await
+    }
+
+    fn read(&self, answer: Result<Answer, Error>, codes: &[u16], duration: Duration) -> Attempt {
+        match answer {
+            Ok(Answer { status, headers, body, omitted }) => {
+                let reply = Reply::Answered(status, &headers);
+                Attempt {
+                    outcome: classify(reply, codes),
+                    retry_after: retry_after(reply, self.clock.now()),
+                    detail: format!("status {status}"),
+                    result: callback::Result { status, headers, body, omitted, duration },
+                }
+            }
+            Err(error) => Attempt {
+                outcome: classify(error.reply(), codes),
+                retry_after: None,
+                detail: error.to_string(),
+                result: unanswered(error.status(), duration),
+            },
+        }
+    }
+}
+
+fn unanswered(status: StatusCode, duration: Duration) -> callback::Result {
+    callback::Result { status, headers: HeaderMap::new(), body: bytes::Bytes::new(), omitted: None, duration }
+}
+
+/// The upstream's URL with the call's path below its own, and the call's query.
+fn request_url(upstream: &Url, path: &str, query: Option<&str>) -> Url {
+    let mut url = upstream.clone();
+    if !path.is_empty() {
+        let base = upstream.path().trim_end_matches('/');
+        url.set_path(&format!("{base}{path}"));
+    }
+    if query.is_some() {
+        url.set_query(query);
+    }
+    url
+}
+
+/// Numbers and ids are always visible ASCII, and so always header values.
+fn text(value: impl std::fmt::Display) -> HeaderValue {
+    HeaderValue::from_str(&value.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_goes_below_the_upstreams_own() {
+        let url = |upstream: &str, path, query| request_url(&Url::parse(upstream).unwrap(), path, query).to_string();
+        assert_eq!(url("http://f:1", "", None), "http://f:1/");
+        assert_eq!(url("http://f:1/base/", "/a%2Fb", Some("q=1&r")), "http://f:1/base/a%2Fb?q=1&r");
+        assert_eq!(url("http://f:1/base", "/", None), "http://f:1/base/");
+        assert_eq!(url("http://f:1/base?keep=1", "", None), "http://f:1/base?keep=1");
+    }
+}

@@ -1,0 +1,91 @@
+//! The guard that tells the subscriber what became of a call, whatever becomes of its task.
+
+use std::sync::Arc;
+
+use crate::permit::Permits;
+
+/// How a call left its task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// What followed is stored and the message is gone from its lane.
+    Settled,
+    /// The task panicked, was aborted, or could not settle: the message is still leased.
+    Unsettled,
+}
+
+/// A finished call, told to its subscriber.
+#[derive(Debug)]
+pub struct Done {
+    /// Which.
+    pub key: u64,
+    /// How.
+    pub ended: Ended,
+    /// The permit it ran by.
+    pub permit: Permits,
+}
+
+/// Tells [`Done`] exactly once: when finished, or when dropped by a panic or an abort.
+///
+/// It reports to the incarnation of the subscriber that made it. If that one is gone the report is dropped, and the
+/// permit in it goes home.
+#[must_use]
+pub struct Report {
+    done: Option<Done>,
+    tell: Arc<dyn Fn(Done) + Send + Sync>,
+}
+
+impl Report {
+    /// For one call.
+    pub fn new(key: u64, permit: Permits, tell: Arc<dyn Fn(Done) + Send + Sync>) -> Self {
+        Self { done: Some(Done { key, ended: Ended::Unsettled, permit }), tell }
+    }
+
+    /// The call ended like this. Takes `self`: a task that only set a field would, by Rust's precise captures,
+    /// capture that field alone and drop the guard before it ran.
+    pub fn finish(mut self, ended: Ended) {
+        if let Some(done) = &mut self.done {
+            done.ended = ended;
+        }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            (self.tell)(done);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tells_once_however_the_task_ends() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let report = |key| {
+            let told = told.clone();
+            let tell: Arc<dyn Fn(Done) + Send + Sync> =
+                Arc::new(move |done: Done| told.lock().unwrap().push((done.key, done.ended)));
+            Report::new(key, Permits::new(0, Arc::new(|_| ())), tell)
+        };
+        let (finished, panicked, aborted) = (report(1), report(2), report(3));
+        tokio::spawn(async move { finished.finish(Ended::Settled) }).await.unwrap();
+        let panic = tokio::spawn(async move {
+            let _guard = panicked;
+            panic!("as a bug would");
+        });
+        panic.await.unwrap_err();
+        let abort = tokio::spawn(async move {
+            let _guard = aborted;
+            std::future::pending::<()>().await;
+        });
+        abort.abort();
+        abort.await.unwrap_err();
+        let told = told.lock().unwrap().clone();
+        assert_eq!(told, [(1, Ended::Settled), (2, Ended::Unsettled), (3, Ended::Unsettled)]);
+    }
+}

@@ -1,0 +1,43 @@
+//! A call from delivery to report, in one piece.
+
+use rand::Rng;
+
+use super::Desk;
+use super::plan::plan;
+use super::report::{Ended, Report};
+use crate::port::{Delivery, broker};
+
+/// Runs a delivered call and reports what became of it. Dropping the future at any point leaves the message leased
+/// and reports [`Ended::Unsettled`].
+pub async fn run(desk: &Desk, delivery: Delivery, report: Report) {
+    match handle(desk, &delivery).await {
+        Ok(()) => report.finish(Ended::Settled),
+        Err(error) => {
+            tracing::error!(lane = %delivery.lane, message = %delivery.id, %error, "a call could not be settled");
+            report.finish(Ended::Unsettled);
+        }
+    }
+}
+
+async fn handle(desk: &Desk, delivery: &Delivery) -> Result<(), broker::Error> {
+    let call = match proto::codec::decode(&delivery.payload) {
+        Ok(call) => call,
+        Err(error) => {
+            tracing::warn!(lane = %delivery.lane, message = %delivery.id, %error, "a message that is no call is dead");
+            return desk.settle_undecodable(delivery, error.to_string()).await;
+        }
+    };
+    let attempt = desk.attempt(&call).await;
+    tracing::debug!(
+        call = %call.id,
+        lane = %delivery.lane,
+        attempt = call.next_attempt(),
+        outcome = ?attempt.outcome,
+        detail = attempt.detail,
+        seconds = attempt.result.duration.as_secs_f64(),
+        "attempted"
+    );
+    let policy = desk.retry_policy(&call);
+    let luck = rand::rng().random();
+    desk.settle(delivery, plan(&delivery.lane, call, attempt, &policy, desk.clock.now(), luck)).await
+}

@@ -1,0 +1,170 @@
+//! The calls in flight of one subscriber: a task and a lease each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, timeout};
+
+use crate::call::report::{Done, Report};
+use crate::call::{Desk, run};
+use crate::lease::{Ring, Schedule};
+use crate::permit::Permits;
+use crate::port::broker::Error;
+use crate::port::{Delivery, Lease};
+
+/// How long messages may take to be given back before that is left to the end of their leases.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
+
+/// Every call in flight, by a key of its own. The tasks belong to the caller's [`JoinSet`], and die with it.
+pub struct Flights {
+    calls: HashMap<u64, Flight>,
+    ring: Ring,
+    schedule: Schedule,
+    last_key: u64,
+}
+
+struct Flight {
+    lease: Arc<dyn Lease>,
+    task: AbortHandle,
+}
+
+impl Flights {
+    /// None yet; leases will last as long as `lease`.
+    #[must_use]
+    pub fn new(lease: Duration) -> Self {
+        Self { calls: HashMap::new(), ring: Ring::default(), schedule: Schedule { lease }, last_key: 0 }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// How often [`overdue`](Self::lose_overdue) and [`due`](Self::due) must be looked at.
+    #[must_use]
+    pub fn beat(&self) -> Duration {
+        self.schedule.beat()
+    }
+
+    /// Starts a call whose message was taken at `now`; `tell` hears of its end.
+    pub fn launch(
+        &mut self,
+        tasks: &mut JoinSet<()>,
+        desk: &Arc<Desk>,
+        (delivery, permit): (Delivery, Permits),
+        now: Instant,
+        tell: &Arc<dyn Fn(Done) + Send + Sync>,
+    ) {
+        self.last_key += 1;
+        let key = self.last_key;
+        let (desk, lease) = (desk.clone(), delivery.lease.clone());
+        let report = Report::new(key, permit, tell.clone());
+        let task = tasks.spawn(async move { run::run(&desk, delivery, report).await });
+        self.ring.hold(key, now.into_std());
+        self.calls.insert(key, Flight { lease, task });
+    }
+
+    /// A call is over. Its lease, unless the call had been given up before.
+    pub fn land(&mut self, key: u64) -> Option<Arc<dyn Lease>> {
+        self.ring.release(key);
+        Some(self.calls.remove(&key)?.lease)
+    }
+
+    /// Aborts a call whose lease is lost: the message may already be somebody else's, so nothing of it is settled.
+    /// Whether it was still in flight.
+    pub fn lose(&mut self, key: u64) -> bool {
+        self.ring.release(key);
+        self.calls.remove(&key).map(|call| call.task.abort()).is_some()
+    }
+
+    /// Loses every call whose lease could not be extended for as long as it lasts; how many those are.
+    pub fn lose_overdue(&mut self, now: Instant) -> usize {
+        let overdue = self.ring.older_than(self.schedule.lost_at(), now.into_std());
+        overdue.into_iter().filter(|&key| self.lose(key)).count()
+    }
+
+    /// The leases that are to be extended now, if any.
+    #[must_use]
+    pub fn due(&mut self, now: Instant) -> Option<Extension> {
+        let keys = self.ring.older_than(self.schedule.renew_at(), now.into_std());
+        let leases: Vec<_> = keys.iter().filter_map(|key| Some((*key, self.calls.get(key)?.lease.clone()))).collect();
+        (!leases.is_empty()).then(|| Extension { leases, asked: now, within: self.schedule.renew_at() })
+    }
+
+    /// Takes note of what became of an [`Extension`]; how many calls were lost by it.
+    pub fn extended(&mut self, Extended { asked, renewed, refused }: Extended) -> usize {
+        for key in renewed {
+            self.ring.renewed(key, asked.into_std());
+        }
+        refused.into_iter().filter(|&key| self.lose(key)).count()
+    }
+
+    /// Aborts every call; the leases are still held, and are to be given back.
+    #[must_use]
+    pub fn abandon(&mut self) -> Vec<Arc<dyn Lease>> {
+        self.ring = Ring::default();
+        self.calls
+            .drain()
+            .map(|(_, call)| {
+                call.task.abort();
+                call.lease
+            })
+            .collect()
+    }
+}
+
+/// Leases to extend.
+pub struct Extension {
+    leases: Vec<(u64, Arc<dyn Lease>)>,
+    asked: Instant,
+    within: Duration,
+}
+
+/// What became of an [`Extension`]; calls in neither list may be asked for again.
+#[derive(Debug)]
+pub struct Extended {
+    asked: Instant,
+    renewed: Vec<u64>,
+    refused: Vec<u64>,
+}
+
+impl Extension {
+    /// Asks the broker, for all of them at once.
+    pub async fn ask(self) -> Extended {
+        let Self { leases, asked, within } = self;
+        let answers =
+            join_all(leases.into_iter().map(async |(key, lease)| (key, timeout(within, lease.extend()).await)));
+        let mut extended = Extended { asked, renewed: Vec::new(), refused: Vec::new() };
+        for (key, answer) in answers.await {
+            match answer {
+                Ok(Ok(())) => extended.renewed.push(key),
+                Ok(Err(Error::Refused(_))) => extended.refused.push(key),
+                Ok(Err(error)) => tracing::warn!(%error, "a lease could not be extended"),
+                Err(_) => tracing::warn!("a lease could not be extended: the broker did not answer in time"),
+            }
+        }
+        extended
+    }
+}
+
+/// Gives messages back; one that cannot be comes back by itself when its lease ends.
+pub async fn give_back(leases: Vec<Arc<dyn Lease>>, delay: Option<Duration>) {
+    let all = join_all(leases.iter().map(async |lease| {
+        if let Err(error) = lease.give_back(delay).await {
+            tracing::warn!(%error, "a message could not be given back; it is free when its lease ends");
+        }
+    }));
+    if timeout(GIVE_BACK_WITHIN, all).await.is_err() {
+        tracing::warn!("not every message was given back in time; the others are free when their leases end");
+    }
+}

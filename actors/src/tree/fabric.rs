@@ -1,0 +1,453 @@
+//! The root: one for each process.
+//!
+//! # Owns
+//! The order of start-up, the phases of the drain, readiness, and the process's last word.
+//!
+//! # Takes
+//! [`Msg`]: from the process, a drain or two; from the directory, a message for each change; from itself, timers.
+//!
+//! # Children
+//! [`directory`], a [`queue`] for each that is served, [`later`], and a [`service`] for each listener. One that fails
+//! is restarted; one that goes on failing ends the process, with its cause as the last line.
+//!
+//! # Stops
+//! When drained: listeners at the edge first, then queues, then what shows how far the drain is. [`Ending`] says how.
+
+mod directory;
+mod later;
+mod queue;
+mod service;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr, SupervisionEvent};
+use rand::Rng;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+pub use self::queue::Settings as QueueSettings;
+pub use self::service::Run;
+use crate::call::Desk;
+use crate::directory::Directory as Snapshot;
+use crate::drain::Phase;
+use crate::port::Control;
+use crate::supervision::{Policy, Roster, Verdict, exit};
+use crate::view;
+
+/// What the root is told.
+pub(crate) enum Msg {
+    /// From the directory: the functions name these queues now.
+    Named(BTreeSet<proto::Queue>),
+    /// From itself: the delay before a restart is over.
+    Restart(Name),
+    /// From the process: begin the drain; the second time, cut it short.
+    Drain,
+    /// From itself: the time of this phase of the drain is over.
+    Advance(Phase),
+    /// From the handle: how is everything?
+    View(RpcReplyPort<view::Fabric>),
+}
+
+/// Which queues a process serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Serve {
+    /// None: it only accepts calls.
+    Nothing,
+    /// These, and callbacks.
+    Queues(BTreeSet<proto::Queue>),
+    /// Every queue that a function names, and callbacks.
+    Everything,
+}
+
+/// A listener to be run and supervised.
+#[derive(Clone)]
+pub struct Listener {
+    /// What it is called in the tree.
+    pub name: &'static str,
+    /// What it does.
+    pub run: Run,
+    /// Whether it goes on to the end of a drain, to show how far that is.
+    pub until_last: bool,
+}
+
+/// What the tree is made of.
+pub struct Parts {
+    /// What calls are run with.
+    pub desk: Arc<Desk>,
+    /// The control plane.
+    pub control: Arc<dyn Control>,
+    /// Where the snapshot of the functions is published; `desk.directory` listens to it.
+    pub directory: Arc<watch::Sender<Arc<Snapshot>>>,
+    /// Whether this process wants to be sent requests.
+    pub ready: Arc<watch::Sender<bool>>,
+    /// The listeners.
+    pub listeners: Vec<Listener>,
+    /// The queues.
+    pub serve: Serve,
+}
+
+/// How the tree behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How a queue is served.
+    pub queue: QueueSettings,
+    /// How long listeners go on after readiness was withdrawn, so that load balancers move on.
+    pub pre_stop: Duration,
+    /// How long calls in flight may take to finish in a drain.
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { queue: QueueSettings::default(), pre_stop: Duration::from_secs(5), grace: Duration::from_secs(60) }
+    }
+}
+
+/// How the tree ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It was drained.
+    Drained,
+    /// A part that the process cannot do without kept failing; this is its cause.
+    Failed(String),
+}
+
+/// How the process speaks to the tree.
+#[derive(Clone, Debug)]
+pub struct Handle(ActorRef<Msg>);
+
+impl Handle {
+    /// Begins the drain; called again, cuts it short: what still runs is given back at once.
+    pub fn drain(&self) {
+        if self.0.cast(Msg::Drain).is_err() {
+            tracing::debug!("the tree has ended already");
+        }
+    }
+
+    /// The tree as it is now; nothing if it has ended.
+    pub async fn view(&self) -> Option<view::Fabric> {
+        view::ask(&self.0, Msg::View).await
+    }
+}
+
+/// Starts the tree. The receiver tells how it ended; that it is dropped untold means that the root itself panicked.
+///
+/// # Errors
+/// When not even the root can be started.
+pub async fn start(parts: Parts, settings: Settings) -> Result<(Handle, oneshot::Receiver<Ending>), SpawnErr> {
+    let (told, ending) = oneshot::channel();
+    let (actor, _) = Fabric::spawn(None, Fabric, (parts, settings, told)).await?;
+    Ok((Handle(actor), ending))
+}
+
+/// A child of the root.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Name {
+    Directory,
+    Queue(proto::Queue),
+    Later,
+    Listener(&'static str),
+}
+
+enum Child {
+    Directory(directory::Handle),
+    Queue(queue::Handle),
+    Later(later::Handle),
+    Listener(service::Handle),
+}
+
+impl Child {
+    fn drain(&self, deadline: Instant) {
+        match self {
+            Self::Directory(child) => child.drain(deadline),
+            Self::Queue(child) => child.drain(deadline),
+            Self::Later(child) => child.drain(deadline),
+            Self::Listener(child) => child.drain(deadline),
+        }
+    }
+}
+
+struct Fabric;
+
+struct State {
+    me: ActorRef<Msg>,
+    parts: Parts,
+    settings: Settings,
+    children: Roster<Name, Child>,
+    phase: Phase,
+    deadline: Option<Instant>,
+    told: Option<oneshot::Sender<Ending>>,
+    tasks: JoinSet<()>,
+}
+
+impl Actor for Fabric {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = (Parts, Settings, oneshot::Sender<Ending>);
+
+    async fn pre_start(
+        &self,
+        me: ActorRef<Msg>,
+        (parts, settings, told): Self::Arguments,
+    ) -> Result<State, ActorProcessingErr> {
+        Ok(State {
+            me,
+            parts,
+            settings,
+            children: Roster::new(Policy::VITAL),
+            phase: Phase::Running,
+            deadline: None,
+            told: Some(told),
+            tasks: JoinSet::new(),
+        })
+    }
+
+    async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        for name in state.first_children() {
+            state.start(name).await?;
+        }
+        Ok(())
+    }
+
+    async fn handle(&self, _: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Named(queues) => state.named(queues).await?,
+            Msg::Restart(name) => state.restart(name).await?,
+            Msg::Drain => state.drain(),
+            Msg::Advance(after) if after == state.phase => state.advance(),
+            Msg::Advance(_) => {}
+            Msg::View(reply) => state.view(reply),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Msg>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some((id, exit)) = exit::read(event) else { return Ok(()) };
+        let (now, luck) = (Instant::now().into_std(), rand::rng().random());
+        if let Some((name, verdict)) = state.children.ended(id, &exit, now, luck) {
+            if !exit.is_normal() {
+                tracing::warn!(child = name.to_string(), %exit, ?verdict, "a part of the process ended");
+            }
+            state.apply(name, verdict)?;
+        }
+        state.advance_if_empty();
+        Ok(())
+    }
+}
+
+impl State {
+    fn first_children(&self) -> Vec<Name> {
+        let mut names = vec![Name::Directory];
+        names.extend(self.parts.listeners.iter().map(|listener| Name::Listener(listener.name)));
+        if self.parts.serve != Serve::Nothing {
+            names.extend([Name::Later, Name::Queue(proto::Queue::callbacks())]);
+        }
+        match &self.parts.serve {
+            Serve::Nothing => {}
+            Serve::Queues(queues) => names.extend(queues.iter().cloned().map(Name::Queue)),
+            Serve::Everything => names.push(Name::Queue(proto::Queue::default())),
+        }
+        names
+    }
+
+    async fn start(&mut self, name: Name) -> Result<(), ActorProcessingErr> {
+        if self.children.get(&name).is_some() {
+            return Ok(());
+        }
+        match self.spawn(&name).await {
+            Ok((id, child)) => self.children.started(name, id, child),
+            Err(error) => {
+                let (now, luck) = (Instant::now().into_std(), rand::rng().random());
+                let verdict = self.children.unstarted(&name, error.to_string(), now, luck);
+                self.apply(name, verdict)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn spawn(&self, name: &Name) -> Result<(ractor::ActorId, Child), SpawnErr> {
+        let me = self.me.get_cell();
+        Ok(match name {
+            Name::Directory => {
+                let args = directory::Args {
+                    control: self.parts.control.clone(),
+                    publish: self.parts.directory.clone(),
+                    changed: self.on_directory_change(),
+                };
+                let (actor, _) = directory::Directory::spawn_linked(None, directory::Directory, args, me).await?;
+                (actor.get_id(), Child::Directory(directory::Handle::new(actor)))
+            }
+            Name::Queue(queue) => {
+                let (queue, desk, settings) = (queue.clone(), self.parts.desk.clone(), self.settings.queue.clone());
+                let args = queue::Args { queue, desk, settings };
+                let (actor, _) = queue::Queue::spawn_linked(None, queue::Queue, args, me).await?;
+                (actor.get_id(), Child::Queue(queue::Handle::new(actor)))
+            }
+            Name::Later => {
+                let (actor, _) = later::Later::spawn_linked(None, later::Later, self.parts.desk.clone(), me).await?;
+                (actor.get_id(), Child::Later(later::Handle::new(actor)))
+            }
+            Name::Listener(name) => {
+                let listener = self.parts.listeners.iter().find(|listener| listener.name == *name);
+                let run = listener.map(|listener| listener.run.clone());
+                let run = run.ok_or_else(|| SpawnErr::StartupFailed("no such listener".into()))?;
+                let (actor, _) = service::Service::spawn_linked(None, service::Service, run, me).await?;
+                (actor.get_id(), Child::Listener(service::Handle::new(actor)))
+            }
+        })
+    }
+
+    /// The first snapshot makes the process ready; each one may name a new queue.
+    fn on_directory_change(&self) -> Arc<dyn Fn(&Snapshot) + Send + Sync> {
+        let me = self.me.clone();
+        Arc::new(move |snapshot| drop(me.cast(Msg::Named(snapshot.queues()))))
+    }
+
+    async fn named(&mut self, queues: BTreeSet<proto::Queue>) -> Result<(), ActorProcessingErr> {
+        if self.phase != Phase::Running {
+            return Ok(());
+        }
+        self.parts.ready.send_replace(true);
+        if self.parts.serve == Serve::Everything {
+            for queue in queues {
+                let name = Name::Queue(queue);
+                if !self.children.contains(&name) {
+                    self.start(name).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn restart(&mut self, name: Name) -> Result<(), ActorProcessingErr> {
+        if self.phase == Phase::Running { self.start(name).await } else { Ok(()) }
+    }
+
+    fn apply(&mut self, name: Name, verdict: Verdict) -> Result<(), ActorProcessingErr> {
+        if self.phase != Phase::Running {
+            self.children.dismiss(&name);
+            return Ok(());
+        }
+        match verdict {
+            Verdict::Restart { after } | Verdict::Park { after } => self.after(after, Msg::Restart(name)),
+            Verdict::Forget => {}
+            Verdict::Escalate { cause } => {
+                let cause = format!("{name} {cause}");
+                self.tell(Ending::Failed(cause.clone()));
+                return Err(cause.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn after(&mut self, delay: Duration, msg: Msg) {
+        while self.tasks.try_join_next().is_some() {}
+        let me = self.me.clone();
+        self.tasks.spawn(async move {
+            sleep(delay).await;
+            drop(me.cast(msg));
+        });
+    }
+
+    fn drain(&mut self) {
+        if self.phase == Phase::Running {
+            tracing::info!(grace = ?self.settings.grace, "draining; a second signal gives back what still runs");
+            self.parts.ready.send_replace(false);
+            self.children.forget_down();
+            self.phase = Phase::Announced;
+            self.deadline = Some(Instant::now() + self.settings.pre_stop + self.settings.grace);
+            self.after(self.settings.pre_stop, Msg::Advance(Phase::Announced));
+        } else {
+            tracing::warn!("draining at once");
+            let now = Instant::now();
+            self.deadline = Some(now);
+            if self.phase == Phase::Announced {
+                self.advance();
+            } else {
+                self.tell_phase(now);
+            }
+        }
+    }
+
+    /// Goes on to the next phase that has anybody in it.
+    fn advance(&mut self) {
+        self.phase = self.phase.next();
+        tracing::info!(phase = self.phase.as_str(), "draining");
+        self.tell_phase(self.deadline.unwrap_or_else(Instant::now));
+        self.advance_if_empty();
+    }
+
+    fn tell_phase(&self, deadline: Instant) {
+        for (name, child) in self.children.up() {
+            if self.phase_of(name) == self.phase {
+                child.drain(deadline);
+            }
+        }
+    }
+
+    fn advance_if_empty(&mut self) {
+        if matches!(self.phase, Phase::Running | Phase::Announced) {
+            return;
+        }
+        if self.phase == Phase::Over {
+            self.tell(Ending::Drained);
+            self.me.stop(Some("drained".into()));
+        } else if !self.children.up().any(|(name, _)| self.phase_of(name) == self.phase) {
+            self.advance();
+        }
+    }
+
+    fn phase_of(&self, name: &Name) -> Phase {
+        match name {
+            Name::Queue(_) | Name::Later => Phase::Work,
+            Name::Directory => Phase::Last,
+            Name::Listener(name) => {
+                let until_last = self.parts.listeners.iter().any(|it| it.name == *name && it.until_last);
+                if until_last { Phase::Last } else { Phase::Edge }
+            }
+        }
+    }
+
+    /// Only the first ending counts; that nobody listens for it any more changes nothing.
+    fn tell(&mut self, ending: Ending) {
+        if let Some(told) = self.told.take() {
+            drop(told.send(ending));
+        }
+    }
+
+    /// Answers from a task of its own, because the queues are asked as well.
+    fn view(&mut self, reply: RpcReplyPort<view::Fabric>) {
+        let queue_of = |child: &Child| match child {
+            Child::Queue(queue) => Some(queue.clone()),
+            Child::Directory(_) | Child::Later(_) | Child::Listener(_) => None,
+        };
+        let queues: Vec<_> = self.children.up().filter_map(|(_, child)| queue_of(child)).collect();
+        let mut view =
+            view::Fabric { phase: self.phase.as_str(), children: self.children.children(), queues: Vec::new() };
+        self.tasks.spawn(async move {
+            let answers = futures_util::future::join_all(queues.iter().map(queue::Handle::view)).await;
+            view.queues = answers.into_iter().flatten().collect();
+            view.queues.sort_by(|a, b| a.name.cmp(&b.name));
+            drop(reply.send(view));
+        });
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Directory => f.write_str("directory"),
+            Self::Queue(queue) => write!(f, "queue {queue}"),
+            Self::Later => f.write_str("later"),
+            Self::Listener(name) => write!(f, "listener {name}"),
+        }
+    }
+}

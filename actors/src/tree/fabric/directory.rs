@@ -1,0 +1,126 @@
+//! Follows the control plane.
+//!
+//! # Owns
+//! The snapshot of all functions, and the task that watches for changes.
+//!
+//! # Takes
+//! [`Msg`]. Changes are as rare as people's decisions.
+//!
+//! # Children
+//! None.
+//!
+//! # Stops
+//! When the root stops it. With an error when the watch ends, which the root answers with a restart; meanwhile
+//! everybody goes on with the snapshot there is.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use proto::FunctionSpec;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::directory::Directory as Snapshot;
+use crate::port::Control;
+use crate::port::broker::Error;
+use crate::port::control::Change;
+
+/// What it is told.
+pub(crate) enum Msg {
+    /// From the watch: something changed.
+    Changed(Change),
+    /// From the watch: it ended.
+    Lost(Error),
+    /// From the root: stop.
+    Drain,
+}
+
+pub(crate) struct Args {
+    pub(crate) control: Arc<dyn Control>,
+    /// Outlives this actor, so that a restart interrupts nobody.
+    pub(crate) publish: Arc<watch::Sender<Arc<Snapshot>>>,
+    /// Told of every snapshot that is published.
+    pub(crate) changed: Arc<dyn Fn(&Snapshot) + Send + Sync>,
+}
+
+/// How the root speaks to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(ActorRef<Msg>);
+
+impl Handle {
+    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
+        Self(actor)
+    }
+
+    pub(crate) fn drain(&self, _: tokio::time::Instant) {
+        if self.0.cast(Msg::Drain).is_err() {
+            tracing::debug!("what has ended need not be drained");
+        }
+    }
+}
+
+pub(crate) struct Directory;
+
+pub(crate) struct State {
+    args: Args,
+    snapshot: Snapshot,
+    tasks: JoinSet<()>,
+}
+
+impl Actor for Directory {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(&self, _: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        Ok(State { args, snapshot: Snapshot::default(), tasks: JoinSet::new() })
+    }
+
+    async fn post_start(&self, me: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        let mut changes = state.args.control.watch().await?;
+        state.tasks.spawn(async move {
+            while let Some(change) = changes.next().await {
+                let msg = change.map_or_else(Msg::Lost, Msg::Changed);
+                if me.cast(msg).is_err() {
+                    return;
+                }
+            }
+            drop(me.cast(Msg::Lost(Error::Away("the watch on the functions ended".into()))));
+        });
+        Ok(())
+    }
+
+    async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Changed(change) => state.apply(change),
+            Msg::Lost(error) => return Err(error.into()),
+            Msg::Drain => me.stop(Some("drained".into())),
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Current => self.snapshot.current = true,
+            Change::Put(function, deployment) => match FunctionSpec::compile(*deployment) {
+                Ok(spec) => self.snapshot.insert(Arc::new(spec)),
+                Err(error) => {
+                    tracing::error!(%function, %error, "a function's record cannot be used; keeping what was known of it");
+                }
+            },
+            Change::Deleted(function) => drop(self.snapshot.remove(&function)),
+            Change::Unreadable { key, why } => {
+                tracing::error!(key, why, "a record of the control plane cannot be read; it is passed over");
+            }
+        }
+        // A restarted watch begins from nothing: until it is through, the old snapshot is the better one.
+        if self.snapshot.current {
+            let snapshot = Arc::new(self.snapshot.clone());
+            (self.args.changed)(&snapshot);
+            self.args.publish.send_replace(snapshot);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Moves what is due back to its lane.
+//!
+//! # Owns
+//! The lane of due messages, and one task that empties it.
+//!
+//! # Takes
+//! [`Msg`]: at most one of each is queued.
+//!
+//! # Children
+//! None.
+//!
+//! # Stops
+//! When drained: what is being moved is moved, nothing more is taken. With an error when the lane breaks, which the
+//! root answers with a restart.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::call::Desk;
+use crate::port::broker::{Error, Message, Terms};
+use crate::port::{Delivery, Lane};
+
+/// Messages moved at once.
+const WINDOW: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
+/// How long a pull waits for something to be due before it is asked anew.
+const PULL_WAIT: Duration = Duration::from_secs(2);
+/// Moving takes milliseconds: a lease this long is never extended.
+const LEASE: Duration = Duration::from_secs(30);
+/// How long a message waits whose lane is full.
+const WHEN_FULL: Duration = Duration::from_secs(1);
+
+/// What it is told.
+pub(crate) enum Msg {
+    /// From itself: the mover ended; with an error if the lane broke.
+    Ended(Option<Error>),
+    /// From the root: take nothing more, and stop.
+    Drain,
+}
+
+/// How the root speaks to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(ActorRef<Msg>);
+
+impl Handle {
+    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
+        Self(actor)
+    }
+
+    pub(crate) fn drain(&self, _: Instant) {
+        if self.0.cast(Msg::Drain).is_err() {
+            tracing::debug!("what has ended need not be drained");
+        }
+    }
+}
+
+pub(crate) struct Later;
+
+pub(crate) struct State {
+    me: ActorRef<Msg>,
+    desk: Arc<Desk>,
+    stop: tokio::sync::watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Actor for Later {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Arc<Desk>;
+
+    async fn pre_start(&self, me: ActorRef<Msg>, desk: Arc<Desk>) -> Result<State, ActorProcessingErr> {
+        Ok(State { me, desk, stop: tokio::sync::watch::Sender::new(false), tasks: JoinSet::new() })
+    }
+
+    async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        let terms = Terms { lease: LEASE, limit: None, ..Terms::default() };
+        let lane = state.desk.broker.due(terms).await?;
+        let (me, desk, stop) = (state.me.clone(), state.desk.clone(), state.stop.subscribe());
+        state.tasks.spawn(async move {
+            let ended = std::panic::AssertUnwindSafe(keep_moving(lane, desk, stop)).catch_unwind().await;
+            let error = ended.unwrap_or_else(|_| Some(Error::Refused("moving a due message panicked".into())));
+            drop(me.cast(Msg::Ended(error)));
+        });
+        Ok(())
+    }
+
+    async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Ended(Some(error)) if !*state.stop.borrow() => return Err(error.into()),
+            Msg::Ended(_) => me.stop(Some("drained".into())),
+            Msg::Drain => drop(state.stop.send_replace(true)),
+        }
+        Ok(())
+    }
+}
+
+/// Pulls and moves until told to stop or the lane breaks.
+async fn keep_moving(
+    lane: Arc<dyn Lane>,
+    desk: Arc<Desk>,
+    mut stop: tokio::sync::watch::Receiver<bool>,
+) -> Option<Error> {
+    loop {
+        let mut due = lane.pull(WINDOW, PULL_WAIT);
+        let mut moving = futures_util::stream::FuturesUnordered::new();
+        let error = loop {
+            tokio::select! {
+                biased;
+                Some(()) = moving.next() => {}
+                _ = stop.wait_for(|stop| *stop) => break None,
+                delivery = due.next() => match delivery {
+                    Some(Ok(delivery)) => moving.push(relocate(&desk, delivery)),
+                    Some(Err(error)) => break Some(error),
+                    None => break None,
+                },
+            }
+        };
+        drop(due);
+        while moving.next().await.is_some() {}
+        if error.is_some() || *stop.borrow() {
+            return error;
+        }
+    }
+}
+
+/// Stores the message in its lane, then forgets it here: killed in between, it is stored once, by its id.
+async fn relocate(desk: &Desk, delivery: Delivery) {
+    let Delivery { lane, id, payload, lease, .. } = delivery;
+    let moved = desk.broker.publish(Message { lane: lane.clone(), id, payload }).await;
+    let settled = match moved {
+        Ok(_) => lease.ack().await,
+        Err(Error::Full { scope }) => {
+            tracing::debug!(%lane, scope, "a due message waits: there is no room in its lane");
+            lease.give_back(Some(WHEN_FULL)).await
+        }
+        Err(error) => {
+            tracing::warn!(%lane, %error, "a due message could not be moved; trying again");
+            lease.give_back(Some(WHEN_FULL)).await
+        }
+    };
+    if let Err(error) = settled {
+        tracing::warn!(%lane, %error, "a due message may be moved twice; it is stored once");
+    }
+}

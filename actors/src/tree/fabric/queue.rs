@@ -1,0 +1,373 @@
+//! One queue, as this worker serves it.
+//!
+//! # Owns
+//! The queue's permits in this worker, the roster of its subscribers, the stream of wake hints and the scan.
+//!
+//! # Takes
+//! [`Msg`]. Permits and subscribers bound the mailbox, apart from wake hints, which the broker limits to one for
+//! each function every 100 ms.
+//!
+//! # Children
+//! A [`subscriber`] for each function that has work. One that fails is restarted, then parked; the others do not
+//! notice.
+//!
+//! # Stops
+//! When drained, once the last subscriber has stopped.
+
+mod subscriber;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use proto::{Function, LaneKey};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use rand::Rng;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use self::subscriber::{Request, Subscriber};
+use crate::call::Desk;
+use crate::demand::Ask;
+use crate::permit::share::Pool;
+use crate::permit::{Home, Permits};
+use crate::port::broker::{Backlog, Error, Terms};
+use crate::supervision::{Policy, Roster, Verdict, exit};
+use crate::view;
+
+/// The pause before the stream of hints is opened again after it ended.
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What a queue is told.
+pub(crate) enum Msg {
+    /// From the broker, by hint: the function may have work. While draining: nothing.
+    Wake(Function),
+    /// From itself: look for work that no hint told of.
+    Scan,
+    /// From itself: what the scan found.
+    Scanned(Result<Vec<Backlog>, Error>),
+    /// From a subscriber.
+    Asked(Function, Request),
+    /// From permits that were dropped.
+    Returned(Function, u32),
+    /// From itself: the delay before a restart is over.
+    Restart(Function),
+    /// From the root: stop when every subscriber has; they finish what runs until the deadline.
+    Drain { deadline: Instant },
+    /// From the root: how is it?
+    View(RpcReplyPort<view::Queue>),
+}
+
+/// What a queue needs.
+#[derive(Clone)]
+pub(crate) struct Args {
+    pub(crate) queue: proto::Queue,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) settings: Settings,
+}
+
+/// How a queue is served.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many calls of the queue this worker runs at once.
+    pub permits: u32,
+    /// How lanes are leased; their limits come from the functions.
+    pub terms: Terms,
+    /// How often to look for work that no hint told of.
+    pub scan_every: Duration,
+    /// How long a subscriber stays with nothing to do.
+    pub linger: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            permits: 256,
+            terms: Terms::default(),
+            scan_every: Duration::from_secs(5),
+            linger: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How the root speaks to a queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(ActorRef<Msg>);
+
+impl Handle {
+    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
+        Self(actor)
+    }
+
+    pub(crate) fn drain(&self, deadline: Instant) {
+        if self.0.cast(Msg::Drain { deadline }).is_err() {
+            tracing::debug!("a queue that has ended need not be drained");
+        }
+    }
+
+    pub(crate) async fn view(&self) -> Option<view::Queue> {
+        view::ask(&self.0, Msg::View).await
+    }
+}
+
+pub(crate) struct Queue;
+
+pub(crate) struct State {
+    me: ActorRef<Msg>,
+    args: Args,
+    pool: Pool,
+    subscribers: Roster<Function, subscriber::Handle>,
+    /// How often each subscriber was told of work: it may retire only if it has heard of all of it.
+    works: HashMap<Function, u64>,
+    draining: Option<Instant>,
+    tasks: JoinSet<()>,
+}
+
+impl Actor for Queue {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        Ok(State {
+            me,
+            pool: Pool::new(args.settings.permits),
+            subscribers: Roster::new(Policy::LOCAL),
+            works: HashMap::new(),
+            draining: None,
+            tasks: JoinSet::new(),
+            args,
+        })
+    }
+
+    async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.listen();
+        state.scan();
+        Ok(())
+    }
+
+    async fn handle(&self, _: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Wake(function) => state.wake(function).await,
+            Msg::Scan => state.scan(),
+            Msg::Scanned(found) => state.scanned(found).await,
+            Msg::Asked(function, request) => state.asked(&function, request),
+            Msg::Returned(function, count) => {
+                state.pool.returned(&function, count);
+                state.share();
+            }
+            Msg::Restart(function) => state.restart(function).await,
+            Msg::Drain { deadline } => state.drain(deadline),
+            Msg::View(reply) => state.view(reply),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Msg>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some((id, exit)) = exit::read(event) else { return Ok(()) };
+        let now = Instant::now().into_std();
+        if let Some((function, verdict)) = state.subscribers.ended(id, &exit, now, rand::rng().random()) {
+            state.pool.gone(&function);
+            if !exit.is_normal() {
+                tracing::warn!(queue = %state.args.queue, %function, %exit, ?verdict, "a subscriber ended");
+            }
+            state.apply(function, &verdict);
+        }
+        state.stop_if_drained();
+        Ok(())
+    }
+}
+
+impl State {
+    /// Follows the hints; begins again whenever they end.
+    fn listen(&mut self) {
+        let (desk, queue, me) = (self.args.desk.clone(), self.args.queue.clone(), self.me.clone());
+        self.tasks.spawn(async move {
+            loop {
+                match desk.broker.wakes(&queue).await {
+                    Ok(mut hints) => {
+                        while let Some(function) = hints.next().await {
+                            if me.cast(Msg::Wake(function)).is_err() {
+                                return;
+                            }
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(%queue, %error, "no wake hints; work is found by scans until there are");
+                    }
+                }
+                sleep(LISTEN_AGAIN_AFTER).await;
+            }
+        });
+    }
+
+    fn scan(&mut self) {
+        if self.draining.is_some() {
+            return;
+        }
+        while self.tasks.try_join_next().is_some() {}
+        let (desk, queue, me) = (self.args.desk.clone(), self.args.queue.clone(), self.me.clone());
+        self.tasks.spawn(async move { drop(me.cast(Msg::Scanned(desk.broker.backlog(&queue).await))) });
+    }
+
+    async fn scanned(&mut self, found: Result<Vec<Backlog>, Error>) {
+        match found {
+            Ok(backlog) => {
+                for Backlog { function, .. } in backlog {
+                    self.wake(function).await;
+                }
+            }
+            Err(error) => tracing::warn!(queue = %self.args.queue, %error, "the backlog could not be read"),
+        }
+        // Workers that started together need not scan together.
+        let pause = self.args.settings.scan_every.mul_f64(rand::rng().random_range(0.75..1.25));
+        self.after(pause, Msg::Scan);
+    }
+
+    async fn wake(&mut self, function: Function) {
+        if self.draining.is_some() {
+            return;
+        }
+        if let Some(subscriber) = self.subscribers.get(&function) {
+            subscriber.work();
+            *self.works.entry(function).or_default() += 1;
+        } else if !self.subscribers.contains(&function) {
+            self.start(function).await;
+        }
+    }
+
+    /// Starting is quick: a subscriber opens its lane after it has started, in its own time.
+    async fn start(&mut self, function: Function) {
+        let (ask_to, home_to) = (self.me.clone(), self.me.clone());
+        let (asker, owner) = (function.clone(), function.clone());
+        let args = subscriber::Args {
+            lane: LaneKey::new(self.args.queue.clone(), function.clone()),
+            desk: self.args.desk.clone(),
+            terms: self.args.settings.terms,
+            linger: self.args.settings.linger,
+            // A queue that has ended takes its subscribers with it, and its permits with them.
+            ask: Arc::new(move |request| drop(ask_to.cast(Msg::Asked(asker.clone(), request)))),
+            home: Arc::new(move |count| drop(home_to.cast(Msg::Returned(owner.clone(), count)))),
+        };
+        match Subscriber::spawn_linked(None, Subscriber, args, self.me.get_cell()).await {
+            Ok((actor, _)) => {
+                self.works.insert(function.clone(), 0);
+                self.subscribers.started(function, actor.get_id(), subscriber::Handle::new(actor));
+            }
+            Err(error) => {
+                let (now, luck) = (Instant::now().into_std(), rand::rng().random());
+                let verdict = self.subscribers.unstarted(&function, error.to_string(), now, luck);
+                self.apply(function, &verdict);
+            }
+        }
+    }
+
+    async fn restart(&mut self, function: Function) {
+        if self.draining.is_none() && self.subscribers.get(&function).is_none() {
+            self.start(function).await;
+        }
+    }
+
+    fn apply(&mut self, function: Function, verdict: &Verdict) {
+        if self.draining.is_some() {
+            self.subscribers.dismiss(&function);
+            return;
+        }
+        match *verdict {
+            Verdict::Restart { after } | Verdict::Park { after } => self.after(after, Msg::Restart(function)),
+            Verdict::Forget | Verdict::Escalate { .. } => drop(self.works.remove(&function)),
+        }
+    }
+
+    fn asked(&mut self, function: &Function, request: Request) {
+        match request {
+            Request::Permits(Ask::Work(count)) => {
+                self.pool.want(function, count);
+                self.share();
+            }
+            Request::Permits(Ask::Idle) => {
+                if self.pool.may_idle(function) {
+                    self.grant(function, 1);
+                }
+            }
+            Request::Retire { works } => {
+                // It has not heard of the latest work: the message is on its way, and it will stay.
+                if self.works.get(function) == Some(&works)
+                    && let Some(subscriber) = self.subscribers.dismiss(function)
+                {
+                    self.works.remove(function);
+                    self.pool.gone(function);
+                    subscriber.retire();
+                }
+            }
+        }
+    }
+
+    fn share(&mut self) {
+        for (function, count) in self.pool.grants() {
+            self.grant(&function, count);
+        }
+        for (function, count) in self.pool.recalls() {
+            if let Some(subscriber) = self.subscribers.get(&function) {
+                subscriber.recall(count);
+            }
+        }
+    }
+
+    /// Permits for a subscriber that ended meanwhile are dropped, and so come back.
+    fn grant(&self, function: &Function, count: u32) {
+        let (me, owner) = (self.me.clone(), function.clone());
+        let home: Home = Arc::new(move |count| drop(me.cast(Msg::Returned(owner.clone(), count))));
+        let permits = Permits::new(count, home);
+        if let Some(subscriber) = self.subscribers.get(function) {
+            subscriber.grant(permits);
+        }
+    }
+
+    fn after(&mut self, delay: Duration, msg: Msg) {
+        let me = self.me.clone();
+        self.tasks.spawn(async move {
+            sleep(delay).await;
+            drop(me.cast(msg));
+        });
+    }
+
+    fn drain(&mut self, deadline: Instant) {
+        self.draining = Some(deadline);
+        self.subscribers.forget_down();
+        for (_, subscriber) in self.subscribers.up() {
+            subscriber.drain(deadline);
+        }
+        self.stop_if_drained();
+    }
+
+    fn stop_if_drained(&self) {
+        if self.draining.is_some() && self.subscribers.up().next().is_none() {
+            self.me.stop(Some("drained".into()));
+        }
+    }
+
+    /// Answers from a task of its own, because the subscribers are asked as well.
+    fn view(&mut self, reply: RpcReplyPort<view::Queue>) {
+        let subscribers: Vec<_> = self.subscribers.up().map(|(_, subscriber)| subscriber.clone()).collect();
+        let mut view = view::Queue {
+            name: self.args.queue.to_string(),
+            permits: self.pool.total(),
+            permits_free: self.pool.free(),
+            permits_waiting: self.pool.waiting(),
+            children: self.subscribers.children(),
+            subscribers: Vec::new(),
+        };
+        self.tasks.spawn(async move {
+            let answers = futures_util::future::join_all(subscribers.iter().map(subscriber::Handle::view)).await;
+            view.subscribers = answers.into_iter().flatten().collect();
+            drop(reply.send(view));
+        });
+    }
+}

@@ -1,0 +1,492 @@
+//! One function's calls in this worker, while it has any.
+//!
+//! # Owns
+//! The lane, the permits in hand, at most one pull, and a task for every call in flight with the lease on it.
+//!
+//! # Takes
+//! [`Msg`]. Permits bound the mailbox: there is at most one [`Msg::Done`] or delivery for each permit, one
+//! [`Msg::Pulled`], one [`Msg::Beat`], one [`Msg::Opened`], and what its queue sends.
+//!
+//! # Children
+//! None: a call is a task. A call that panics is given back and concerns no other.
+//!
+//! # Stops
+//! When its queue lets it retire after an idle while; when drained; with an error when its lane cannot be opened,
+//! which its queue answers with a restart.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::LaneKey;
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::call::Desk;
+use crate::call::report::{Done, Ended};
+use crate::demand::{Ask, Demand};
+use crate::flight::{Extended, Flights, give_back};
+use crate::permit::{Home, Permits};
+use crate::port::broker::{Error, Terms};
+use crate::port::{Delivery, Lane};
+use crate::pull::{self, Event, Pulled};
+use crate::view;
+
+/// How long a pull waits for a first message before it is asked anew.
+const PULL_WAIT: Duration = Duration::from_secs(2);
+/// How long a call that died without an outcome waits before it is tried again.
+const AFTER_A_CRASH: Duration = Duration::from_secs(1);
+/// The pause before a lane that broke is opened again beneath running calls.
+const REOPEN_AFTER: Duration = Duration::from_millis(500);
+
+/// What a subscriber is told.
+pub(crate) enum Msg {
+    /// From the queue: there may be work. While draining: nothing.
+    Work,
+    /// From the queue: permits, as asked for.
+    Granted(Permits),
+    /// From the queue: let go of so many permits, those in hand now, the others as calls end.
+    Recall(u32),
+    /// From the pull: messages, each with the permit it runs by. While draining they are given back.
+    Taken(Vec<(Delivery, Permits)>),
+    /// From the pull: it is over.
+    Pulled(Pulled),
+    /// From a call: it is over.
+    Done(Done),
+    /// From itself: look after the leases, the limit and idleness.
+    Beat,
+    /// From itself: what became of the leases that were to be extended.
+    Extended(Extended),
+    /// From itself: the lane was opened again, or could not be.
+    Opened(Result<Arc<dyn Lane>, Error>),
+    /// From the queue: nobody needs it any more. The answer to [`Request::Retire`].
+    Retire,
+    /// From the queue: pull no more, finish what runs, stop; give back what still runs at the deadline.
+    Drain { deadline: Instant },
+    /// From itself: the deadline of the drain is here.
+    Deadline,
+    /// From itself: what could be given back has been.
+    GaveBack,
+    /// From the queue: how is it?
+    View(RpcReplyPort<view::Subscriber>),
+}
+
+/// What a subscriber asks of its queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Request {
+    /// Permits; the idle one is granted only while permits are plenty.
+    Permits(Ask),
+    /// To stop, having been told of work so many times.
+    Retire { works: u64 },
+}
+
+pub(crate) struct Args {
+    pub(crate) lane: LaneKey,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) terms: Terms,
+    /// How long it stays with nothing to do.
+    pub(crate) linger: Duration,
+    pub(crate) ask: Arc<dyn Fn(Request) + Send + Sync>,
+    pub(crate) home: Home,
+}
+
+pub(crate) struct State {
+    me: ActorRef<Msg>,
+    args: Args,
+    lane: Option<Arc<dyn Lane>>,
+    limit: Option<NonZeroU32>,
+    hand: Permits,
+    /// Permits to let go of as calls end.
+    owed: u32,
+    /// A wish for permits that the queue has not answered.
+    asked: bool,
+    /// Messages that waited behind the last one taken; 1 if all that is known is that there are some.
+    backlog: u64,
+    pull: Option<AbortHandle>,
+    pull_sink: pull::Sink,
+    flights: Flights,
+    tell: Arc<dyn Fn(Done) + Send + Sync>,
+    tasks: JoinSet<()>,
+    busy_at: Instant,
+    works: u64,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Pulls no more; has asked to retire, or will once its last pull is over.
+    Resting,
+    Draining,
+}
+
+/// How the queue speaks to a subscriber.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(ActorRef<Msg>);
+
+impl Handle {
+    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
+        Self(actor)
+    }
+
+    /// A subscriber that has just died does not hear it; its exit is on the way to the queue.
+    fn tell(&self, msg: Msg) {
+        if self.0.cast(msg).is_err() {
+            tracing::debug!(subscriber = %self.0.get_id(), "told nothing: it has ended");
+        }
+    }
+
+    pub(crate) fn work(&self) {
+        self.tell(Msg::Work);
+    }
+
+    pub(crate) fn grant(&self, permits: Permits) {
+        self.tell(Msg::Granted(permits));
+    }
+
+    pub(crate) fn recall(&self, count: u32) {
+        self.tell(Msg::Recall(count));
+    }
+
+    pub(crate) fn retire(&self) {
+        self.tell(Msg::Retire);
+    }
+
+    pub(crate) fn drain(&self, deadline: Instant) {
+        self.tell(Msg::Drain { deadline });
+    }
+
+    pub(crate) async fn view(&self) -> Option<view::Subscriber> {
+        view::ask(&self.0, Msg::View).await
+    }
+}
+
+pub(crate) struct Subscriber;
+
+impl Actor for Subscriber {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        Ok(State::new(me, args))
+    }
+
+    async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.limit = state.wanted_limit();
+        let lane = state.args.desk.broker.lane(&state.args.lane, state.terms()).await?;
+        state.lane = Some(lane);
+        state.arm_beat();
+        state.proceed();
+        Ok(())
+    }
+
+    async fn handle(&self, _: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Work => state.work(),
+            Msg::Granted(permits) => state.granted(permits),
+            Msg::Recall(count) => state.recall(count),
+            Msg::Taken(taken) => state.taken(taken),
+            Msg::Pulled(pulled) => state.pulled(pulled)?,
+            Msg::Done(done) => state.done(done),
+            Msg::Beat => state.on_beat(),
+            Msg::Extended(extended) => {
+                let lost = state.flights.extended(extended);
+                state.report_lost(lost);
+            }
+            Msg::Opened(lane) => state.opened(lane)?,
+            Msg::Retire => state.me.stop(Some("retired".into())),
+            Msg::Drain { deadline } => state.drain(deadline),
+            Msg::Deadline => state.give_back_all(),
+            Msg::GaveBack => state.me.stop(Some("drained".into())),
+            // The asker has given up waiting: nobody is there to be told.
+            Msg::View(reply) => drop(reply.send(state.view())),
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn new(me: ActorRef<Msg>, args: Args) -> Self {
+        let sink = me.clone();
+        // A report to an incarnation that has ended drops the permit in it, which goes home.
+        let tell = Arc::new(move |done: Done| drop(sink.cast(Msg::Done(done))));
+        let sink = me.clone();
+        let pull_sink: pull::Sink = Arc::new(move |event| {
+            let msg = match event {
+                Event::Taken(taken) => Msg::Taken(taken),
+                Event::Over(pulled) => Msg::Pulled(pulled),
+            };
+            drop(sink.cast(msg));
+        });
+        Self {
+            hand: Permits::new(0, args.home.clone()),
+            flights: Flights::new(args.terms.lease),
+            me,
+            args,
+            lane: None,
+            limit: None,
+            owed: 0,
+            asked: false,
+            backlog: 1,
+            pull: None,
+            pull_sink,
+            tell,
+            tasks: JoinSet::new(),
+            busy_at: Instant::now(),
+            works: 0,
+            phase: Phase::Running,
+        }
+    }
+
+    fn work(&mut self) {
+        self.works += 1;
+        self.backlog = self.backlog.max(1);
+        if self.phase == Phase::Resting {
+            self.phase = Phase::Running;
+        }
+        self.proceed();
+    }
+
+    fn granted(&mut self, permits: Permits) {
+        self.asked = false;
+        if self.phase == Phase::Running {
+            self.hand.join(permits);
+            self.proceed();
+        }
+    }
+
+    fn recall(&mut self, count: u32) {
+        let now = self.hand.take(count);
+        self.owed += count - now.count();
+    }
+
+    /// Pulls, asks for permits and lets go of them, as the demand is.
+    fn proceed(&mut self) {
+        let Some(lane) = self.lane.clone().filter(|_| self.phase == Phase::Running) else { return };
+        let step = Demand {
+            hand: self.hand.count(),
+            in_flight: u32::try_from(self.flights.len()).unwrap_or(u32::MAX),
+            limit: self.limit,
+            backlog: self.backlog,
+            pulling: self.pull.is_some(),
+            asked: self.asked,
+        }
+        .step();
+        drop(self.hand.take(step.release));
+        if step.pull > 0 {
+            let permits = self.hand.take(step.pull);
+            self.pull = Some(self.tasks.spawn(pull::run(lane, permits, PULL_WAIT, self.pull_sink.clone())));
+        }
+        if let Some(ask) = step.ask {
+            self.asked |= matches!(ask, Ask::Work(_));
+            (self.args.ask)(Request::Permits(ask));
+        }
+    }
+
+    fn taken(&mut self, taken: Vec<(Delivery, Permits)>) {
+        if self.phase == Phase::Draining {
+            let leases: Vec<_> = taken.into_iter().map(|(delivery, _)| delivery.lease).collect();
+            self.tasks.spawn(give_back(leases, None));
+            return;
+        }
+        self.phase = Phase::Running;
+        let now = Instant::now();
+        self.busy_at = now;
+        for (delivery, permit) in taken {
+            self.backlog = delivery.behind;
+            self.flights.launch(&mut self.tasks, &self.args.desk, (delivery, permit), now, &self.tell);
+        }
+    }
+
+    fn pulled(&mut self, Pulled { unused, taken, error }: Pulled) -> Result<(), ActorProcessingErr> {
+        self.pull = None;
+        if self.phase != Phase::Draining {
+            self.hand.join(unused);
+        }
+        if let Some(error) = error {
+            return self.lane_broke(error);
+        }
+        if taken == 0 {
+            self.backlog = 0;
+        }
+        match self.phase {
+            Phase::Running => self.proceed(),
+            Phase::Resting => (self.args.ask)(Request::Retire { works: self.works }),
+            Phase::Draining => self.stop_if_done(),
+        }
+        Ok(())
+    }
+
+    /// With nothing in flight the ordinary restart opens the lane anew; calls in flight are kept, and the lane is
+    /// opened again beneath them.
+    fn lane_broke(&mut self, error: Error) -> Result<(), ActorProcessingErr> {
+        self.lane = None;
+        if self.phase == Phase::Draining {
+            self.stop_if_done();
+        } else if self.flights.is_empty() {
+            return Err(error.into());
+        } else {
+            tracing::warn!(lane = %self.args.lane, %error, in_flight = self.flights.len(), "the lane broke; opening it again");
+            let (desk, key, terms, me) =
+                (self.args.desk.clone(), self.args.lane.clone(), self.terms(), self.me.clone());
+            self.tasks.spawn(async move {
+                sleep(REOPEN_AFTER).await;
+                drop(me.cast(Msg::Opened(desk.broker.lane(&key, terms).await)));
+            });
+        }
+        Ok(())
+    }
+
+    fn opened(&mut self, lane: Result<Arc<dyn Lane>, Error>) -> Result<(), ActorProcessingErr> {
+        match lane {
+            Ok(lane) => {
+                self.lane = Some(lane);
+                self.backlog = self.backlog.max(1);
+                self.proceed();
+                Ok(())
+            }
+            Err(error) => self.lane_broke(error),
+        }
+    }
+
+    fn done(&mut self, Done { key, ended, permit }: Done) {
+        self.reap();
+        if self.owed > 0 {
+            self.owed -= 1;
+            drop(permit);
+        } else {
+            self.hand.join(permit);
+        }
+        if let Some(lease) = self.flights.land(key)
+            && ended == Ended::Unsettled
+        {
+            self.tasks.spawn(give_back(vec![lease], Some(AFTER_A_CRASH)));
+        }
+        self.busy_at = Instant::now();
+        self.stop_if_done();
+        self.proceed();
+    }
+
+    /// Finished tasks are forgotten here; a panic among them was reported by its guard, and is told here.
+    fn reap(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                tracing::error!(lane = %self.args.lane, %error, "a task of this lane panicked");
+            }
+        }
+    }
+
+    fn on_beat(&mut self) {
+        let now = Instant::now();
+        let lost = self.flights.lose_overdue(now);
+        self.report_lost(lost);
+        if let Some(extension) = self.flights.due(now) {
+            let me = self.me.clone();
+            self.tasks.spawn(async move { drop(me.cast(Msg::Extended(extension.ask().await))) });
+        }
+        self.follow_limit();
+        self.rest_if_idle(now);
+        self.proceed();
+        self.arm_beat();
+    }
+
+    fn report_lost(&self, calls: usize) {
+        if calls > 0 {
+            tracing::error!(lane = %self.args.lane, calls, "leases were lost; the calls are aborted and run again");
+        }
+    }
+
+    fn rest_if_idle(&mut self, now: Instant) {
+        let idle = self.flights.is_empty() && self.backlog == 0 && now.duration_since(self.busy_at) >= self.args.linger;
+        if self.phase == Phase::Running && idle {
+            self.phase = Phase::Resting;
+            drop(self.hand.take(u32::MAX));
+            if self.pull.is_none() {
+                (self.args.ask)(Request::Retire { works: self.works });
+            }
+        }
+    }
+
+    fn wanted_limit(&self) -> Option<NonZeroU32> {
+        if self.args.lane.queue.is_callbacks() {
+            return Some(self.args.desk.callbacks.per_host);
+        }
+        self.args.desk.directory.borrow().get(&self.args.lane.function)?.concurrency
+    }
+
+    fn follow_limit(&mut self) {
+        let wanted = self.wanted_limit();
+        if let Some(lane) = self.lane.clone().filter(|_| wanted != self.limit) {
+            self.limit = wanted;
+            let key = self.args.lane.clone();
+            self.tasks.spawn(async move {
+                if let Err(error) = lane.set_limit(wanted).await {
+                    tracing::warn!(lane = %key, %error, "the lane's limit could not be changed; it is when the lane is opened again");
+                }
+            });
+        }
+    }
+
+    fn terms(&self) -> Terms {
+        Terms { limit: self.limit, ..self.args.terms }
+    }
+
+    fn arm_beat(&mut self) {
+        let me = self.me.clone();
+        let beat = self.flights.beat();
+        self.tasks.spawn(async move {
+            sleep(beat).await;
+            drop(me.cast(Msg::Beat));
+        });
+    }
+
+    fn drain(&mut self, deadline: Instant) {
+        self.phase = Phase::Draining;
+        drop(self.hand.take(u32::MAX));
+        if let Some(pull) = &self.pull {
+            pull.abort();
+        }
+        let me = self.me.clone();
+        self.tasks.spawn(async move {
+            sleep_until(deadline).await;
+            drop(me.cast(Msg::Deadline));
+        });
+        self.stop_if_done();
+    }
+
+    fn stop_if_done(&mut self) {
+        if self.phase == Phase::Draining && self.flights.is_empty() && self.pull.is_none() {
+            self.me.stop(Some("drained".into()));
+        }
+    }
+
+    /// What did not finish in time starts again elsewhere, at once rather than when its lease ends.
+    fn give_back_all(&mut self) {
+        let leases = self.flights.abandon();
+        tracing::warn!(lane = %self.args.lane, calls = leases.len(), "the drain's deadline is here; giving calls back");
+        let me = self.me.clone();
+        self.tasks.spawn(async move {
+            give_back(leases, None).await;
+            drop(me.cast(Msg::GaveBack));
+        });
+    }
+
+    fn view(&self) -> view::Subscriber {
+        view::Subscriber {
+            function: self.args.lane.function.to_string(),
+            phase: match self.phase {
+                Phase::Running => "running",
+                Phase::Resting => "resting",
+                Phase::Draining => "draining",
+            },
+            in_flight: self.flights.len(),
+            permits: self.hand.count(),
+            backlog: self.backlog,
+            concurrency: self.limit.map(NonZeroU32::get),
+        }
+    }
+}

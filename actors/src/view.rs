@@ -1,0 +1,80 @@
+//! What each actor shows of itself: the tree as data, for operators and for tests to wait on.
+
+use std::time::Duration;
+
+use ractor::rpc::CallResult;
+use ractor::{ActorRef, Message, RpcReplyPort};
+use serde::Serialize;
+
+/// How long an actor may take to answer: it answers between two messages, so longer means that it is gone.
+const WITHIN: Duration = Duration::from_secs(1);
+
+/// The root.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fabric {
+    /// `running` or the phase of the drain.
+    pub phase: &'static str,
+    /// The children that are not queues.
+    pub children: Vec<Child>,
+    /// The queues served.
+    pub queues: Vec<Queue>,
+}
+
+/// A child as its supervisor sees it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Child {
+    /// Its name.
+    pub name: String,
+    /// `up`, `restarting` or `parked`.
+    pub state: &'static str,
+    /// Why it ended, if it is not up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Failures that still count against it.
+    pub failures: u32,
+}
+
+/// A queue.
+#[derive(Clone, Debug, Serialize)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// Permits of this worker.
+    pub permits: u32,
+    /// Permits that nobody holds.
+    pub permits_free: u32,
+    /// Functions that wait for permits.
+    pub permits_waiting: usize,
+    /// Its subscribers, as it sees them.
+    pub children: Vec<Child>,
+    /// Its subscribers, as they see themselves.
+    pub subscribers: Vec<Subscriber>,
+}
+
+/// A subscriber.
+#[derive(Clone, Debug, Serialize)]
+pub struct Subscriber {
+    /// The function.
+    pub function: String,
+    /// `running`, `resting` or `draining`.
+    pub phase: &'static str,
+    /// Calls in flight.
+    pub in_flight: usize,
+    /// Permits in hand.
+    pub permits: u32,
+    /// Messages known to wait.
+    pub backlog: u64,
+    /// The cluster-wide limit.
+    pub concurrency: Option<u32>,
+}
+
+/// Asks an actor for its view. Nothing if it has ended or does not answer in time.
+pub(crate) async fn ask<M: Message, V: Send + 'static>(
+    actor: &ActorRef<M>,
+    question: impl FnOnce(RpcReplyPort<V>) -> M + Send,
+) -> Option<V> {
+    match actor.call(question, Some(WITHIN)).await {
+        Ok(CallResult::Success(view)) => Some(view),
+        Ok(CallResult::Timeout | CallResult::SenderError) | Err(_) => None,
+    }
+}
