@@ -6,6 +6,7 @@ pub mod directory;
 pub mod drain;
 pub mod flight;
 pub mod lease;
+pub mod memory;
 pub mod permit;
 pub mod port;
 pub mod pull;

@@ -1,1 +1,24 @@
 //! The program: command line, gateway, and the adapters for the ports of the supervision tree.
+//!
+//! ```text
+//! command/ ─► boot ─► gateway  admin  invoke        HTTP, both sides
+//!                  ─► jetstream  embedded           the two brokers
+//!                  ─► actors::tree                  what runs
+//! ```
+//!
+//! The adapters never import each other; only [`boot`] knows them all.
+
+pub mod admin;
+pub mod boot;
+pub mod cli;
+pub mod clock;
+pub mod command;
+pub mod demo;
+pub mod embedded;
+pub mod gateway;
+pub mod http_client;
+pub mod invoke;
+pub mod jetstream;
+pub mod listener;
+pub mod signal;
+pub mod telemetry;

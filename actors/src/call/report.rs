@@ -73,18 +73,20 @@ mod tests {
             Report::new(key, Permits::new(0, Arc::new(|_| ())), tell)
         };
         let (finished, panicked, aborted) = (report(1), report(2), report(3));
-        tokio::spawn(async move { finished.finish(Ended::Settled) }).await.unwrap();
-        let panic = tokio::spawn(async move {
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async move { finished.finish(Ended::Settled) });
+        tasks.join_next().await.unwrap().unwrap();
+        tasks.spawn(async move {
             let _guard = panicked;
             panic!("as a bug would");
         });
-        panic.await.unwrap_err();
-        let abort = tokio::spawn(async move {
+        tasks.join_next().await.unwrap().unwrap_err();
+        tasks.spawn(async move {
             let _guard = aborted;
             std::future::pending::<()>().await;
         });
-        abort.abort();
-        abort.await.unwrap_err();
+        tasks.abort_all();
+        tasks.join_next().await.unwrap().unwrap_err();
         let told = told.lock().unwrap().clone();
         assert_eq!(told, [(1, Ended::Settled), (2, Ended::Unsettled), (3, Ended::Unsettled)]);
     }

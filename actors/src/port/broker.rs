@@ -73,6 +73,10 @@ pub trait Broker: Send + Sync + 'static {
     fn payload_len_max(&self) -> usize;
 }
 
+/// What a payload may grow by, in bytes, from when it is first stored: a retry counts its attempts, a dead letter says
+/// why. Whoever accepts a call leaves this much room below [`Broker::payload_len_max`].
+pub const HEADROOM: usize = 4096;
+
 /// Bytes for a lane. The broker does not look into them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {

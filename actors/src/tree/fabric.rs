@@ -286,7 +286,7 @@ impl State {
                 (actor.get_id(), Child::Directory(directory::Handle::new(actor)))
             }
             Name::Queue(queue) => {
-                let (queue, desk, settings) = (queue.clone(), self.parts.desk.clone(), self.settings.queue.clone());
+                let (queue, desk, settings) = (queue.clone(), self.parts.desk.clone(), self.settings.queue);
                 let args = queue::Args { queue, desk, settings };
                 let (actor, _) = queue::Queue::spawn_linked(None, queue::Queue, args, me).await?;
                 (actor.get_id(), Child::Queue(queue::Handle::new(actor)))

@@ -68,7 +68,7 @@ pub(crate) struct Args {
 }
 
 /// How a queue is served.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// How many calls of the queue this worker runs at once.
     pub permits: u32,
@@ -118,10 +118,17 @@ pub(crate) struct State {
     args: Args,
     pool: Pool,
     subscribers: Roster<Function, subscriber::Handle>,
-    /// How often each subscriber was told of work: it may retire only if it has heard of all of it.
-    works: HashMap<Function, u64>,
+    files: HashMap<Function, File>,
     draining: Option<Instant>,
     tasks: JoinSet<()>,
+}
+
+/// What the queue keeps about a subscriber that was started.
+struct File {
+    /// How often it was told of work: it may retire only if it has heard of all of it.
+    works: u64,
+    /// Where its permits go when they are dropped.
+    home: Home,
 }
 
 impl Actor for Queue {
@@ -134,7 +141,7 @@ impl Actor for Queue {
             me,
             pool: Pool::new(args.settings.permits),
             subscribers: Roster::new(Policy::LOCAL),
-            works: HashMap::new(),
+            files: HashMap::new(),
             draining: None,
             tasks: JoinSet::new(),
             args,
@@ -236,7 +243,9 @@ impl State {
         }
         if let Some(subscriber) = self.subscribers.get(&function) {
             subscriber.work();
-            *self.works.entry(function).or_default() += 1;
+            if let Some(file) = self.files.get_mut(&function) {
+                file.works += 1;
+            }
         } else if !self.subscribers.contains(&function) {
             self.start(function).await;
         }
@@ -246,18 +255,19 @@ impl State {
     async fn start(&mut self, function: Function) {
         let (ask_to, home_to) = (self.me.clone(), self.me.clone());
         let (asker, owner) = (function.clone(), function.clone());
+        // A queue that has ended takes its subscribers with it, and its permits with them.
+        let home: Home = Arc::new(move |count| drop(home_to.cast(Msg::Returned(owner.clone(), count))));
         let args = subscriber::Args {
             lane: LaneKey::new(self.args.queue.clone(), function.clone()),
             desk: self.args.desk.clone(),
             terms: self.args.settings.terms,
             linger: self.args.settings.linger,
-            // A queue that has ended takes its subscribers with it, and its permits with them.
             ask: Arc::new(move |request| drop(ask_to.cast(Msg::Asked(asker.clone(), request)))),
-            home: Arc::new(move |count| drop(home_to.cast(Msg::Returned(owner.clone(), count)))),
+            home: home.clone(),
         };
         match Subscriber::spawn_linked(None, Subscriber, args, self.me.get_cell()).await {
             Ok((actor, _)) => {
-                self.works.insert(function.clone(), 0);
+                self.files.insert(function.clone(), File { works: 0, home });
                 self.subscribers.started(function, actor.get_id(), subscriber::Handle::new(actor));
             }
             Err(error) => {
@@ -281,7 +291,7 @@ impl State {
         }
         match *verdict {
             Verdict::Restart { after } | Verdict::Park { after } => self.after(after, Msg::Restart(function)),
-            Verdict::Forget | Verdict::Escalate { .. } => drop(self.works.remove(&function)),
+            Verdict::Forget | Verdict::Escalate { .. } => drop(self.files.remove(&function)),
         }
     }
 
@@ -298,10 +308,10 @@ impl State {
             }
             Request::Retire { works } => {
                 // It has not heard of the latest work: the message is on its way, and it will stay.
-                if self.works.get(function) == Some(&works)
+                if self.files.get(function).is_some_and(|file| file.works == works)
                     && let Some(subscriber) = self.subscribers.dismiss(function)
                 {
-                    self.works.remove(function);
+                    self.files.remove(function);
                     self.pool.gone(function);
                     subscriber.retire();
                 }
@@ -321,10 +331,12 @@ impl State {
     }
 
     /// Permits for a subscriber that ended meanwhile are dropped, and so come back.
-    fn grant(&self, function: &Function, count: u32) {
-        let (me, owner) = (self.me.clone(), function.clone());
-        let home: Home = Arc::new(move |count| drop(me.cast(Msg::Returned(owner.clone(), count))));
-        let permits = Permits::new(count, home);
+    fn grant(&mut self, function: &Function, count: u32) {
+        let Some(file) = self.files.get(function) else {
+            self.pool.returned(function, count);
+            return;
+        };
+        let permits = Permits::new(count, file.home.clone());
         if let Some(subscriber) = self.subscribers.get(function) {
             subscriber.grant(permits);
         }

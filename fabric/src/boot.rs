@@ -1,0 +1,202 @@
+//! Wires the parts that a role has. The only file that knows them all.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use actors::call::{Callbacks, Desk};
+use actors::directory::Directory;
+use actors::port::broker::{Quotas, Terms};
+use actors::port::{Broker, Clock, Control};
+use actors::tree::{self, Ending, Listener, Parts, QueueSettings};
+use anyhow::Context;
+use tokio::sync::{oneshot, watch};
+
+use crate::clock::SystemClock;
+use crate::embedded::Embedded;
+use crate::gateway::{self, Gateway};
+use crate::invoke::{self, HttpInvoker};
+use crate::jetstream::{self, JetStream};
+use crate::{admin, cli, listener};
+
+/// What a process is to be.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where calls are kept.
+    pub store: Store,
+    /// Where calls are accepted, if they are.
+    pub public: Option<SocketAddr>,
+    /// Where health and the admin API are.
+    pub admin: SocketAddr,
+    /// The largest body of an asynchronous call, in bytes.
+    pub max_body: usize,
+    /// Which queues are served.
+    pub serve: tree::Serve,
+    /// How they are served.
+    pub work: Work,
+    /// Whether callbacks may go to addresses inside the network.
+    pub allow_private_callbacks: bool,
+    /// How long a drain is announced before it begins.
+    pub pre_stop: Duration,
+    /// How long calls in flight may take in a drain.
+    pub grace: Duration,
+}
+
+/// Where calls are kept.
+#[derive(Debug)]
+pub enum Store {
+    /// In JetStream.
+    JetStream(jetstream::Settings),
+    /// In a directory.
+    Embedded(PathBuf, Quotas),
+}
+
+impl From<cli::Broker> for Store {
+    fn from(args: cli::Broker) -> Self {
+        let quotas = Quotas { queue: args.queue_backlog, function: args.function_backlog };
+        match (args.place.broker, args.place.data_dir) {
+            (Some(url), _) => Self::JetStream(jetstream::Settings {
+                url,
+                subjects: args.prefix,
+                replicas: args.replicas,
+                shards: args.shards,
+                quotas,
+            }),
+            (None, dir) => Self::Embedded(dir.unwrap_or_default(), quotas),
+        }
+    }
+}
+
+/// How queues are served.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Work {
+    queue: QueueSettings,
+}
+
+impl From<&cli::Work> for Work {
+    fn from(args: &cli::Work) -> Self {
+        let terms = Terms { lease: args.lease, ..Terms::default() };
+        Self { queue: QueueSettings { permits: args.max_inflight, terms, ..QueueSettings::default() } }
+    }
+}
+
+/// Which queues the command line asks to serve.
+#[must_use]
+pub fn serve(args: &cli::Work) -> tree::Serve {
+    if args.queues.is_empty() {
+        tree::Serve::Everything
+    } else {
+        tree::Serve::Queues(args.queues.iter().cloned().collect())
+    }
+}
+
+/// A process at work.
+pub struct Running {
+    /// The supervision tree.
+    pub tree: tree::Handle,
+    /// How it ends.
+    pub ending: oneshot::Receiver<Ending>,
+    /// The control plane.
+    pub control: Arc<dyn Control>,
+    /// Where calls are accepted.
+    pub public: Option<SocketAddr>,
+    /// Where health and the admin API are.
+    pub admin: SocketAddr,
+    store: Opened,
+}
+
+impl Running {
+    /// Says where this process listens: the lines that people and scripts look for.
+    ///
+    /// # Errors
+    /// When they cannot be said.
+    pub fn announce(&self, say: impl Fn(String) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        if let Some(public) = self.public {
+            say(format!("listening: public http://{public}"))?;
+        }
+        say(format!("listening: admin http://{}", self.admin))
+    }
+
+    /// Lets go of the store, everything written.
+    pub async fn close(&self) {
+        match &self.store {
+            Opened::JetStream(store) => store.close().await,
+            Opened::Embedded(store) => store.close().await,
+        }
+    }
+}
+
+enum Opened {
+    JetStream(Arc<JetStream>),
+    Embedded(Embedded),
+}
+
+impl Opened {
+    async fn open(store: Store, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        Ok(match store {
+            Store::JetStream(settings) => Self::JetStream(Arc::new(JetStream::connect(settings).await?)),
+            Store::Embedded(dir, quotas) => {
+                let settings = actors::memory::Settings { quotas, ..actors::memory::Settings::default() };
+                Self::Embedded(Embedded::open(&dir, settings, clock)?)
+            }
+        })
+    }
+
+    fn ports(&self) -> (Arc<dyn Broker>, Arc<dyn Control>) {
+        match self {
+            Self::JetStream(store) => (store.clone(), store.clone()),
+            Self::Embedded(store) => (Arc::new(store.broker()), Arc::new(store.broker())),
+        }
+    }
+}
+
+/// Opens the store, binds the listeners, starts the tree.
+///
+/// # Errors
+/// When the store cannot be opened or an address cannot be bound.
+pub async fn start(plan: Plan) -> anyhow::Result<Running> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let public = plan.public.map(|addr| listener::bind(addr, "--listen")).transpose()?;
+    let admin = listener::bind(plan.admin, "--admin-listen")?;
+    let store = Opened::open(plan.store, clock.clone()).await?;
+    let (broker, control) = store.ports();
+
+    let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
+    let ready = Arc::new(watch::Sender::new(false));
+    let invoker = HttpInvoker::new(invoke::Settings { allow_private_callbacks: plan.allow_private_callbacks });
+    let desk = Arc::new(Desk {
+        broker: broker.clone(),
+        invoker: Arc::new(invoker),
+        clock: clock.clone(),
+        directory: directory.subscribe(),
+        callbacks: Callbacks::default(),
+        rotation: AtomicUsize::new(0),
+    });
+
+    let gateway = Gateway::new(
+        gateway::Ports { broker, control: control.clone(), clock, directory: directory.subscribe() },
+        gateway::Settings {
+            body_len_max: plan.max_body,
+            expose_system: plan.public.is_some_and(|a| a.ip().is_loopback()),
+        },
+    );
+    let (public_addr, admin_addr) = (public.as_ref().map(listener::Bound::addr), admin.addr());
+    let view = Arc::new(std::sync::OnceLock::new());
+    let mut listeners = vec![Listener {
+        name: "admin",
+        run: admin::run(admin, gateway.clone(), ready.subscribe(), view.clone()),
+        until_last: true,
+    }];
+    if let Some(public) = public {
+        listeners.push(Listener { name: "gateway", run: gateway::run(public, gateway), until_last: false });
+    }
+
+    let parts = Parts { desk, control: control.clone(), directory, ready, listeners, serve: plan.serve };
+    let settings = tree::Settings { queue: plan.work.queue, pre_stop: plan.pre_stop, grace: plan.grace };
+    let (tree, ending) = tree::start(parts, settings).await.context("the supervision tree could not be started")?;
+    // Set once, here, before anybody can ask twice.
+    drop(view.set(tree.clone()));
+    Ok(Running { tree, ending, control, public: public_addr, admin: admin_addr, store })
+}

@@ -1,0 +1,232 @@
+//! The command line: every command and every flag. Each flag is also read from `FABRIC_<FLAG>`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use proto::subject::Subjects;
+use proto::{Function, Queue};
+use url::Url;
+
+/// Runs functions asynchronously: takes calls over HTTP, keeps them durably, invokes, retries, calls back.
+#[derive(Debug, Parser)]
+#[command(name = "fabric", version, propagate_version = true)]
+pub struct Cli {
+    /// What to log: error, warn, info, debug, trace, or a filter such as `info,fabric::jetstream=debug`.
+    #[arg(long, global = true, env = "FABRIC_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Everything in one process, with demo functions, on this machine only: the place to begin.
+    Dev(Dev),
+    /// Gateway and worker in one process.
+    Serve(Serve),
+    /// Only accept calls; workers elsewhere run them.
+    Gateway(Gateway),
+    /// Only run calls that gateways accepted.
+    Worker(Worker),
+}
+
+/// `fabric dev`
+#[derive(Debug, Args)]
+pub struct Dev {
+    /// Where calls and functions are kept.
+    #[arg(long, env = "FABRIC_DATA_DIR", default_value = ".fabric", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// A function of yours: where it answers. May be repeated.
+    #[arg(long = "function", value_parser = named_url, value_name = "NAME=URL")]
+    pub functions: Vec<(Function, Url)>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub listen: Listen,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub work: Work,
+}
+
+/// `fabric serve`
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "flattened: their fields are documented")]
+pub struct Serve {
+    #[command(flatten)]
+    pub broker: Broker,
+    #[command(flatten)]
+    pub listen: Listen,
+    #[command(flatten)]
+    pub work: Work,
+    #[command(flatten)]
+    pub callbacks: Callbacks,
+    #[command(flatten)]
+    pub drain: Drain,
+}
+
+/// `fabric gateway`
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "flattened: their fields are documented")]
+pub struct Gateway {
+    #[command(flatten)]
+    pub broker: Broker,
+    #[command(flatten)]
+    pub listen: Listen,
+    #[command(flatten)]
+    pub drain: Drain,
+}
+
+/// `fabric worker`
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "flattened: their fields are documented")]
+pub struct Worker {
+    #[command(flatten)]
+    pub broker: Broker,
+    /// Health, readiness and the admin API.
+    #[arg(long, env = "FABRIC_ADMIN_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDR")]
+    pub admin_listen: SocketAddr,
+    #[command(flatten)]
+    pub work: Work,
+    #[command(flatten)]
+    pub callbacks: Callbacks,
+    #[command(flatten)]
+    pub drain: Drain,
+}
+
+/// Where calls are kept.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "where")]
+pub struct Where {
+    /// A NATS server with JetStream, 2.12 or newer: nats://[user:password@]host:port.
+    #[arg(long, env = "FABRIC_BROKER", hide_env_values = true, value_name = "URL")]
+    pub broker: Option<String>,
+    /// Keep everything in this directory instead: one process, no server.
+    #[arg(long, env = "FABRIC_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Where calls are kept, and how.
+#[derive(Debug, Args)]
+pub struct Broker {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub place: Where,
+    /// What the names of streams and subjects begin with, so that several fabrics can share an account.
+    #[arg(long, env = "FABRIC_PREFIX", default_value = "fabric", value_parser = Subjects::new, value_name = "NAME")]
+    pub prefix: Subjects,
+    /// Replicas of each stream, when it is created.
+    #[arg(long, env = "FABRIC_REPLICAS", default_value_t = 1, value_name = "N")]
+    pub replicas: usize,
+    /// Streams over which the functions of a queue are spread, when it is created.
+    #[arg(long, env = "FABRIC_SHARDS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
+    pub shards: u16,
+    /// Calls that may wait in a queue; more are refused with 429.
+    #[arg(long, env = "FABRIC_QUEUE_BACKLOG", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
+    pub queue_backlog: u64,
+    /// Calls of one function that may wait; more are refused with 429.
+    #[arg(long, env = "FABRIC_FUNCTION_BACKLOG", default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
+    pub function_backlog: u64,
+}
+
+/// The listeners of a gateway.
+#[derive(Debug, Args)]
+pub struct Listen {
+    /// Calls.
+    #[arg(long, env = "FABRIC_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Health, readiness and the admin API.
+    #[arg(long, env = "FABRIC_ADMIN_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDR")]
+    pub admin_listen: SocketAddr,
+    /// The largest body of an asynchronous call; more is refused with 413.
+    #[arg(long, env = "FABRIC_MAX_BODY", default_value = "1MiB", value_parser = size, value_name = "SIZE")]
+    pub max_body: usize,
+}
+
+/// What a worker runs.
+#[derive(Debug, Args)]
+pub struct Work {
+    /// A queue to serve; may be repeated. Without any, every queue that a function names.
+    #[arg(long = "queue", env = "FABRIC_QUEUE", value_delimiter = ',', value_parser = Queue::parse, value_name = "NAME")]
+    pub queues: Vec<Queue>,
+    /// Calls of each queue that this process runs at once.
+    #[arg(long, env = "FABRIC_MAX_INFLIGHT", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub max_inflight: u32,
+    /// How long a call stays with a worker that says nothing; a killed worker's calls run again after it.
+    #[arg(long, env = "FABRIC_LEASE", default_value = "10s", value_parser = lease, value_name = "DURATION")]
+    pub lease: Duration,
+}
+
+/// Where callbacks may go.
+#[derive(Debug, Args)]
+pub struct Callbacks {
+    /// Let callbacks go to loopback, private and link-local addresses.
+    #[arg(long, env = "FABRIC_ALLOW_PRIVATE_CALLBACKS")]
+    pub allow_private_callbacks: bool,
+}
+
+/// How a process ends.
+#[derive(Debug, Args)]
+pub struct Drain {
+    /// After a signal, go on accepting for this long with readiness withdrawn, so that load balancers move on.
+    #[arg(long, env = "FABRIC_PRE_STOP", default_value = "5s", value_parser = duration, value_name = "DURATION")]
+    pub pre_stop: Duration,
+    /// How long calls in flight may take to finish; what is left is given back to other workers.
+    #[arg(long, env = "FABRIC_GRACE", default_value = "60s", value_parser = duration, value_name = "DURATION")]
+    pub grace: Duration,
+}
+
+fn named_url(text: &str) -> Result<(Function, Url), String> {
+    let (name, url) = text.split_once('=').ok_or("must be NAME=URL, such as resize=http://127.0.0.1:9000")?;
+    let function = Function::parse(name).map_err(|error| error.to_string())?;
+    let url = Url::parse(url).map_err(|error| format!("{url:?} is not a URL: {error}"))?;
+    Ok((function, url))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write 90s or 1h30m"))
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        lease if lease >= Duration::from_millis(500) => Ok(lease),
+        _ => Err("must be at least 500ms: it is renewed every third of it".into()),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let bytes = parse_size::parse_size(text).map_err(|error| format!("{error}; write 256KiB or 1MiB"))?;
+    usize::try_from(bytes).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn where_calls_are_kept_is_said_once() {
+        let parse = |args: &str| Cli::try_parse_from(args.split(' '));
+        assert!(parse("fabric serve --broker nats://x").is_ok());
+        assert!(parse("fabric worker --data-dir x").is_ok());
+        for bad in [
+            "fabric serve",
+            "fabric serve --broker nats://x --data-dir y",
+            "fabric gateway --broker nats://x --prefix a.b",
+            "fabric worker --broker nats://x --lease 1ms",
+            "fabric worker --broker nats://x --grace 60",
+            "fabric dev --function nonsense",
+            "fabric dev --function a_b=http://x",
+            "fabric dev --max-inflight 0",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `fabric dev`: everything in one process, with functions to try it on.
+
+use std::time::Duration;
+
+use actors::port::broker::Quotas;
+use anyhow::Context;
+use proto::{Function, FunctionSpec};
+
+use crate::boot::{self, Plan, Store};
+use crate::cli::Dev;
+use crate::demo::Demo;
+
+pub(super) async fn run(args: Dev) -> anyhow::Result<()> {
+    let demo = Demo::start(std::sync::Arc::new(|line| drop(super::say(line))))
+        .await
+        .context("the demo functions could not be started")?;
+    let plan = Plan {
+        store: Store::Embedded(args.data_dir.clone(), Quotas::default()),
+        public: Some(args.listen.listen),
+        admin: args.listen.admin_listen,
+        max_body: args.listen.max_body,
+        serve: boot::serve(&args.work),
+        work: (&args.work).into(),
+        allow_private_callbacks: true,
+        pre_stop: Duration::ZERO,
+        grace: Duration::from_secs(10),
+    };
+    let running = boot::start(plan).await?;
+    let mut names = Vec::new();
+    let builtin = demo.functions().into_iter().map(|(name, url)| Ok((Function::parse(name)?, url)));
+    let builtin = builtin.collect::<Result<Vec<_>, proto::name::Error>>()?;
+    for (function, url) in builtin.into_iter().chain(args.functions) {
+        let spec = FunctionSpec::at(&function, url.as_str())?;
+        running
+            .control
+            .put(&function, spec.deployment)
+            .await
+            .with_context(|| format!("function {function} could not be registered"))?;
+        names.push(function.name().to_owned());
+    }
+    running.announce(super::say)?;
+    if let Some(public) = running.public {
+        let (base, callbacks) = (format!("http://{public}"), demo.callback_url());
+        super::say(format_args!(
+            "\nfunctions: {names}\ncalls are kept in {dir}\n\nTry, in another terminal:\n\n  \
+             curl -i {base}/async-function/echo -d 'hello' -H 'X-Callback-Url: {callbacks}'\n  \
+             curl -i {base}/async-function/sleep/2 -X POST -H 'X-Callback-Url: {callbacks}'\n  \
+             curl -i {base}/async-function/flaky/2 -X POST -H 'X-Callback-Url: {callbacks}'\n\n\
+             Callbacks to {callbacks} are printed here.\n",
+            names = names.join(", "),
+            dir = args.data_dir.display(),
+        ))?;
+    }
+    super::until_the_end(running).await
+}

@@ -1,0 +1,23 @@
+//! `fabric gateway`: only accept calls.
+
+use actors::tree::Serve;
+
+use crate::boot::{self, Plan};
+use crate::cli::Gateway;
+
+pub(super) async fn run(args: Gateway) -> anyhow::Result<()> {
+    let plan = Plan {
+        store: args.broker.into(),
+        public: Some(args.listen.listen),
+        admin: args.listen.admin_listen,
+        max_body: args.listen.max_body,
+        serve: Serve::Nothing,
+        work: boot::Work::default(),
+        allow_private_callbacks: false,
+        pre_stop: args.drain.pre_stop,
+        grace: args.drain.grace,
+    };
+    let running = boot::start(plan).await?;
+    running.announce(super::say)?;
+    super::until_the_end(running).await
+}

@@ -1,0 +1,21 @@
+//! `fabric serve`: gateway and worker in one process.
+
+use crate::boot::{self, Plan};
+use crate::cli::Serve;
+
+pub(super) async fn run(args: Serve) -> anyhow::Result<()> {
+    let plan = Plan {
+        store: args.broker.into(),
+        public: Some(args.listen.listen),
+        admin: args.listen.admin_listen,
+        max_body: args.listen.max_body,
+        serve: boot::serve(&args.work),
+        work: (&args.work).into(),
+        allow_private_callbacks: args.callbacks.allow_private_callbacks,
+        pre_stop: args.drain.pre_stop,
+        grace: args.drain.grace,
+    };
+    let running = boot::start(plan).await?;
+    running.announce(super::say)?;
+    super::until_the_end(running).await
+}

@@ -1,0 +1,21 @@
+//! `fabric worker`: only run calls.
+
+use crate::boot::{self, Plan};
+use crate::cli::Worker;
+
+pub(super) async fn run(args: Worker) -> anyhow::Result<()> {
+    let plan = Plan {
+        store: args.broker.into(),
+        public: None,
+        admin: args.admin_listen,
+        max_body: 0,
+        serve: boot::serve(&args.work),
+        work: (&args.work).into(),
+        allow_private_callbacks: args.callbacks.allow_private_callbacks,
+        pre_stop: args.drain.pre_stop,
+        grace: args.drain.grace,
+    };
+    let running = boot::start(plan).await?;
+    running.announce(super::say)?;
+    super::until_the_end(running).await
+}

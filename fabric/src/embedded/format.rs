@@ -1,0 +1,120 @@
+//! The tables of the file, and what their rows look like.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `entries` | place in the order | where it lies, its id and its payload, as MessagePack |
+//! | `ids` | space and message id | when it was stored |
+//! | `records` | function | its record |
+//! | `meta` | `format` | [`FORMAT`] |
+
+use actors::memory::{Entry, Place, Seq, Space};
+use bytes::Bytes;
+use proto::{CallId, Function, LaneKey, Queue, Timestamp};
+use redb::TableDefinition;
+use serde::{Deserialize, Serialize};
+
+/// Raised when older versions would misread what is written.
+pub(super) const FORMAT: u64 = 1;
+
+pub(super) const ENTRIES: TableDefinition<'_, Seq, &[u8]> = TableDefinition::new("entries");
+pub(super) const IDS: TableDefinition<'_, &str, i64> = TableDefinition::new("ids");
+pub(super) const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
+pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+
+/// A row that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} is damaged: {why}")]
+pub(super) struct Damaged {
+    what: String,
+    why: String,
+}
+
+impl Damaged {
+    pub(super) fn new(what: &dyn std::fmt::Display, why: &dyn std::fmt::Display) -> Self {
+        Self { what: what.to_string(), why: why.to_string() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Row<'a> {
+    place: Lies,
+    id: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    payload: &'a serde_bytes::Bytes,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Lies {
+    Ready(Queue, Function),
+    Later(Queue, Function, CallId, Timestamp),
+    Dead,
+}
+
+pub(super) fn row(entry: &Entry) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+    let place = match &entry.place {
+        Place::Ready(lane) => Lies::Ready(lane.queue.clone(), lane.function.clone()),
+        Place::Later { lane, call, due } => Lies::Later(lane.queue.clone(), lane.function.clone(), call.clone(), *due),
+        Place::Dead => Lies::Dead,
+    };
+    rmp_serde::to_vec(&Row { place, id: (&entry.id).into(), payload: serde_bytes::Bytes::new(&entry.payload) })
+}
+
+pub(super) fn place(seq: Seq, row: &[u8]) -> Result<Place, Damaged> {
+    Ok(match read(seq, row)?.place {
+        Lies::Ready(queue, function) => Place::Ready(LaneKey::new(queue, function)),
+        Lies::Later(queue, function, call, due) => Place::Later { lane: LaneKey::new(queue, function), call, due },
+        Lies::Dead => Place::Dead,
+    })
+}
+
+pub(super) fn message(seq: Seq, row: &[u8]) -> Result<(String, Bytes), Damaged> {
+    let row = read(seq, row)?;
+    Ok((row.id.into_owned(), Bytes::copy_from_slice(row.payload)))
+}
+
+fn read(seq: Seq, row: &[u8]) -> Result<Row<'_>, Damaged> {
+    rmp_serde::from_slice(row).map_err(|error| Damaged::new(&format_args!("entry {seq}"), &error))
+}
+
+/// A space and an id as one key. Queue names contain no `/`, ids may.
+pub(super) fn id_key(space: &Space, id: &str) -> String {
+    match space {
+        Space::Ready(queue) => format!("ready/{queue}/{id}"),
+        Space::Later => format!("later/{id}"),
+        Space::Dead => format!("dead/{id}"),
+    }
+}
+
+pub(super) fn parse_id_key(key: &str) -> Option<(Space, String)> {
+    let (kind, rest) = key.split_once('/')?;
+    match kind {
+        "later" => Some((Space::Later, rest.into())),
+        "dead" => Some((Space::Dead, rest.into())),
+        "ready" => {
+            let (queue, id) = rest.split_once('/')?;
+            Some((Space::Ready(Queue::parse(queue).ok()?), id.into()))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_and_keys_read_back() {
+        let lane = LaneKey::new(Queue::default(), Function::parse("f.ns").unwrap());
+        let (call, due) = (CallId::parse("c").unwrap(), Timestamp::from_unix_nanos(9));
+        for place_of in [Place::Ready(lane.clone()), Place::Later { lane, call, due }, Place::Dead] {
+            let payload = Bytes::from_static(b"\x00\xff");
+            let entry = Entry { seq: 7, place: place_of.clone(), id: "a/b".into(), at: due, payload: payload.clone() };
+            let bytes = row(&entry).unwrap();
+            assert_eq!(place(7, &bytes).unwrap(), place_of);
+            assert_eq!(message(7, &bytes).unwrap(), ("a/b".into(), payload));
+        }
+        for space in [Space::Ready(Queue::default()), Space::Later, Space::Dead] {
+            assert_eq!(parse_id_key(&id_key(&space, "a/b/0.0")), Some((space, "a/b/0.0".into())));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Where calls come in.
+//!
+//! | path | what happens |
+//! |---|---|
+//! | `POST /async-function/{name}[/path][?query]` | stored, then `202` ([`enqueue`]) |
+//! | `/function/{name}[/path][?query]` | streamed to the function and back ([`forward`]) |
+//! | `/system/…` | the control plane, if this listener shows it ([`system`]) |
+
+pub mod answer;
+pub mod enqueue;
+pub mod forward;
+pub mod route;
+pub mod system;
+
+use std::sync::Arc;
+
+use actors::directory::Directory;
+use actors::port::{Broker, Clock, Control};
+use actors::tree::Run;
+use http::Request;
+use hyper::body::Incoming;
+use proto::{Function, FunctionSpec, Refusal};
+use tokio::sync::watch;
+
+use self::answer::Answer;
+use self::forward::Forward;
+use self::route::Route;
+use crate::listener::{self, Bound};
+
+/// What a gateway needs.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where calls are stored.
+    pub broker: Arc<dyn Broker>,
+    /// Where functions are registered.
+    pub control: Arc<dyn Control>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// The functions.
+    pub directory: watch::Receiver<Arc<Directory>>,
+}
+
+/// How a gateway behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The largest body of an asynchronous call, in bytes.
+    pub body_len_max: usize,
+    /// Whether the public listener answers `/system/…`.
+    pub expose_system: bool,
+}
+
+/// The gateway; clones share everything.
+#[derive(Clone)]
+pub struct Gateway {
+    ports: Ports,
+    settings: Settings,
+    forward: Forward,
+}
+
+impl Gateway {
+    /// A gateway.
+    #[must_use]
+    pub fn new(ports: Ports, settings: Settings) -> Self {
+        Self { ports, settings, forward: Forward::new() }
+    }
+
+    /// Answers one request of the public listener.
+    pub async fn handle(&self, request: Request<Incoming>) -> Answer {
+        let answer = match Route::of(request.uri().path()) {
+            Route::Enqueue(target) => self.enqueue(target.into_owned(), request).await,
+            Route::Forward(target) => self.forward(target.into_owned(), request).await,
+            Route::System if self.settings.expose_system => self.system(request).await,
+            Route::Root => Ok(answer::text(answer::WELCOME)),
+            Route::System | Route::Unknown => Err(Refusal::NoRoute),
+        };
+        answer.unwrap_or_else(|refusal| answer::refuse(&refusal))
+    }
+
+    /// A function that is called. Before the first snapshot nobody knows whether it exists.
+    fn function(&self, name: &str) -> Result<Arc<FunctionSpec>, Refusal> {
+        let function = Function::parse(name)?;
+        let directory = self.ports.directory.borrow();
+        match directory.get(&function) {
+            Some(spec) => Ok(spec.clone()),
+            None if directory.current => Err(Refusal::UnknownFunction(function)),
+            None => Err(Refusal::BrokerAway),
+        }
+    }
+}
+
+/// The public listener as a service of the tree.
+#[must_use]
+pub fn run(bound: Bound, gateway: Gateway) -> Run {
+    let bound = Arc::new(bound);
+    Arc::new(move |drain| {
+        let (bound, gateway) = (bound.clone(), gateway.clone());
+        Box::pin(async move {
+            let handle = move |request| {
+                let gateway = gateway.clone();
+                async move { gateway.handle(request).await }
+            };
+            Ok(listener::serve(&bound, handle, drain).await?)
+        })
+    })
+}

@@ -1,0 +1,66 @@
+//! The shape of every answer: short JSON for a refusal, plain text or JSON for the rest.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+use proto::Refusal;
+use serde::Serialize;
+
+/// An answer whose body may be streamed from elsewhere.
+pub type Answer = Response<BoxBody<Bytes, hyper::Error>>;
+
+/// What `GET /` says.
+pub const WELCOME: &str = "This is a Fabric gateway.\n\n\
+    POST /async-function/<name>   runs a function later: 202 and an X-Call-Id\n\
+    ANY  /function/<name>         runs it now, streamed both ways\n\
+    PUT  /system/functions        registers one\n";
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    error: &'a str,
+    message: String,
+}
+
+/// A refusal: its status, its code and its sentence as JSON, and when to try again.
+#[must_use]
+pub fn refuse(refusal: &Refusal) -> Answer {
+    let mut answer = json(refusal.status(), &Problem { error: refusal.code(), message: refusal.to_string() });
+    if let Some(after) = refusal.retry_after() {
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    }
+    if let Refusal::Method { allow } = refusal {
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
+    answer
+}
+
+/// JSON, and a line end for people.
+#[must_use]
+pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+    // Only maps with keys that are not strings cannot be written, and none of ours has such keys.
+    let mut text = serde_json::to_vec(value).unwrap_or_default();
+    text.push(b'\n');
+    with(status, "application/json", text.into())
+}
+
+/// Plain text.
+#[must_use]
+pub fn text(text: &'static str) -> Answer {
+    with(StatusCode::OK, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))
+}
+
+/// Nothing but a status.
+#[must_use]
+pub fn empty(status: StatusCode) -> Answer {
+    let mut answer = Response::new(Empty::new().map_err(|never| match never {}).boxed());
+    *answer.status_mut() = status;
+    answer
+}
+
+fn with(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body).map_err(|never| match never {}).boxed());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}

@@ -1,0 +1,120 @@
+//! `POST /async-function/…`: read, store, and only then say `202`.
+
+use std::time::Duration;
+
+use actors::port::broker::{Error, HEADROOM, Message};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use proto::header::{IDEMPOTENCY_KEY, X_CALL_ID, X_CALLBACK_URL, X_START_TIME, drop_hop_by_hop};
+use proto::{Call, CallId, Function, Refusal, callback, codec};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::Gateway;
+use super::answer::{self, Answer};
+use super::route::OwnedTarget;
+
+/// How long a body may stand still.
+const PROGRESS_WITHIN: Duration = Duration::from_secs(30);
+
+impl Gateway {
+    /// Stores a call.
+    pub(super) async fn enqueue(&self, target: OwnedTarget, request: Request<Incoming>) -> Result<Answer, Refusal> {
+        if request.method() != Method::POST {
+            return Err(Refusal::Method { allow: "POST" });
+        }
+        let spec = self.function(&target.name)?;
+        let (head, body) = request.into_parts();
+        let id = call_id(&head.headers, &spec.function)?;
+        let callback = callback_url(&head.headers)?;
+        let limit = self.body_len_max();
+        let body = read(body, limit).await?;
+
+        let mut headers = head.headers;
+        drop_hop_by_hop(&mut headers);
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::EXPECT);
+        let query = head.uri.query().map(Into::into);
+        let request = proto::Request { method: head.method, path: target.path, query, headers, body };
+        let accepted_at = self.ports.clock.now();
+        let mut call = Call::new(id, spec.function.clone(), accepted_at, request);
+        call.callback = callback;
+
+        let message = Message { lane: spec.lane(), id: call.message_id(), payload: codec::encode(&call) };
+        if message.payload.len() + HEADROOM > self.ports.broker.payload_len_max() {
+            return Err(Refusal::TooLarge { limit });
+        }
+        self.ports.broker.publish(message).await.map_err(|error| refusal(error, limit))?;
+
+        let mut answer = answer::empty(StatusCode::ACCEPTED);
+        // An id is visible ASCII by construction, and so a header value.
+        answer.headers_mut().extend(HeaderValue::from_str(call.id.as_str()).ok().map(|id| (X_CALL_ID, id)));
+        answer.headers_mut().insert(X_START_TIME, HeaderValue::from(accepted_at.unix_nanos()));
+        Ok(answer)
+    }
+
+    fn body_len_max(&self) -> usize {
+        self.settings.body_len_max.min(self.ports.broker.payload_len_max().saturating_sub(HEADROOM))
+    }
+}
+
+/// The caller's own id, else the one that its idempotency key stands for, else a new one.
+fn call_id(headers: &HeaderMap, function: &Function) -> Result<CallId, Refusal> {
+    if let Some(id) = headers.get(X_CALL_ID) {
+        return Ok(CallId::parse(&String::from_utf8_lossy(id.as_bytes()))?);
+    }
+    Ok(match headers.get(IDEMPOTENCY_KEY) {
+        Some(key) => CallId::for_idempotency_key(function, key.as_bytes()),
+        None => CallId::from(Uuid::now_v7()),
+    })
+}
+
+fn callback_url(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let Some(url) = headers.get(X_CALLBACK_URL) else { return Ok(None) };
+    let malformed = |error: callback::Error| Refusal::Malformed(error.to_string());
+    callback::parse_url(&String::from_utf8_lossy(url.as_bytes())).map(|url| Some(url.into())).map_err(malformed)
+}
+
+/// The whole body, refused as soon as it is known to be too long.
+pub(super) async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
+        return Err(Refusal::TooLarge { limit });
+    }
+    let mut whole = BytesMut::with_capacity(announced);
+    while let Some(frame) = timeout(PROGRESS_WITHIN, body.frame()).await.map_err(|_| stalled())? {
+        let frame = frame.map_err(|error| Refusal::Malformed(format!("the body could not be read: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > limit {
+            return Err(Refusal::TooLarge { limit });
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+fn stalled() -> Refusal {
+    Refusal::Malformed(format!("no more of the body came for {PROGRESS_WITHIN:?}"))
+}
+
+/// What a caller hears when the broker did not store the call.
+pub(super) fn refusal(error: Error, limit: usize) -> Refusal {
+    match error {
+        Error::Full { scope } => Refusal::BacklogFull { scope },
+        Error::TooLarge { .. } => Refusal::TooLarge { limit },
+        Error::StorageFull(cause) => {
+            tracing::error!(%cause, "a call was refused: the broker has no storage left");
+            Refusal::StorageFull
+        }
+        Error::Away(cause) => {
+            tracing::warn!(%cause, "a call was refused: the broker did not confirm it");
+            Refusal::BrokerAway
+        }
+        Error::Refused(cause) => {
+            tracing::error!(%cause, "a call was refused: the broker does not take it");
+            Refusal::BrokerAway
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! `/system/…`: functions as OpenFaaS's API knows them.
+
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use proto::spec::Deployment;
+use proto::{Function, FunctionSpec, Namespace, Refusal};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use super::Gateway;
+use super::answer::{self, Answer};
+use super::enqueue::{read, refusal};
+
+const BODY_LEN_MAX: usize = 1024 * 1024;
+/// How long a change may take to reach this process before it is answered all the same.
+const SEEN_WITHIN: Duration = Duration::from_secs(1);
+
+/// OpenFaaS's `FunctionStatus`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status<'a> {
+    name: &'a str,
+    replicas: u32,
+    available_replicas: u32,
+    invocation_count: u64,
+    #[serde(flatten)]
+    deployment: StatusDeployment<'a>,
+}
+
+/// The parts of a deployment that a status repeats; `service` is called `name` there.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusDeployment<'a> {
+    image: &'a str,
+    namespace: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    env_process: Option<&'a str>,
+    env_vars: &'a std::collections::BTreeMap<String, String>,
+    constraints: &'a [String],
+    secrets: &'a [String],
+    labels: &'a std::collections::BTreeMap<String, String>,
+    annotations: &'a std::collections::BTreeMap<String, String>,
+    read_only_root_filesystem: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Deletion {
+    function_name: String,
+    #[serde(default)]
+    namespace: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Info {
+    provider: Provider,
+    version: Version,
+    arch: &'static str,
+}
+
+#[derive(Serialize)]
+struct Provider {
+    provider: &'static str,
+    orchestration: &'static str,
+    version: Version,
+}
+
+#[derive(Serialize, Clone)]
+struct Version {
+    release: &'static str,
+    sha: &'static str,
+    commit_message: &'static str,
+}
+
+impl Gateway {
+    /// Answers a request below `/system/`, or `/healthz`.
+    pub(crate) async fn system(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+        let path = request.uri().path().to_owned();
+        let method = request.method().clone();
+        let namespace = namespace(request.uri().query())?;
+        match (path.as_str(), &method) {
+            ("/system/functions", &Method::GET) => Ok(self.list(namespace.as_ref())),
+            ("/system/functions", &Method::POST | &Method::PUT) => self.deploy(request.into_body()).await,
+            ("/system/functions", &Method::DELETE) => self.delete(request.into_body()).await,
+            ("/system/functions", _) => Err(Refusal::Method { allow: "GET, POST, PUT, DELETE" }),
+            ("/system/info", &Method::GET) => Ok(info()),
+            ("/system/namespaces", &Method::GET) => Ok(self.namespaces()),
+            ("/healthz", &Method::GET | &Method::HEAD) => Ok(answer::text("ok\n")),
+            ("/system/info" | "/system/namespaces" | "/healthz", _) => Err(Refusal::Method { allow: "GET" }),
+            (path, &Method::GET) => match path.strip_prefix("/system/function/") {
+                Some(name) => self.describe(name, namespace),
+                None => Err(Refusal::NoRoute),
+            },
+            _ => Err(Refusal::NoRoute),
+        }
+    }
+
+    fn list(&self, namespace: Option<&Namespace>) -> Answer {
+        let directory = self.ports.directory.borrow().clone();
+        let mut specs: Vec<_> =
+            directory.iter().filter(|spec| namespace.is_none_or(|it| spec.function.namespace() == it)).collect();
+        specs.sort_by(|a, b| a.function.cmp(&b.function));
+        answer::json(StatusCode::OK, &specs.into_iter().map(|spec| status(spec)).collect::<Vec<_>>())
+    }
+
+    fn describe(&self, name: &str, namespace: Option<Namespace>) -> Result<Answer, Refusal> {
+        let function = match namespace {
+            Some(namespace) => Function::new(name, namespace)?,
+            None => Function::parse(name)?,
+        };
+        let spec = self.ports.directory.borrow().get(&function).cloned();
+        let spec = spec.ok_or(Refusal::UnknownFunction(function))?;
+        Ok(answer::json(StatusCode::OK, &status(&spec)))
+    }
+
+    async fn deploy(&self, body: Incoming) -> Result<Answer, Refusal> {
+        let deployment: Deployment = json(body).await?;
+        let spec = FunctionSpec::compile(deployment)?;
+        let put = self.ports.control.put(&spec.function, spec.deployment.clone()).await;
+        put.map_err(|error| refusal(error, BODY_LEN_MAX))?;
+        let mut directory = self.ports.directory.clone();
+        // A script that goes on at once should find what it has just written; other processes follow by themselves.
+        let seen = directory
+            .wait_for(|directory| directory.get(&spec.function).is_some_and(|seen| seen.deployment == spec.deployment));
+        drop(timeout(SEEN_WITHIN, seen).await);
+        Ok(answer::empty(StatusCode::ACCEPTED))
+    }
+
+    async fn delete(&self, body: Incoming) -> Result<Answer, Refusal> {
+        let Deletion { function_name, namespace } = json(body).await?;
+        let function = match namespace.as_deref() {
+            None | Some("") => Function::parse(&function_name)?,
+            Some(namespace) => Function::new(&function_name, Namespace::parse(namespace)?)?,
+        };
+        let deleted = self.ports.control.delete(&function).await;
+        if !deleted.map_err(|error| refusal(error, BODY_LEN_MAX))? {
+            return Err(Refusal::UnknownFunction(function));
+        }
+        let mut directory = self.ports.directory.clone();
+        drop(timeout(SEEN_WITHIN, directory.wait_for(|directory| directory.get(&function).is_none())).await);
+        Ok(answer::empty(StatusCode::ACCEPTED))
+    }
+
+    fn namespaces(&self) -> Answer {
+        let directory = self.ports.directory.borrow().clone();
+        let mut names: std::collections::BTreeSet<String> =
+            directory.iter().map(|spec| spec.function.namespace().to_string()).collect();
+        names.insert(Namespace::default().to_string());
+        answer::json(StatusCode::OK, &names)
+    }
+}
+
+async fn json<T: for<'de> Deserialize<'de>>(body: Incoming) -> Result<T, Refusal> {
+    let bytes = read(body, BODY_LEN_MAX).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Refusal::Malformed(format!("the body is not the JSON wanted: {error}")))
+}
+
+/// The `namespace` of a query; other parameters are other programs' and are passed over.
+fn namespace(query: Option<&str>) -> Result<Option<Namespace>, Refusal> {
+    let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    match pairs.find(|(name, value)| name == "namespace" && !value.is_empty()) {
+        Some((_, namespace)) => Ok(Some(Namespace::parse(&namespace)?)),
+        None => Ok(None),
+    }
+}
+
+fn status(spec: &FunctionSpec) -> Status<'_> {
+    let deployment = &spec.deployment;
+    // Whether the endpoint is up is its operator's business: what is registered counts as one replica that is there.
+    Status {
+        name: &deployment.service,
+        replicas: 1,
+        available_replicas: 1,
+        invocation_count: 0,
+        deployment: StatusDeployment {
+            image: &deployment.image,
+            namespace: spec.function.namespace().as_str(),
+            env_process: deployment.env_process.as_deref(),
+            env_vars: &deployment.env_vars,
+            constraints: &deployment.constraints,
+            secrets: &deployment.secrets,
+            labels: &deployment.labels,
+            annotations: &deployment.annotations,
+            read_only_root_filesystem: deployment.read_only_root_filesystem,
+        },
+    }
+}
+
+fn info() -> Answer {
+    let version = Version { release: env!("CARGO_PKG_VERSION"), sha: "", commit_message: "" };
+    let provider = Provider { provider: "fabric", orchestration: "fabric", version: version.clone() };
+    answer::json(StatusCode::OK, &Info { provider, version, arch: std::env::consts::ARCH })
+}

@@ -1,0 +1,67 @@
+//! How connections to functions and receivers are made and kept.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::client::legacy::{Builder, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+/// How long an idle connection is kept: less than the five seconds after which Node closes its end, so that we do it
+/// first and no request meets a closing connection.
+const IDLE_WITHIN: Duration = Duration::from_secs(4);
+/// How long connecting may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// A client that passes bodies through.
+#[must_use]
+pub fn streaming() -> Client<HttpsConnector<HttpConnector>, Incoming> {
+    builder().build(https(tcp()))
+}
+
+/// A client for requests whose bodies are at hand.
+#[must_use]
+pub fn buffered() -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    builder().build(https(tcp()))
+}
+
+/// The same over another way to connect.
+pub fn buffered_over<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
+    builder().build(connector)
+}
+
+/// TLS, where the URL asks for it, over `connector`.
+#[must_use]
+pub fn https<C>(connector: C) -> HttpsConnector<C> {
+    // The roots of this machine; where it has none, https ends in a certificate error that says so.
+    let roots = HttpsConnectorBuilder::new().with_native_roots();
+    match roots {
+        Ok(builder) => builder.https_or_http().enable_http1().wrap_connector(connector),
+        Err(error) => {
+            tracing::warn!(%error, "this machine's root certificates cannot be read: every https request will fail");
+            let none = rustls::ClientConfig::builder()
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth();
+            HttpsConnectorBuilder::new().with_tls_config(none).https_or_http().enable_http1().wrap_connector(connector)
+        }
+    }
+}
+
+/// TCP, without waiting to fill packets.
+#[must_use]
+pub fn tcp() -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.set_nodelay(true);
+    tcp.enforce_http(false);
+    tcp.set_connect_timeout(Some(CONNECT_WITHIN));
+    tcp
+}
+
+fn builder() -> Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.pool_idle_timeout(IDLE_WITHIN).pool_timer(TokioTimer::new()).timer(TokioTimer::new());
+    builder
+}

@@ -1,0 +1,168 @@
+//! The invoker: HTTP requests to functions, and to callback receivers by stricter rules.
+
+pub mod address;
+pub mod guard;
+pub mod redirect;
+
+use std::error::Error as _;
+use std::io;
+
+use actors::port::invoker::{Answer, Destination, Error, Invocation};
+use actors::port::{BoxFuture, Invoker};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Request, Response, Uri, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::client::legacy::{self, Client};
+use tokio::time::timeout;
+use url::Url;
+
+use self::guard::Guarded;
+use self::redirect::Hop;
+use crate::http_client;
+
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("fabric/", env!("CARGO_PKG_VERSION")));
+
+/// How requests are sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// Whether callbacks may go to loopback, private and link-local addresses.
+    pub allow_private_callbacks: bool,
+}
+
+/// Sends requests over pooled HTTP/1.1 connections.
+pub struct HttpInvoker {
+    functions: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    callbacks: Client<HttpsConnector<Guarded>, Full<Bytes>>,
+}
+
+impl HttpInvoker {
+    /// An invoker.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let guarded = Guarded::new(settings.allow_private_callbacks);
+        Self { functions: http_client::buffered(), callbacks: http_client::buffered_over(http_client::https(guarded)) }
+    }
+
+    async fn to_function(&self, url: Url, invocation: Invocation) -> Result<Answer, Error> {
+        let response = exchange(&self.functions, request(&url, &invocation)?).await?;
+        keep(response, invocation.keep).await
+    }
+
+    async fn to_receiver(&self, mut url: Url, invocation: Invocation) -> Result<Answer, Error> {
+        for hop in 0.. {
+            let response = exchange(&self.callbacks, request(&url, &invocation)?).await?;
+            match redirect::next(&url, response.status(), response.headers(), hop)? {
+                Hop::Stay => return keep(response, invocation.keep).await,
+                Hop::Follow(next) => url = next,
+            }
+        }
+        Err(Error::Forbidden("it redirects for ever".into()))
+    }
+}
+
+impl Invoker for HttpInvoker {
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, Error>> {
+        Box::pin(async move {
+            let within = invocation.timeout;
+            let attempt = async {
+                match invocation.destination.clone() {
+                    Destination::Function(url) => self.to_function(url, invocation).await,
+                    Destination::Callback(url) => self.to_receiver(url, invocation).await,
+                }
+            };
+            timeout(within, attempt).await.unwrap_or(Err(Error::TimedOut(within)))
+        })
+    }
+}
+
+/// The request for `url`, whose credentials, if any, travel as `Authorization`.
+fn request(url: &Url, invocation: &Invocation) -> Result<Request<Full<Bytes>>, Error> {
+    let invalid = |error: &dyn std::fmt::Display| Error::Forbidden(format!("the URL cannot be requested: {error}"));
+    let mut bare = url.clone();
+    bare.set_fragment(None);
+    let credentials = credentials(&mut bare);
+    let uri: Uri = bare.as_str().parse().map_err(|error: http::uri::InvalidUri| invalid(&error))?;
+    let mut request = Request::new(Full::new(invocation.body.clone()));
+    *request.method_mut() = invocation.method.clone();
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    headers.clone_from(&invocation.headers);
+    headers.remove(header::HOST);
+    if !headers.contains_key(header::USER_AGENT) {
+        headers.insert(header::USER_AGENT, USER_AGENT);
+    }
+    if let Some(credentials) = credentials {
+        headers.insert(header::AUTHORIZATION, credentials);
+    }
+    Ok(request)
+}
+
+/// Takes `user:password` out of a URL, as Basic authentication (RFC 7617).
+fn credentials(url: &mut Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
+    let pair = [decode(url.username()), decode(url.password().unwrap_or_default())].join(&b':');
+    // Both only fail for URLs without a host, which are never requested.
+    url.set_username("").ok()?;
+    url.set_password(None).ok()?;
+    let mut value = HeaderValue::from_str(&format!("Basic {}", data_encoding::BASE64.encode(&pair))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+async fn exchange<C>(
+    client: &Client<C, Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, Error>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    let to = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+    client.request(request).await.map_err(|error| read_error(error, to))
+}
+
+/// What a client's error means: refused, not allowed, or broken.
+fn read_error(error: legacy::Error, to: String) -> Error {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(guard::Refused(why)) = inner.downcast_ref() {
+            return Error::Forbidden(why.clone());
+        }
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            if io.kind() == io::ErrorKind::ConnectionRefused {
+                return Error::Refused(to);
+            }
+            // An error of our own connector travels inside an io::Error.
+            if let Some(guard::Refused(why)) = io.get_ref().and_then(|inner| inner.downcast_ref()) {
+                return Error::Forbidden(why.clone());
+            }
+        }
+        cause = inner.source();
+    }
+    let what = if error.is_connect() { "cannot connect" } else { "the exchange broke" };
+    Error::Broken { what, source: error.into() }
+}
+
+/// The answer, read to its end, so that its connection can be used again; the body only if it is wanted and fits.
+async fn keep(response: Response<Incoming>, limit: Option<usize>) -> Result<Answer, Error> {
+    let (head, mut body) = response.into_parts();
+    let mut kept = BytesMut::new();
+    let mut length: u64 = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Error::Broken { what: "the answer broke off", source: error.into() })?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len() as u64;
+        match limit {
+            Some(limit) if length <= limit as u64 => kept.extend_from_slice(&data),
+            _ => kept.clear(),
+        }
+    }
+    let omitted = limit.filter(|&limit| length > limit as u64).map(|_| length);
+    let body = if omitted.is_some() { Bytes::new() } else { kept.freeze() };
+    Ok(Answer { status: head.status, headers: head.headers, body, omitted })
+}

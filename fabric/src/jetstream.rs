@@ -1,0 +1,68 @@
+//! The JetStream adapter: streams, lanes, schedules and records on a NATS server, 2.12 or newer.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`connect`] | the connection, and whether the server will do |
+//! | [`layout`] | the streams, made when missing |
+//! | [`check`] | whether a stream that was there would lose messages |
+//! | [`publish`] | storing, and what the server's refusals mean |
+//! | [`hints`] | wake hints, at most so many |
+//! | [`lane`] | a lane is a durable consumer; a pull is one request |
+//! | [`control`] | functions in a key-value bucket |
+
+mod broker;
+pub mod check;
+mod connect;
+mod control;
+mod hints;
+mod lane;
+mod layout;
+mod publish;
+
+use std::sync::Arc;
+
+use actors::port::broker::Quotas;
+use proto::subject::Subjects;
+
+pub use self::connect::Error;
+use self::hints::Hints;
+use self::layout::Layout;
+
+/// Where the server is, and how what is created on it is laid out.
+#[derive(Clone)]
+pub struct Settings {
+    /// `nats://[user:password@]host:port`, several separated by commas.
+    pub url: String,
+    /// The names.
+    pub subjects: Subjects,
+    /// Replicas of each stream.
+    pub replicas: usize,
+    /// Streams for each queue.
+    pub shards: u16,
+    /// How much may wait.
+    pub quotas: Quotas,
+}
+
+impl std::fmt::Debug for Settings {
+    /// Without the URL, which may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("prefix", &self.subjects).finish_non_exhaustive()
+    }
+}
+
+/// The broker and the control plane on a NATS server; clones share the connection.
+#[derive(Clone)]
+pub struct JetStream {
+    client: async_nats::Client,
+    layout: Arc<Layout>,
+    hints: Hints,
+}
+
+impl JetStream {
+    /// Sends what waits to be sent, then closes the connection.
+    pub async fn close(&self) {
+        if let Err(error) = self.client.drain().await {
+            tracing::debug!(%error, "the connection was closed already");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The server as a [`Broker`] port.
+
+use std::sync::Arc;
+
+use actors::port::broker::{Backlog, Error, Message, Stored, Terms};
+use actors::port::{BoxFuture, BoxStream, Broker, Lane};
+use async_nats::header::{NATS_EXPECTED_STREAM, NATS_MESSAGE_ID};
+use futures_util::{StreamExt, TryStreamExt};
+use proto::{CallId, Dead, Function, LaneKey, Queue, Timestamp};
+
+use super::lane::{Consumer, Handle, MESSAGE_ID, headers};
+use super::publish::{Scope, store};
+use super::{JetStream, connect, hints};
+
+/// What headers, the protocol and a schedule add to a payload, at the most.
+const HEADERS: usize = 8 * 1024;
+/// The consumer of what is due.
+const DUE_CONSUMER: &str = "due";
+/// The token of a dead letter whose call could not be read.
+const UNREADABLE: &str = "unreadable";
+
+impl JetStream {
+    async fn put_ready(&self, message: Message) -> Result<Stored, Error> {
+        let Message { lane, id, payload } = message;
+        let shard = self.layout.shard(&lane);
+        let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
+        let subject = self.layout.settings.subjects.ready(&lane, shard);
+        let headers = headers([(NATS_MESSAGE_ID.as_ref(), id), (NATS_EXPECTED_STREAM.as_ref(), stream)]);
+        let stored = store(&self.client, subject, headers, payload, &scope(&lane)).await;
+        match &stored {
+            Ok(_) => self.hints.hint(&lane).await,
+            // Perhaps somebody removed the stream: the next publish looks, and makes it again.
+            Err(Error::Away(_)) => self.layout.forget(&lane.queue, shard),
+            Err(_) => {}
+        }
+        stored
+    }
+
+    async fn put_later(&self, message: Message, call: &CallId, due: Timestamp) -> Result<Stored, Error> {
+        let Message { lane, id, payload } = message;
+        let subjects = &self.layout.settings.subjects;
+        let target = subjects.due(&lane, self.layout.shard(&lane));
+        let headers = headers([
+            ("Nats-Schedule", format!("@at {due}")),
+            ("Nats-Schedule-Target", target),
+            (NATS_MESSAGE_ID.as_ref(), id.clone()),
+            (MESSAGE_ID, id),
+        ]);
+        store(&self.client, subjects.later(&lane, call), headers, payload, &scope(&lane)).await
+    }
+
+    async fn put_dead(&self, dead: Dead, id: String, call: Option<&CallId>) -> Result<Stored, Error> {
+        let unreadable = CallId::parse(UNREADABLE).map_err(|error| Error::Refused(error.into()))?;
+        let subject = self.layout.settings.subjects.dead(&dead.lane, call.unwrap_or(&unreadable));
+        let headers = headers([(NATS_MESSAGE_ID.as_ref(), id)]);
+        store(&self.client, subject, headers, dead.encode(), &scope(&dead.lane)).await
+    }
+
+    async fn open(&self, consumer: Consumer) -> Result<Arc<dyn Lane>, Error> {
+        Ok(Arc::new(Handle::open(self.client.clone(), self.layout.clone(), consumer).await?))
+    }
+
+    async fn ready_consumer(&self, lane: &LaneKey, terms: Terms) -> Result<Consumer, Error> {
+        let (subjects, shard) = (self.layout.settings.subjects.clone(), self.layout.shard(lane));
+        Ok(Consumer {
+            stream: self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?,
+            name: subjects.lane_consumer(lane),
+            filter: subjects.ready(lane, shard),
+            terms,
+            lane: Arc::new(move |subject| subjects.parse_ready(subject).map(|(lane, _)| lane)),
+        })
+    }
+
+    fn due_consumer(&self, terms: Terms) -> Consumer {
+        let subjects = self.layout.settings.subjects.clone();
+        Consumer {
+            stream: subjects.later_stream(),
+            name: DUE_CONSUMER.into(),
+            filter: subjects.due_filter(),
+            terms,
+            lane: Arc::new(move |subject| subjects.parse_due(subject).map(|(lane, _)| lane)),
+        }
+    }
+
+    async fn waiting(&self, queue: &Queue) -> Result<Vec<Backlog>, Error> {
+        let mut backlog = Vec::new();
+        let subjects = &self.layout.settings.subjects;
+        for shard in 0..self.layout.settings.shards {
+            let stream = self.layout.ready_stream(queue, shard).await.map_err(unavailable)?;
+            let stream = self.layout.context.get_stream_no_info(stream).await.map_err(away)?;
+            let mut counts = stream.info_with_subjects(subjects.ready_filter(queue, shard)).await.map_err(away)?;
+            while let Some((subject, messages)) = counts.try_next().await.map_err(away)? {
+                match subjects.parse_ready(&subject) {
+                    Some((lane, _)) => backlog.push(Backlog { function: lane.function, messages: messages as u64 }),
+                    None => tracing::warn!(subject, "a message lies where no function's messages do"),
+                }
+            }
+        }
+        Ok(backlog)
+    }
+}
+
+impl Broker for JetStream {
+    fn publish(&self, message: Message) -> BoxFuture<'_, Result<Stored, Error>> {
+        Box::pin(self.put_ready(message))
+    }
+
+    fn schedule(&self, message: Message, call: &CallId, due: Timestamp) -> BoxFuture<'_, Result<Stored, Error>> {
+        let call = call.clone();
+        Box::pin(async move { self.put_later(message, &call, due).await })
+    }
+
+    fn bury(&self, dead: Dead, id: String, call: Option<&CallId>) -> BoxFuture<'_, Result<Stored, Error>> {
+        let call = call.cloned();
+        Box::pin(async move { self.put_dead(dead, id, call.as_ref()).await })
+    }
+
+    fn lane(&self, lane: &LaneKey, terms: Terms) -> BoxFuture<'_, Result<Arc<dyn Lane>, Error>> {
+        let lane = lane.clone();
+        Box::pin(async move { self.open(self.ready_consumer(&lane, terms).await?).await })
+    }
+
+    fn due(&self, terms: Terms) -> BoxFuture<'_, Result<Arc<dyn Lane>, Error>> {
+        Box::pin(self.open(self.due_consumer(terms)))
+    }
+
+    fn backlog(&self, queue: &Queue) -> BoxFuture<'_, Result<Vec<Backlog>, Error>> {
+        let queue = queue.clone();
+        Box::pin(async move { self.waiting(&queue).await })
+    }
+
+    fn wakes(&self, queue: &Queue) -> BoxFuture<'_, Result<BoxStream<'static, Function>, Error>> {
+        let subject = self.layout.settings.subjects.wake(queue);
+        Box::pin(async move {
+            let wakes = self.client.subscribe(subject).await.map_err(away)?;
+            // A subscription is known to the server once the server has answered something sent after it.
+            self.client.flush().await.map_err(away)?;
+            Ok(wakes.filter_map(|hint| std::future::ready(hints::read(&hint.payload))).boxed())
+        })
+    }
+
+    fn dead_count(&self) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(async {
+            let stream = self.layout.context.get_stream(self.layout.settings.subjects.dead_stream()).await;
+            Ok(stream.map_err(away)?.cached_info().state.messages)
+        })
+    }
+
+    fn payload_len_max(&self) -> usize {
+        self.client.server_info().max_payload.saturating_sub(HEADERS)
+    }
+}
+
+fn scope(lane: &LaneKey) -> Scope {
+    Scope { queue: lane.queue.to_string(), function: lane.function.to_string() }
+}
+
+pub(super) fn away(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Away(error.into())
+}
+
+/// A stream that cannot be made now may be later; one that would lose messages is an operator's to mend.
+fn unavailable(error: connect::Error) -> Error {
+    match error {
+        connect::Error::Unsafe { .. } => Error::Refused(error.into()),
+        other => Error::Away(other.into()),
+    }
+}

@@ -1,0 +1,154 @@
+//! The connection, and whether the server behind it will do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{ConnectOptions, Event};
+
+use super::check::Fault;
+use super::hints::Hints;
+use super::layout::Layout;
+use super::{JetStream, Settings};
+
+/// The oldest server that has message schedules.
+const VERSION_MIN: (u16, u16) = (2, 12);
+/// How long the first connection may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// The longest pause between attempts to connect again.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Why a server cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL is none.
+    #[error("--broker is not a NATS URL: {0}; write nats://host:4222")]
+    Url(String),
+    /// Nobody there, or no entry.
+    #[error("cannot connect to NATS at {at}: {source}; is nats-server running there, with -js?")]
+    Connect {
+        /// The addresses, without credentials.
+        at: String,
+        /// Why not.
+        source: async_nats::ConnectError,
+    },
+    /// Too old.
+    #[error("the NATS server at {at} is version {found}; Fabric needs 2.12 or newer, for message schedules")]
+    Version {
+        /// The addresses, without credentials.
+        at: String,
+        /// What it says.
+        found: String,
+    },
+    /// No streams there.
+    #[error("JetStream is not available at {at}: {why}; start nats-server with -js, or enable it for the account")]
+    NoJetStream {
+        /// The addresses, without credentials.
+        at: String,
+        /// What the server says.
+        why: String,
+    },
+    /// A stream cannot be made or looked at.
+    #[error("stream {stream} cannot be set up: {why}")]
+    Stream {
+        /// Its name.
+        stream: String,
+        /// What the server says.
+        why: String,
+    },
+    /// A stream is there whose settings would lose messages.
+    #[error("stream {stream} would lose messages: {}; change it, or let Fabric make its own with another --prefix",
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Unsafe {
+        /// Its name.
+        stream: String,
+        /// What is wrong with it.
+        faults: Vec<Fault>,
+    },
+}
+
+impl JetStream {
+    /// Connects, looks at the server, and makes what is missing on it.
+    ///
+    /// Later interruptions are mended by themselves: the client connects again for as long as it takes.
+    ///
+    /// # Errors
+    /// [`Error`]: what is wrong with the server, and what to do about it.
+    pub async fn connect(settings: Settings) -> Result<Self, Error> {
+        let at = without_credentials(&settings.url)?;
+        let options = ConnectOptions::new()
+            .name("fabric")
+            .connection_timeout(CONNECT_WITHIN)
+            .max_reconnects(None)
+            .reconnect_delay_callback(|attempt| {
+                let pause = Duration::from_millis(50)
+                    .saturating_mul(2u32.saturating_pow(u32::try_from(attempt).unwrap_or(u32::MAX).min(10)));
+                pause.min(RECONNECT_PAUSE_MAX)
+            })
+            .event_callback(|event| async move { log(&event) });
+        let addresses: Vec<&str> = settings.url.split(',').map(str::trim).collect();
+        let client = options.connect(addresses).await.map_err(|source| Error::Connect { at: at.clone(), source })?;
+
+        let found = client.server_info().version;
+        if !is_new_enough(&found) {
+            return Err(Error::Version { at, found });
+        }
+        let context = async_nats::jetstream::new(client.clone());
+        context.query_account().await.map_err(|error| Error::NoJetStream { at, why: error.to_string() })?;
+
+        let subjects = settings.subjects.clone();
+        let layout = Arc::new(Layout::new(context, settings));
+        layout.prepare().await?;
+        let hints = Hints::new(client.clone(), subjects);
+        Ok(Self { client, layout, hints })
+    }
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::Connected => tracing::info!("connected to NATS"),
+        Event::Disconnected => tracing::warn!("the connection to NATS is lost; connecting again"),
+        Event::LameDuckMode => tracing::warn!("the NATS server is shutting down; moving to another"),
+        other => tracing::debug!(event = %other, "NATS"),
+    }
+}
+
+fn is_new_enough(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u16>().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= VERSION_MIN
+}
+
+/// The hosts and ports, for people to read.
+fn without_credentials(urls: &str) -> Result<String, Error> {
+    let at = |url: &str| {
+        let url = url.trim();
+        let full = if url.contains("://") { url.to_owned() } else { format!("nats://{url}") };
+        // What cannot be parsed may hold a password in a place where it would not be looked for: it is not shown.
+        let parsed = url::Url::parse(&full).map_err(|error| Error::Url(error.to_string()))?;
+        let host = parsed.host_str().ok_or_else(|| Error::Url("it names no host".into()))?;
+        Ok(format!("{host}:{}", parsed.port().unwrap_or(4222)))
+    };
+    urls.split(',').map(at).collect::<Result<Vec<_>, _>>().map(|all| all.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        for good in ["2.12.0", "2.15.1", "2.12.0-RC.1", "3.0.0", "2.100.0"] {
+            assert!(is_new_enough(good), "{good}");
+        }
+        for bad in ["2.9.10", "2.11.99", "1.99.0", "", "x"] {
+            assert!(!is_new_enough(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        assert_eq!(without_credentials("nats://me:secret@a:1, tok@b").unwrap(), "a:1, b:4222");
+        for bad in ["nats://", "", "nats://me:secret@:x"] {
+            assert!(!without_credentials(bad).unwrap_err().to_string().contains("secret"), "{bad}");
+        }
+    }
+}

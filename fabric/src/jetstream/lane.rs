@@ -1,0 +1,266 @@
+//! A lane is a durable pull consumer; a pull is one request with an inbox of its own.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::port::broker::{Error, Terms};
+use actors::port::{BoxFuture, BoxStream, Delivery, Lane, Lease};
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::message::Message;
+use async_nats::{Client, StatusCode, Subscriber};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use proto::LaneKey;
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::layout::Layout;
+use super::publish::ask;
+
+/// The header that carries a message's id through a schedule, where the server would take its own for a duplicate.
+pub(super) const MESSAGE_ID: &str = "Fabric-Message-Id";
+/// How long the server may take to confirm that a message is settled or extended.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(2);
+/// How long after a pull's end the server's word on it is waited for.
+const GRACE: Duration = Duration::from_secs(1);
+/// How many pulls may wait at one consumer, from all workers.
+const MAX_WAITING: i64 = 4096;
+
+/// What a consumer takes.
+#[derive(Clone)]
+pub(super) struct Consumer {
+    pub(super) stream: String,
+    pub(super) name: String,
+    pub(super) filter: String,
+    pub(super) terms: Terms,
+    /// Reads the lane out of a message's subject.
+    pub(super) lane: LaneOf,
+}
+
+/// Reads a lane out of a subject.
+pub(super) type LaneOf = Arc<dyn Fn(&str) -> Option<LaneKey> + Send + Sync>;
+
+/// An open consumer.
+pub(super) struct Handle {
+    client: Client,
+    layout: Arc<Layout>,
+    consumer: Consumer,
+}
+
+impl Handle {
+    /// Makes the consumer, or brings the one that is there to these terms.
+    pub(super) async fn open(client: Client, layout: Arc<Layout>, consumer: Consumer) -> Result<Self, Error> {
+        let handle = Self { client, layout, consumer };
+        handle.apply(handle.consumer.terms.limit).await?;
+        Ok(handle)
+    }
+
+    async fn apply(&self, limit: Option<NonZeroU32>) -> Result<(), Error> {
+        let Consumer { stream, name, filter, terms, .. } = &self.consumer;
+        let config = pull::Config {
+            durable_name: Some(name.clone()),
+            filter_subject: filter.clone(),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: terms.lease,
+            max_deliver: -1,
+            max_ack_pending: limit.map_or(-1, |limit| i64::from(limit.get())),
+            max_waiting: MAX_WAITING,
+            inactive_threshold: terms.idle,
+            ..pull::Config::default()
+        };
+        let made = self.layout.context.create_consumer_on_stream(config, stream).await;
+        made.map(drop).map_err(|error| Error::Away(error.into()))
+    }
+}
+
+/// The body of a pull request: `no_wait` with `expires` means "what there is, else the first within that time".
+#[derive(Serialize)]
+struct PullRequest {
+    batch: u32,
+    expires: u64,
+    no_wait: bool,
+}
+
+impl Lane for Handle {
+    fn pull(&self, max: NonZeroU32, wait: Duration) -> BoxStream<'static, Result<Delivery, Error>> {
+        let (client, consumer) = (self.client.clone(), self.consumer.clone());
+        let layout = self.layout.clone();
+        let pull = async move {
+            match Pull::ask(client, layout, consumer, max.get(), wait).await {
+                Ok(pull) => futures_util::stream::unfold(pull, |mut pull| async move {
+                    let item = pull.next().await?;
+                    Some((item, pull))
+                })
+                .boxed(),
+                Err(error) => futures_util::stream::once(std::future::ready(Err(error))).boxed(),
+            }
+        };
+        futures_util::stream::once(pull).flatten().boxed()
+    }
+
+    fn set_limit(&self, limit: Option<NonZeroU32>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.apply(limit))
+    }
+}
+
+/// A request for messages under way.
+struct Pull {
+    client: Client,
+    layout: Arc<Layout>,
+    consumer: Consumer,
+    /// Absent once the server has nothing more to send for it.
+    inbox: Option<Subscriber>,
+    left: u32,
+    until: Instant,
+}
+
+impl Pull {
+    async fn ask(
+        client: Client,
+        layout: Arc<Layout>,
+        consumer: Consumer,
+        max: u32,
+        wait: Duration,
+    ) -> Result<Self, Error> {
+        let reply = client.new_inbox();
+        let inbox = client.subscribe(reply.clone()).await.map_err(|error| Error::Away(error.into()))?;
+        let expires = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX).max(1_000_000);
+        let request = PullRequest { batch: max, expires, no_wait: true };
+        let request = serde_json::to_vec(&request).map_err(|error| Error::Refused(error.into()))?;
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", consumer.stream, consumer.name);
+        let until = Instant::now() + wait + GRACE;
+        let pull = Self { client, layout, consumer, inbox: Some(inbox), left: max, until };
+        let sent = pull.client.publish_with_reply(subject, reply, request.into()).await;
+        sent.map_err(|error| Error::Away(error.into()))?;
+        Ok(pull)
+    }
+
+    async fn next(&mut self) -> Option<Result<Delivery, Error>> {
+        loop {
+            if self.left == 0 {
+                self.inbox = None;
+            }
+            let inbox = self.inbox.as_mut()?;
+            let Ok(Some(message)) = timeout_at(self.until, inbox.next()).await else {
+                // The server's last word was lost with the connection, or there is no connection.
+                self.inbox = None;
+                return None;
+            };
+            match message.status {
+                None => {
+                    self.left -= 1;
+                    return Some(self.delivery(message));
+                }
+                Some(StatusCode::IDLE_HEARTBEAT) => {}
+                Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => self.inbox = None,
+                Some(status) => {
+                    self.inbox = None;
+                    let why = message.description.unwrap_or_default();
+                    // A batch that ends early is an end like any other.
+                    if status.as_u16() == 409 && (why.contains("Completed") || why.contains("Exceeded")) {
+                        return None;
+                    }
+                    let name = &self.consumer.name;
+                    return Some(Err(Error::Away(format!("lane {name}: the server answered {status} {why}").into())));
+                }
+            }
+        }
+    }
+
+    fn delivery(&self, message: async_nats::Message) -> Result<Delivery, Error> {
+        let lane = (self.consumer.lane)(&message.subject);
+        let lane = lane.ok_or_else(|| Error::Refused(format!("subject {} names no lane", message.subject).into()))?;
+        let reply = message.reply.clone().ok_or_else(|| Error::Refused("a message without an ack subject".into()))?;
+        let message = Message { message, context: self.layout.context.clone() };
+        let info = message.info().map_err(Error::Refused)?;
+        let (deliveries, behind) = (u32::try_from(info.delivered).unwrap_or(u32::MAX), info.pending);
+        let header = |name: &str| message.headers.as_ref()?.get(name).map(ToString::to_string);
+        let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref()));
+        // A message that somebody else published has no id: its place in the stream is one.
+        let id = id.unwrap_or_else(|| format!("{}/{}", self.consumer.stream, info.stream_sequence));
+        let lease = JetStreamLease { client: self.client.clone(), reply: reply.to_string() };
+        let payload = message.message.payload.clone();
+        Ok(Delivery { lane, id, payload, deliveries, behind, lease: Arc::new(lease) })
+    }
+}
+
+impl Drop for Pull {
+    /// What is on the way here is given back: the server learns that nobody listens, and what it sent before that is
+    /// returned.
+    fn drop(&mut self) {
+        let (Some(mut inbox), Ok(runtime)) = (self.inbox.take(), tokio::runtime::Handle::try_current()) else { return };
+        let (client, until) = (self.client.clone(), self.until);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "drop cannot await; the task ends with the flush, or at `until`"
+        )]
+        runtime.spawn(async move {
+            if inbox.drain().await.is_err() {
+                return;
+            }
+            while let Ok(Some(message)) = timeout_at(until, inbox.next()).await {
+                let Some(reply) = message.reply.filter(|_| message.status.is_none()) else { continue };
+                let lease = JetStreamLease { client: client.clone(), reply: reply.to_string() };
+                if let Err(error) = lease.give_back(None).await {
+                    tracing::debug!(%error, "a message is free again when its lease ends");
+                }
+            }
+        });
+    }
+}
+
+/// The ack subject of one delivery.
+struct JetStreamLease {
+    client: Client,
+    reply: String,
+}
+
+impl JetStreamLease {
+    /// Sends a word to the ack subject and waits for the server's nod. Settling twice settles once, so a lost nod is
+    /// asked for again.
+    async fn confirm(&self, word: Bytes) -> Result<(), Error> {
+        ask(&self.client, self.reply.clone(), None, word, CONFIRM_WITHIN).await.map(drop)
+    }
+}
+
+#[derive(Serialize)]
+struct Delay {
+    delay: u64,
+}
+
+impl Lease for JetStreamLease {
+    fn ack(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.confirm(Bytes::from_static(b"+ACK")))
+    }
+
+    fn extend(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.confirm(Bytes::from_static(b"+WPI")))
+    }
+
+    fn give_back(&self, delay: Option<Duration>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let word = match delay {
+                None => Bytes::from_static(b"-NAK"),
+                Some(delay) => {
+                    let delay = Delay { delay: u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX) };
+                    let delay = serde_json::to_string(&delay).map_err(|error| Error::Refused(error.into()))?;
+                    format!("-NAK {delay}").into()
+                }
+            };
+            self.confirm(word).await
+        })
+    }
+}
+
+/// The headers of a stored message.
+pub(super) fn headers<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> async_nats::HeaderMap {
+    let pairs: HashMap<&str, String> = pairs.into_iter().collect();
+    let mut headers = async_nats::HeaderMap::new();
+    for (name, value) in pairs {
+        headers.insert(name, value);
+    }
+    headers
+}

@@ -1,0 +1,162 @@
+//! The streams, made when missing, checked when not.
+
+use std::collections::HashSet;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::kv;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::{Context, ErrorCode};
+use proto::{LaneKey, Queue};
+
+use super::check::faults;
+use super::{Error, Settings};
+
+/// How long a message id is remembered.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+/// How long dead letters are kept.
+const DEAD_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Names, settings, and which streams are known to be there.
+pub(super) struct Layout {
+    pub(super) context: Context,
+    pub(super) settings: Settings,
+    present: RwLock<HashSet<String>>,
+}
+
+impl Layout {
+    pub(super) fn new(context: Context, settings: Settings) -> Self {
+        Self { context, settings, present: RwLock::default() }
+    }
+
+    /// Makes what every fabric has: schedules, dead letters, functions.
+    pub(super) async fn prepare(&self) -> Result<(), Error> {
+        self.ensure(self.later()).await?;
+        self.ensure(self.dead()).await?;
+        let bucket = self.settings.subjects.functions_bucket();
+        let wanted = kv::Config {
+            bucket: bucket.clone(),
+            history: 1,
+            storage: StorageType::File,
+            num_replicas: self.settings.replicas,
+            ..kv::Config::default()
+        };
+        if self.context.get_key_value(&bucket).await.is_err() {
+            let made = self.context.create_key_value(wanted).await;
+            // Another process that starts now may have been quicker.
+            if let Err(error) = made
+                && self.context.get_key_value(&bucket).await.is_err()
+            {
+                return Err(Error::Stream { stream: bucket, why: error.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The shard that a lane lies in.
+    pub(super) fn shard(&self, lane: &LaneKey) -> u16 {
+        lane.function.shard(self.settings.shards)
+    }
+
+    /// The stream of one shard of a queue, made if it is missing. Its name.
+    pub(super) async fn ready_stream(&self, queue: &Queue, shard: u16) -> Result<String, Error> {
+        let name = self.settings.subjects.ready_stream(queue, shard);
+        if !self.present.read().unwrap_or_else(PoisonError::into_inner).contains(&name) {
+            self.ensure(self.ready(queue, shard)).await?;
+            self.present.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        }
+        Ok(name)
+    }
+
+    /// Somebody removed a stream: the next use looks again.
+    pub(super) fn forget(&self, queue: &Queue, shard: u16) {
+        let name = self.settings.subjects.ready_stream(queue, shard);
+        self.present.write().unwrap_or_else(PoisonError::into_inner).remove(&name);
+    }
+
+    fn ready(&self, queue: &Queue, shard: u16) -> Config {
+        let Settings { subjects, quotas, replicas, .. } = &self.settings;
+        Config {
+            name: subjects.ready_stream(queue, shard),
+            subjects: vec![subjects.ready_filter(queue, shard)],
+            retention: RetentionPolicy::WorkQueue,
+            discard: DiscardPolicy::New,
+            discard_new_per_subject: true,
+            max_messages: limit(quotas.queue),
+            max_messages_per_subject: limit(quotas.function),
+            ..common(*replicas)
+        }
+    }
+
+    fn later(&self) -> Config {
+        let Settings { subjects, replicas, .. } = &self.settings;
+        Config {
+            name: subjects.later_stream(),
+            subjects: vec![subjects.later_filter(), subjects.due_filter()],
+            retention: RetentionPolicy::WorkQueue,
+            allow_message_schedules: true,
+            ..common(*replicas)
+        }
+    }
+
+    fn dead(&self) -> Config {
+        let Settings { subjects, replicas, .. } = &self.settings;
+        Config {
+            name: subjects.dead_stream(),
+            subjects: vec![subjects.dead_filter()],
+            retention: RetentionPolicy::Limits,
+            max_age: DEAD_FOR,
+            ..common(*replicas)
+        }
+    }
+
+    async fn ensure(&self, wanted: Config) -> Result<(), Error> {
+        let stream = wanted.name.clone();
+        let failed = |why: String| Error::Stream { stream: stream.clone(), why };
+        let found = match self.context.get_stream(&stream).await {
+            Ok(found) => found.cached_info().config.clone(),
+            Err(error) if is_missing(&error.kind()) => match self.context.create_stream(wanted.clone()).await {
+                Ok(made) => {
+                    tracing::info!(stream, "made");
+                    made.cached_info().config.clone()
+                }
+                // Another process made it just now, with other settings perhaps.
+                Err(error) if exists(&error.kind()) => {
+                    let found = self.context.get_stream(&stream).await.map_err(|error| failed(error.to_string()))?;
+                    found.cached_info().config.clone()
+                }
+                Err(error) => return Err(failed(error.to_string())),
+            },
+            Err(error) => return Err(failed(error.to_string())),
+        };
+        let faults = faults(&found, &wanted);
+        if faults.is_empty() { Ok(()) } else { Err(Error::Unsafe { stream, faults }) }
+    }
+}
+
+fn is_missing(kind: &GetStreamErrorKind) -> bool {
+    matches!(kind, GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+fn exists(kind: &CreateStreamErrorKind) -> bool {
+    matches!(kind, CreateStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST)
+}
+
+fn limit(quota: u64) -> i64 {
+    i64::try_from(quota).unwrap_or(i64::MAX)
+}
+
+fn common(replicas: usize) -> Config {
+    Config {
+        storage: StorageType::File,
+        num_replicas: replicas,
+        duplicate_window: DUPLICATE_WINDOW,
+        allow_direct: true,
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        max_bytes: -1,
+        max_consumers: -1,
+        ..Config::default()
+    }
+}

@@ -1,0 +1,127 @@
+//! Storing a message, and what the server's refusals mean.
+
+use std::time::Duration;
+
+use actors::port::broker::{Error, Stored};
+use async_nats::client::{Request, RequestErrorKind};
+use async_nats::{Client, HeaderMap};
+use bytes::Bytes;
+use serde::Deserialize;
+
+/// How long the server may take to confirm.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
+/// What headers and the protocol add to a payload, at the most.
+const OVERHEAD: usize = 2048;
+
+/// The server's answer to a publish.
+#[derive(Debug, Deserialize)]
+struct Ack {
+    #[serde(default)]
+    duplicate: bool,
+    error: Option<Refusal>,
+}
+
+/// Why it did not store.
+#[derive(Debug, Deserialize, thiserror::Error)]
+#[error("{description} (error {err_code})")]
+struct Refusal {
+    #[serde(default)]
+    err_code: u64,
+    #[serde(default)]
+    description: String,
+}
+
+/// Whose quotas a subject counts against, for the words of a refusal.
+pub(super) struct Scope {
+    pub(super) queue: String,
+    pub(super) function: String,
+}
+
+/// Publishes and waits until the stream has it.
+pub(super) async fn store(
+    client: &Client,
+    subject: String,
+    headers: HeaderMap,
+    payload: Bytes,
+    scope: &Scope,
+) -> Result<Stored, Error> {
+    // Sending more than the server takes would cost everybody the connection.
+    let limit = client.server_info().max_payload;
+    if payload.len() + OVERHEAD > limit {
+        return Err(Error::TooLarge { limit: limit.saturating_sub(OVERHEAD) });
+    }
+    let answer = ask(client, subject, Some(headers), payload, CONFIRM_WITHIN).await?;
+    let ack: Ack = serde_json::from_slice(&answer).map_err(|error| Error::Away(error.into()))?;
+    match ack.error {
+        Some(refusal) => Err(read(refusal, scope, limit)),
+        None if ack.duplicate => Ok(Stored::Duplicate),
+        None => Ok(Stored::New),
+    }
+}
+
+/// Sends and waits for the answer.
+pub(super) async fn ask(
+    client: &Client,
+    subject: String,
+    headers: Option<HeaderMap>,
+    payload: Bytes,
+    within: Duration,
+) -> Result<Bytes, Error> {
+    let mut request = Request::new().payload(payload).timeout(Some(within));
+    if let Some(headers) = headers {
+        request = request.headers(headers);
+    }
+    match client.send_request(subject, request).await {
+        Ok(answer) => Ok(answer.payload),
+        Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => {
+            Err(Error::TooLarge { limit: client.server_info().max_payload })
+        }
+        Err(error) => Err(Error::Away(error.into())),
+    }
+}
+
+/// What a refusal means. The codes are nats-server's `errors.json`.
+fn read(refusal: Refusal, scope: &Scope, limit: usize) -> Error {
+    match refusal.err_code {
+        // "store failed": a limit of the stream, named by the description, or the disk.
+        10077 if refusal.description.contains("per subject") => {
+            Error::Full { scope: format!("function {}", scope.function) }
+        }
+        10077 if refusal.description.starts_with("maximum") => Error::Full { scope: format!("queue {}", scope.queue) },
+        10023 | 10028 | 10047 | 10077 => Error::StorageFull(refusal.into()),
+        10054 => Error::TooLarge { limit },
+        // No leader, no quorum, a stream that is moving: it passes.
+        10008 | 10009 | 10013 | 10074 | 10118 => Error::Away(refusal.into()),
+        _ => Error::Refused(refusal.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(err_code: u64, description: &str) -> Error {
+        let scope = Scope { queue: "q".into(), function: "f.ns".into() };
+        read(Refusal { err_code, description: description.into() }, &scope, 100)
+    }
+
+    #[test]
+    fn refusals_say_whose_quota_it_is() {
+        let scope = |error| match error {
+            Error::Full { scope } => scope,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(scope(refused(10077, "maximum messages exceeded")), "queue q");
+        assert_eq!(scope(refused(10077, "maximum bytes exceeded")), "queue q");
+        assert_eq!(scope(refused(10077, "maximum messages per subject exceeded")), "function f.ns");
+    }
+
+    #[test]
+    fn a_full_disk_is_not_a_quota() {
+        assert!(matches!(refused(10047, "insufficient storage resources available"), Error::StorageFull(_)));
+        assert!(matches!(refused(10077, "write /data/1.blk: no space left on device"), Error::StorageFull(_)));
+        assert!(matches!(refused(10054, "message size exceeds maximum allowed"), Error::TooLarge { .. }));
+        assert!(matches!(refused(10008, "JetStream system temporarily unavailable"), Error::Away(_)));
+        assert!(matches!(refused(10060, "expected stream does not match"), Error::Refused(_)));
+    }
+}

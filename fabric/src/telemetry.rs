@@ -1,0 +1,23 @@
+//! What the process says about itself: logs, on stderr.
+
+use std::io::{IsTerminal, stderr};
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Starts logging by `filter`.
+///
+/// ractor's own spans are left out: an actor's span lives as long as the actor and would become the parent of
+/// everything.
+///
+/// # Errors
+/// When the filter cannot be read, or logging was started before.
+pub fn start(filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(format!("{filter},ractor=off")).with_context(|| {
+        format!("--log {filter:?} is not a log filter; write info, or info,fabric::jetstream=debug")
+    })?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+    tracing_subscriber::registry().with(filter).with(lines).try_init().context("logging could not be started")
+}
