@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use proto::LaneKey;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
@@ -20,6 +21,7 @@ const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Every call in flight, by a key of its own. The tasks belong to the caller's [`JoinSet`], and die with it.
 pub struct Flights {
+    lane: LaneKey,
     calls: HashMap<u64, Flight>,
     ring: Ring,
     schedule: Schedule,
@@ -32,10 +34,10 @@ struct Flight {
 }
 
 impl Flights {
-    /// None yet; leases will last as long as `lease`.
+    /// None yet, of `lane`; leases will last as long as `lease`.
     #[must_use]
-    pub fn new(lease: Duration) -> Self {
-        Self { calls: HashMap::new(), ring: Ring::default(), schedule: Schedule { lease }, last_key: 0 }
+    pub fn new(lane: LaneKey, lease: Duration) -> Self {
+        Self { lane, calls: HashMap::new(), ring: Ring::default(), schedule: Schedule { lease }, last_key: 0 }
     }
 
     /// How many there are.
@@ -80,17 +82,21 @@ impl Flights {
         Some(self.calls.remove(&key)?.lease)
     }
 
-    /// Aborts a call whose lease is lost: the message may already be somebody else's, so nothing of it is settled.
-    /// Whether it was still in flight.
-    pub fn lose(&mut self, key: u64) -> bool {
-        self.ring.release(key);
-        self.calls.remove(&key).map(|call| call.task.abort()).is_some()
+    /// Aborts calls whose leases are lost: the messages may already be somebody else's, so nothing of them is settled.
+    fn lose(&mut self, keys: Vec<u64>) {
+        for key in keys {
+            if let Some(call) = self.calls.remove(&key) {
+                self.ring.release(key);
+                call.task.abort();
+                tracing::error!(lane = %self.lane, "a lease was lost; its call is aborted, and runs again elsewhere");
+            }
+        }
     }
 
-    /// Loses every call whose lease could not be extended for as long as it lasts; how many those are.
-    pub fn lose_overdue(&mut self, now: Instant) -> usize {
+    /// Loses every call whose lease could not be extended for as long as it lasts.
+    pub fn lose_overdue(&mut self, now: Instant) {
         let overdue = self.ring.older_than(self.schedule.lost_at(), now.into_std());
-        overdue.into_iter().filter(|&key| self.lose(key)).count()
+        self.lose(overdue);
     }
 
     /// The leases that are to be extended now, if any.
@@ -101,12 +107,12 @@ impl Flights {
         (!leases.is_empty()).then(|| Extension { leases, asked: now, within: self.schedule.renew_at() })
     }
 
-    /// Takes note of what became of an [`Extension`]; how many calls were lost by it.
-    pub fn extended(&mut self, Extended { asked, renewed, refused }: Extended) -> usize {
+    /// Takes note of what became of an [`Extension`].
+    pub fn extended(&mut self, Extended { asked, renewed, refused }: Extended) {
         for key in renewed {
             self.ring.renewed(key, asked.into_std());
         }
-        refused.into_iter().filter(|&key| self.lose(key)).count()
+        self.lose(refused);
     }
 
     /// Aborts every call; the leases are still held, and are to be given back.

@@ -16,4 +16,4 @@
 
 pub mod fabric;
 
-pub use fabric::{Ending, Handle, Listener, Parts, QueueSettings, Run, Serve, Settings, start};
+pub use fabric::{Ending, Handle, start};

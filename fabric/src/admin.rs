@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use actors::tree::{self, Run};
+use actors::parts::Run;
+use actors::tree;
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use proto::Refusal;

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use actors::call::{Callbacks, Desk};
 use actors::directory::Directory;
+use actors::parts::{self, Listener, Parts, QueueSettings};
 use actors::port::broker::{Quotas, Terms};
 use actors::port::{Broker, Clock, Control};
-use actors::tree::{self, Ending, Listener, Parts, QueueSettings};
+use actors::tree::{self, Ending};
 use anyhow::Context;
 use tokio::sync::{oneshot, watch};
 
@@ -33,7 +34,7 @@ pub struct Plan {
     /// The largest body of an asynchronous call, in bytes.
     pub max_body: usize,
     /// Which queues are served.
-    pub serve: tree::Serve,
+    pub serve: parts::Serve,
     /// How they are served.
     pub work: Work,
     /// Whether callbacks may go to addresses inside the network.
@@ -84,11 +85,11 @@ impl From<&cli::Work> for Work {
 
 /// Which queues the command line asks to serve.
 #[must_use]
-pub fn serve(args: &cli::Work) -> tree::Serve {
+pub fn serve(args: &cli::Work) -> parts::Serve {
     if args.queues.is_empty() {
-        tree::Serve::Everything
+        parts::Serve::Everything
     } else {
-        tree::Serve::Queues(args.queues.iter().cloned().collect())
+        parts::Serve::Queues(args.queues.iter().cloned().collect())
     }
 }
 
@@ -194,7 +195,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     }
 
     let parts = Parts { desk, control: control.clone(), directory, ready, listeners, serve: plan.serve };
-    let settings = tree::Settings { queue: plan.work.queue, pre_stop: plan.pre_stop, grace: plan.grace };
+    let settings = parts::Settings { queue: plan.work.queue, pre_stop: plan.pre_stop, grace: plan.grace };
     let (tree, ending) = tree::start(parts, settings).await.context("the supervision tree could not be started")?;
     // Set once, here, before anybody can ask twice.
     drop(view.set(tree.clone()));

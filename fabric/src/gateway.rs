@@ -15,8 +15,8 @@ pub mod system;
 use std::sync::Arc;
 
 use actors::directory::Directory;
+use actors::parts::Run;
 use actors::port::{Broker, Clock, Control};
-use actors::tree::Run;
 use http::Request;
 use hyper::body::Incoming;
 use proto::{Function, FunctionSpec, Refusal};

@@ -9,13 +9,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Starts logging by `filter`.
 ///
+/// The NATS client tells the same things twice, once by itself and once through us.
 /// ractor's own spans are left out: an actor's span lives as long as the actor and would become the parent of
 /// everything.
 ///
 /// # Errors
 /// When the filter cannot be read, or logging was started before.
 pub fn start(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(format!("{filter},ractor=off")).with_context(|| {
+    let filter = EnvFilter::try_new(format!("{filter},ractor=off,async_nats=warn")).with_context(|| {
         format!("--log {filter:?} is not a log filter; write info, or info,fabric::jetstream=debug")
     })?;
     let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());

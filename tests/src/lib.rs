@@ -1,1 +1,24 @@
-//! The harness: processes, brokers and functions for the behaviours in `it/`.
+//! The harness: processes, brokers, functions and clients for the behaviours in `it/`.
+//!
+//! It waits for facts, never for time: [`eventually`] asks again until something holds, and fails with the last
+//! reason why it did not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::missing_panics_doc,
+    reason = "a harness that cannot go on fails its test"
+)]
+
+pub mod broker;
+pub mod client;
+pub mod eventually;
+pub mod fabric;
+pub mod function;
+pub mod nats;
+pub mod process;
+
+pub use eventually::eventually;

@@ -18,7 +18,8 @@ pub trait Broker: Send + Sync + 'static {
     /// Stores a message at the end of its lane; answers when it is durable.
     ///
     /// A message whose id the queue took within the de-duplication window (two minutes) is [`Stored::Duplicate`] and
-    /// changes nothing, also when the lane is full. Afterwards a hint goes to [`wakes`](Self::wakes); hints may be
+    /// changes nothing, also when the lane is full. (After a crash of the broker itself, only the ids of messages that
+    /// are still stored need be known: nats-server reads them back from its streams.) Afterwards a hint goes to [`wakes`](Self::wakes); hints may be
     /// lost or merged (at most one per function every 100 ms, the last one never suppressed for longer).
     ///
     /// # Errors

@@ -68,7 +68,8 @@ pub trait Lease: Send + Sync {
     /// [`Error::Away`]: it may come again. [`Error::Refused`]: the lease is known to have run out.
     fn ack(&self) -> BoxFuture<'_, Result<(), Error>>;
 
-    /// Begins the lease anew; answers when the broker has confirmed it.
+    /// Begins the lease anew; answers when the broker has confirmed it. A lane of which any lease is extended is in
+    /// use, even if nobody pulls from it.
     ///
     /// # Errors
     /// [`Error::Away`]: the old end still holds. [`Error::Refused`]: the lease is known to have run out.

@@ -24,16 +24,13 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr, SupervisionEvent};
 use rand::Rng;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-pub use self::queue::Settings as QueueSettings;
-pub use self::service::Run;
-use crate::call::Desk;
 use crate::directory::Directory as Snapshot;
 use crate::drain::Phase;
-use crate::port::Control;
+use crate::parts::{Parts, Serve, Settings};
 use crate::supervision::{Policy, Roster, Verdict, exit};
 use crate::view;
 
@@ -49,61 +46,6 @@ pub(crate) enum Msg {
     Advance(Phase),
     /// From the handle: how is everything?
     View(RpcReplyPort<view::Fabric>),
-}
-
-/// Which queues a process serves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Serve {
-    /// None: it only accepts calls.
-    Nothing,
-    /// These, and callbacks.
-    Queues(BTreeSet<proto::Queue>),
-    /// Every queue that a function names, and callbacks.
-    Everything,
-}
-
-/// A listener to be run and supervised.
-#[derive(Clone)]
-pub struct Listener {
-    /// What it is called in the tree.
-    pub name: &'static str,
-    /// What it does.
-    pub run: Run,
-    /// Whether it goes on to the end of a drain, to show how far that is.
-    pub until_last: bool,
-}
-
-/// What the tree is made of.
-pub struct Parts {
-    /// What calls are run with.
-    pub desk: Arc<Desk>,
-    /// The control plane.
-    pub control: Arc<dyn Control>,
-    /// Where the snapshot of the functions is published; `desk.directory` listens to it.
-    pub directory: Arc<watch::Sender<Arc<Snapshot>>>,
-    /// Whether this process wants to be sent requests.
-    pub ready: Arc<watch::Sender<bool>>,
-    /// The listeners.
-    pub listeners: Vec<Listener>,
-    /// The queues.
-    pub serve: Serve,
-}
-
-/// How the tree behaves.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How a queue is served.
-    pub queue: QueueSettings,
-    /// How long listeners go on after readiness was withdrawn, so that load balancers move on.
-    pub pre_stop: Duration,
-    /// How long calls in flight may take to finish in a drain.
-    pub grace: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { queue: QueueSettings::default(), pre_stop: Duration::from_secs(5), grace: Duration::from_secs(60) }
-    }
 }
 
 /// How the tree ended.

@@ -1,6 +1,6 @@
 //! `fabric gateway`: only accept calls.
 
-use actors::tree::Serve;
+use actors::parts::Serve;
 
 use crate::boot::{self, Plan};
 use crate::cli::Gateway;

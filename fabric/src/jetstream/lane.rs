@@ -86,10 +86,16 @@ struct PullRequest {
 
 impl Lane for Handle {
     fn pull(&self, max: NonZeroU32, wait: Duration) -> BoxStream<'static, Result<Delivery, Error>> {
-        let (client, consumer) = (self.client.clone(), self.consumer.clone());
-        let layout = self.layout.clone();
+        let pull = Pull {
+            client: self.client.clone(),
+            layout: self.layout.clone(),
+            consumer: self.consumer.clone(),
+            inbox: None,
+            left: max.get(),
+            until: Instant::now() + wait + GRACE,
+        };
         let pull = async move {
-            match Pull::ask(client, layout, consumer, max.get(), wait).await {
+            match pull.ask(wait).await {
                 Ok(pull) => futures_util::stream::unfold(pull, |mut pull| async move {
                     let item = pull.next().await?;
                     Some((item, pull))
@@ -118,24 +124,17 @@ struct Pull {
 }
 
 impl Pull {
-    async fn ask(
-        client: Client,
-        layout: Arc<Layout>,
-        consumer: Consumer,
-        max: u32,
-        wait: Duration,
-    ) -> Result<Self, Error> {
-        let reply = client.new_inbox();
-        let inbox = client.subscribe(reply.clone()).await.map_err(|error| Error::Away(error.into()))?;
+    async fn ask(mut self, wait: Duration) -> Result<Self, Error> {
+        let reply = self.client.new_inbox();
+        let inbox = self.client.subscribe(reply.clone()).await.map_err(|error| Error::Away(error.into()))?;
+        self.inbox = Some(inbox);
         let expires = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX).max(1_000_000);
-        let request = PullRequest { batch: max, expires, no_wait: true };
+        let request = PullRequest { batch: self.left, expires, no_wait: true };
         let request = serde_json::to_vec(&request).map_err(|error| Error::Refused(error.into()))?;
-        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", consumer.stream, consumer.name);
-        let until = Instant::now() + wait + GRACE;
-        let pull = Self { client, layout, consumer, inbox: Some(inbox), left: max, until };
-        let sent = pull.client.publish_with_reply(subject, reply, request.into()).await;
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", self.consumer.stream, self.consumer.name);
+        let sent = self.client.publish_with_reply(subject, reply, request.into()).await;
         sent.map_err(|error| Error::Away(error.into()))?;
-        Ok(pull)
+        Ok(self)
     }
 
     async fn next(&mut self) -> Option<Result<Delivery, Error>> {

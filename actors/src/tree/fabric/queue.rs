@@ -30,9 +30,10 @@ use tokio::time::{Instant, sleep};
 use self::subscriber::{Request, Subscriber};
 use crate::call::Desk;
 use crate::demand::Ask;
+use crate::parts::QueueSettings;
 use crate::permit::share::Pool;
 use crate::permit::{Home, Permits};
-use crate::port::broker::{Backlog, Error, Terms};
+use crate::port::broker::{Backlog, Error};
 use crate::supervision::{Policy, Roster, Verdict, exit};
 use crate::view;
 
@@ -64,31 +65,7 @@ pub(crate) enum Msg {
 pub(crate) struct Args {
     pub(crate) queue: proto::Queue,
     pub(crate) desk: Arc<Desk>,
-    pub(crate) settings: Settings,
-}
-
-/// How a queue is served.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// How many calls of the queue this worker runs at once.
-    pub permits: u32,
-    /// How lanes are leased; their limits come from the functions.
-    pub terms: Terms,
-    /// How often to look for work that no hint told of.
-    pub scan_every: Duration,
-    /// How long a subscriber stays with nothing to do.
-    pub linger: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            permits: 256,
-            terms: Terms::default(),
-            scan_every: Duration::from_secs(5),
-            linger: Duration::from_secs(10),
-        }
-    }
+    pub(crate) settings: QueueSettings,
 }
 
 /// How the root speaks to a queue.

@@ -13,19 +13,14 @@
 //! When drained, once the service has ended. With an error when the service ends by itself, which the root answers
 //! with a restart.
 
-use std::sync::Arc;
-
 use futures_util::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::port::BoxFuture;
+use crate::parts::Run;
 use crate::port::broker::Cause;
-
-/// A service: runs until its argument turns into a deadline, then ends by that time.
-pub type Run = Arc<dyn Fn(watch::Receiver<Option<Instant>>) -> BoxFuture<'static, Result<(), Cause>> + Send + Sync>;
 
 /// What it is told.
 pub(crate) enum Msg {

@@ -20,21 +20,20 @@ use std::time::Duration;
 
 use proto::LaneKey;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::call::Desk;
 use crate::call::report::{Done, Ended};
-use crate::demand::{Ask, Demand};
+use crate::demand::Ask;
 use crate::flight::{Extended, Flights, give_back};
+use crate::inflow::Inflow;
 use crate::permit::{Home, Permits};
 use crate::port::broker::{Error, Terms};
 use crate::port::{Delivery, Lane};
-use crate::pull::{self, Event, Pulled};
+use crate::pull::{Event, Pulled, Sink};
 use crate::view;
 
-/// How long a pull waits for a first message before it is asked anew.
-const PULL_WAIT: Duration = Duration::from_secs(2);
 /// How long a call that died without an outcome waits before it is tried again.
 const AFTER_A_CRASH: Duration = Duration::from_secs(1);
 /// The pause before a lane that broke is opened again beneath running calls.
@@ -81,6 +80,7 @@ pub(crate) enum Request {
     Retire { works: u64 },
 }
 
+#[derive(Clone)]
 pub(crate) struct Args {
     pub(crate) lane: LaneKey,
     pub(crate) desk: Arc<Desk>,
@@ -96,15 +96,7 @@ pub(crate) struct State {
     args: Args,
     lane: Option<Arc<dyn Lane>>,
     limit: Option<NonZeroU32>,
-    hand: Permits,
-    /// Permits to let go of as calls end.
-    owed: u32,
-    /// A wish for permits that the queue has not answered.
-    asked: bool,
-    /// Messages that waited behind the last one taken; 1 if all that is known is that there are some.
-    backlog: u64,
-    pull: Option<AbortHandle>,
-    pull_sink: pull::Sink,
+    inflow: Inflow,
     flights: Flights,
     tell: Arc<dyn Fn(Done) + Send + Sync>,
     tasks: JoinSet<()>,
@@ -130,7 +122,7 @@ impl Handle {
         Self(actor)
     }
 
-    /// A subscriber that has just died does not hear it; its exit is on the way to the queue.
+    /// One that has just died does not hear it; its exit is on the way to the queue.
     fn tell(&self, msg: Msg) {
         if self.0.cast(msg).is_err() {
             tracing::debug!(subscriber = %self.0.get_id(), "told nothing: it has ended");
@@ -186,15 +178,12 @@ impl Actor for Subscriber {
         match msg {
             Msg::Work => state.work(),
             Msg::Granted(permits) => state.granted(permits),
-            Msg::Recall(count) => state.recall(count),
+            Msg::Recall(count) => state.inflow.recall(count),
             Msg::Taken(taken) => state.taken(taken),
             Msg::Pulled(pulled) => state.pulled(pulled)?,
             Msg::Done(done) => state.done(done),
             Msg::Beat => state.on_beat(),
-            Msg::Extended(extended) => {
-                let lost = state.flights.extended(extended);
-                state.report_lost(lost);
-            }
+            Msg::Extended(extended) => state.flights.extended(extended),
             Msg::Opened(lane) => state.opened(lane)?,
             Msg::Retire => state.me.stop(Some("retired".into())),
             Msg::Drain { deadline } => state.drain(deadline),
@@ -213,7 +202,7 @@ impl State {
         // A report to an incarnation that has ended drops the permit in it, which goes home.
         let tell = Arc::new(move |done: Done| drop(sink.cast(Msg::Done(done))));
         let sink = me.clone();
-        let pull_sink: pull::Sink = Arc::new(move |event| {
+        let pull_sink: Sink = Arc::new(move |event| {
             let msg = match event {
                 Event::Taken(taken) => Msg::Taken(taken),
                 Event::Over(pulled) => Msg::Pulled(pulled),
@@ -221,17 +210,12 @@ impl State {
             drop(sink.cast(msg));
         });
         Self {
-            hand: Permits::new(0, args.home.clone()),
-            flights: Flights::new(args.terms.lease),
+            inflow: Inflow::new(Permits::new(0, args.home.clone()), pull_sink),
+            flights: Flights::new(args.lane.clone(), args.terms.lease),
             me,
             args,
             lane: None,
             limit: None,
-            owed: 0,
-            asked: false,
-            backlog: 1,
-            pull: None,
-            pull_sink,
             tell,
             tasks: JoinSet::new(),
             busy_at: Instant::now(),
@@ -242,7 +226,7 @@ impl State {
 
     fn work(&mut self) {
         self.works += 1;
-        self.backlog = self.backlog.max(1);
+        self.inflow.expect_work();
         if self.phase == Phase::Resting {
             self.phase = Phase::Running;
         }
@@ -250,37 +234,21 @@ impl State {
     }
 
     fn granted(&mut self, permits: Permits) {
-        self.asked = false;
+        self.inflow.granted(permits);
         if self.phase == Phase::Running {
-            self.hand.join(permits);
             self.proceed();
+        } else {
+            self.inflow.release();
         }
-    }
-
-    fn recall(&mut self, count: u32) {
-        let now = self.hand.take(count);
-        self.owed += count - now.count();
     }
 
     /// Pulls, asks for permits and lets go of them, as the demand is.
     fn proceed(&mut self) {
-        let Some(lane) = self.lane.clone().filter(|_| self.phase == Phase::Running) else { return };
-        let step = Demand {
-            hand: self.hand.count(),
-            in_flight: u32::try_from(self.flights.len()).unwrap_or(u32::MAX),
-            limit: self.limit,
-            backlog: self.backlog,
-            pulling: self.pull.is_some(),
-            asked: self.asked,
+        if self.phase != Phase::Running {
+            return;
         }
-        .step();
-        drop(self.hand.take(step.release));
-        if step.pull > 0 {
-            let permits = self.hand.take(step.pull);
-            self.pull = Some(self.tasks.spawn(pull::run(lane, permits, PULL_WAIT, self.pull_sink.clone())));
-        }
-        if let Some(ask) = step.ask {
-            self.asked |= matches!(ask, Ask::Work(_));
+        let Some(lane) = &self.lane else { return };
+        if let Some(ask) = self.inflow.proceed(lane, self.flights.len(), self.limit, &mut self.tasks) {
             (self.args.ask)(Request::Permits(ask));
         }
     }
@@ -295,21 +263,18 @@ impl State {
         let now = Instant::now();
         self.busy_at = now;
         for (delivery, permit) in taken {
-            self.backlog = delivery.behind;
+            self.inflow.taken(delivery.behind);
             self.flights.launch(&mut self.tasks, &self.args.desk, (delivery, permit), now, &self.tell);
         }
     }
 
-    fn pulled(&mut self, Pulled { unused, taken, error }: Pulled) -> Result<(), ActorProcessingErr> {
-        self.pull = None;
-        if self.phase != Phase::Draining {
-            self.hand.join(unused);
+    fn pulled(&mut self, pulled: Pulled) -> Result<(), ActorProcessingErr> {
+        let error = self.inflow.over(pulled);
+        if self.phase != Phase::Running {
+            self.inflow.release();
         }
         if let Some(error) = error {
             return self.lane_broke(error);
-        }
-        if taken == 0 {
-            self.backlog = 0;
         }
         match self.phase {
             Phase::Running => self.proceed(),
@@ -329,11 +294,10 @@ impl State {
             return Err(error.into());
         } else {
             tracing::warn!(lane = %self.args.lane, %error, in_flight = self.flights.len(), "the lane broke; opening it again");
-            let (desk, key, terms, me) =
-                (self.args.desk.clone(), self.args.lane.clone(), self.terms(), self.me.clone());
+            let (args, terms, me) = (self.args.clone(), self.terms(), self.me.clone());
             self.tasks.spawn(async move {
                 sleep(REOPEN_AFTER).await;
-                drop(me.cast(Msg::Opened(desk.broker.lane(&key, terms).await)));
+                drop(me.cast(Msg::Opened(args.desk.broker.lane(&args.lane, terms).await)));
             });
         }
         Ok(())
@@ -343,7 +307,7 @@ impl State {
         match lane {
             Ok(lane) => {
                 self.lane = Some(lane);
-                self.backlog = self.backlog.max(1);
+                self.inflow.expect_work();
                 self.proceed();
                 Ok(())
             }
@@ -353,12 +317,7 @@ impl State {
 
     fn done(&mut self, Done { key, ended, permit }: Done) {
         self.reap();
-        if self.owed > 0 {
-            self.owed -= 1;
-            drop(permit);
-        } else {
-            self.hand.join(permit);
-        }
+        self.inflow.landed(permit);
         if let Some(lease) = self.flights.land(key)
             && ended == Ended::Unsettled
         {
@@ -382,8 +341,7 @@ impl State {
 
     fn on_beat(&mut self) {
         let now = Instant::now();
-        let lost = self.flights.lose_overdue(now);
-        self.report_lost(lost);
+        self.flights.lose_overdue(now);
         if let Some(extension) = self.flights.due(now) {
             let me = self.me.clone();
             self.tasks.spawn(async move { drop(me.cast(Msg::Extended(extension.ask().await))) });
@@ -394,18 +352,14 @@ impl State {
         self.arm_beat();
     }
 
-    fn report_lost(&self, calls: usize) {
-        if calls > 0 {
-            tracing::error!(lane = %self.args.lane, calls, "leases were lost; the calls are aborted and run again");
-        }
-    }
-
     fn rest_if_idle(&mut self, now: Instant) {
-        let idle = self.flights.is_empty() && self.backlog == 0 && now.duration_since(self.busy_at) >= self.args.linger;
+        let idle = self.flights.is_empty()
+            && self.inflow.backlog() == 0
+            && now.duration_since(self.busy_at) >= self.args.linger;
         if self.phase == Phase::Running && idle {
             self.phase = Phase::Resting;
-            drop(self.hand.take(u32::MAX));
-            if self.pull.is_none() {
+            self.inflow.release();
+            if !self.inflow.is_pulling() {
                 (self.args.ask)(Request::Retire { works: self.works });
             }
         }
@@ -446,10 +400,8 @@ impl State {
 
     fn drain(&mut self, deadline: Instant) {
         self.phase = Phase::Draining;
-        drop(self.hand.take(u32::MAX));
-        if let Some(pull) = &self.pull {
-            pull.abort();
-        }
+        self.inflow.release();
+        self.inflow.cut();
         let me = self.me.clone();
         self.tasks.spawn(async move {
             sleep_until(deadline).await;
@@ -459,7 +411,7 @@ impl State {
     }
 
     fn stop_if_done(&mut self) {
-        if self.phase == Phase::Draining && self.flights.is_empty() && self.pull.is_none() {
+        if self.phase == Phase::Draining && self.flights.is_empty() && !self.inflow.is_pulling() {
             self.me.stop(Some("drained".into()));
         }
     }
@@ -484,8 +436,8 @@ impl State {
                 Phase::Draining => "draining",
             },
             in_flight: self.flights.len(),
-            permits: self.hand.count(),
-            backlog: self.backlog,
+            permits: self.inflow.permits(),
+            backlog: self.inflow.backlog(),
             concurrency: self.limit.map(NonZeroU32::get),
         }
     }

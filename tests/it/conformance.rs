@@ -1,0 +1,37 @@
+//! What every broker must do: the ports' documentation as code, run against each adapter.
+
+/// Runs each behaviour on the brokers named, as `<topic>::<broker>::<behaviour>`.
+macro_rules! behaviours {
+    ($($broker:ident = $kind:ident),+ => $names:tt) => {
+        $(behaviours!(@broker $broker $kind $names);)+
+    };
+    (@broker $broker:ident $kind:ident { $($name:ident),+ $(,)? }) => {
+        mod $broker {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    Box::pin(super::$name(tests::broker::Kind::$kind)).await;
+                }
+            )+
+        }
+    };
+    ($($name:ident),+ $(,)?) => {
+        behaviours!(memory = Memory, embedded = Embedded, jetstream = JetStream => { $($name),+ });
+    };
+}
+
+mod backlog;
+mod control;
+mod dead;
+mod duplicates;
+mod give_back;
+mod lanes;
+mod later;
+mod lease;
+mod limit;
+mod order;
+mod pull;
+mod quota;
+mod restart;
+mod steps;
+mod wakes;

@@ -1,0 +1,59 @@
+//! After a crash everything that was confirmed is there, and nothing that was settled.
+
+use std::time::Duration;
+
+use actors::port::broker::{Stored, Terms};
+use actors::port::control::Change;
+use futures_util::StreamExt;
+use proto::{CallId, Function, FunctionSpec};
+use tests::broker::{Fixture, Kind};
+
+use super::steps::{SHORT, ack_all, assert_nothing_waits, ids, message, open, publish, take};
+
+behaviours!(embedded = Embedded, jetstream = JetStream => {
+    what_was_stored_is_there_and_what_was_settled_is_not,
+    ids_of_what_waits_are_remembered,
+    schedules_and_records_are_there,
+});
+
+async fn what_was_stored_is_there_and_what_was_settled_is_not(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    publish(&*fixture.broker, "f", 0..10).await;
+    let lane = open(&*fixture.broker, "f", SHORT).await;
+    let taken = take(&lane, 4).await;
+    ack_all(&taken[..2]).await;
+    drop(lane);
+    let fixture = fixture.crash().await;
+    let lane = open(&*fixture.broker, "f", SHORT).await;
+    let mut rest: Vec<u32> = take(&lane, 8).await.iter().map(|it| it.id.parse().unwrap()).collect();
+    // Those that were leased come when their leases end, where leases outlive the crash.
+    rest.sort_unstable();
+    assert_eq!(rest, (2..10).collect::<Vec<_>>());
+    fixture.close().await;
+}
+
+async fn ids_of_what_waits_are_remembered(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    publish(&*fixture.broker, "f", ["waiting"]).await;
+    let fixture = fixture.crash().await;
+    assert_eq!(fixture.broker.publish(message("f", "waiting")).await.unwrap(), Stored::Duplicate);
+    fixture.close().await;
+}
+
+async fn schedules_and_records_are_there(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let function = Function::parse("f").unwrap();
+    let deployment = FunctionSpec::at(&function, "http://a").unwrap().deployment;
+    fixture.control.put(&function, deployment.clone()).await.unwrap();
+    let at = fixture.clock.now().after(Duration::from_secs(2));
+    fixture.broker.schedule(message("f", "a"), &CallId::parse("a").unwrap(), at).await.unwrap();
+    let fixture = fixture.crash().await;
+    let mut changes = fixture.control.watch().await.unwrap();
+    assert_eq!(changes.next().await.unwrap().unwrap(), Change::Put(function, Box::new(deployment)));
+    let due = fixture.broker.due(Terms::default()).await.unwrap();
+    let taken = take(&due, 1).await;
+    assert_eq!(ids(&taken), ["a"]);
+    ack_all(&taken).await;
+    assert_nothing_waits(&due).await;
+    fixture.close().await;
+}

@@ -1,0 +1,122 @@
+//! The brokers under test, each behind the same two ports.
+
+use std::sync::Arc;
+
+use actors::memory::{Memory, Settings, SteadyClock};
+use actors::port::broker::Quotas;
+use actors::port::{Broker, Clock, Control};
+use fabric::clock::SystemClock;
+use fabric::embedded::Embedded;
+use fabric::jetstream::{self, JetStream};
+use proto::subject::Subjects;
+use tempfile::TempDir;
+
+use crate::nats::Nats;
+
+/// Which broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// In memory only.
+    Memory,
+    /// In a directory.
+    Embedded,
+    /// On a nats-server.
+    JetStream,
+}
+
+/// A broker, and what it stands on.
+pub struct Fixture {
+    /// The broker.
+    pub broker: Arc<dyn Broker>,
+    /// The control plane.
+    pub control: Arc<dyn Control>,
+    /// The time of day that the broker goes by.
+    pub clock: Arc<dyn Clock>,
+    quotas: Quotas,
+    ground: Ground,
+}
+
+enum Ground {
+    Memory,
+    Embedded { dir: TempDir, open: Embedded },
+    JetStream { nats: Nats },
+}
+
+impl Fixture {
+    /// A fresh broker with the usual quotas.
+    pub async fn new(kind: Kind) -> Self {
+        Self::with(kind, Quotas::default()).await
+    }
+
+    /// A fresh broker with these quotas.
+    pub async fn with(kind: Kind, quotas: Quotas) -> Self {
+        match kind {
+            Kind::Memory => {
+                let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
+                let memory = Arc::new(Memory::new(Settings { quotas, ..Settings::default() }, clock.clone()));
+                Self { broker: memory.clone(), control: memory, clock, quotas, ground: Ground::Memory }
+            }
+            Kind::Embedded => {
+                let dir = tempfile::tempdir().unwrap();
+                let (open, broker, control) = embedded(&dir, quotas);
+                Self { broker, control, clock: Arc::new(SystemClock), quotas, ground: Ground::Embedded { dir, open } }
+            }
+            Kind::JetStream => {
+                let nats = Nats::start().await;
+                let broker = connect(&nats, quotas).await;
+                let clock = Arc::new(SystemClock);
+                Self { broker: broker.clone(), control: broker, clock, quotas, ground: Ground::JetStream { nats } }
+            }
+        }
+    }
+
+    /// Another process's view of the same broker: a second connection, where there are connections.
+    pub async fn elsewhere(&self) -> Arc<dyn Broker> {
+        match &self.ground {
+            Ground::Memory | Ground::Embedded { .. } => self.broker.clone(),
+            Ground::JetStream { nats } => connect(nats, self.quotas).await,
+        }
+    }
+
+    /// Ends the broker as a crash would and starts it again: nats-server by `kill -9`; the embedded broker by a copy
+    /// of its file as it is on disk at this moment, opened anew. (`restart` kills a whole process as well.)
+    pub async fn crash(self) -> Self {
+        let Self { quotas, clock, broker, control, ground } = self;
+        match ground {
+            Ground::Memory => panic!("memory does not survive a crash"),
+            Ground::Embedded { dir, open } => {
+                let copy = tempfile::tempdir().unwrap();
+                std::fs::copy(dir.path().join("fabric.redb"), copy.path().join("fabric.redb")).unwrap();
+                drop((broker, control, open));
+                let (open, broker, control) = embedded(&copy, quotas);
+                Self { broker, control, clock, quotas, ground: Ground::Embedded { dir: copy, open } }
+            }
+            Ground::JetStream { mut nats } => {
+                nats.kill9();
+                nats.restart().await;
+                let broker = connect(&nats, quotas).await;
+                Self { broker: broker.clone(), control: broker, clock, quotas, ground: Ground::JetStream { nats } }
+            }
+        }
+    }
+
+    /// Lets go of what the broker stands on, in order.
+    pub async fn close(self) {
+        if let Ground::Embedded { open, .. } = &self.ground {
+            open.close().await;
+        }
+    }
+}
+
+fn embedded(dir: &TempDir, quotas: Quotas) -> (Embedded, Arc<dyn Broker>, Arc<dyn Control>) {
+    let settings = Settings { quotas, ..Settings::default() };
+    let open = Embedded::open(dir.path(), settings, Arc::new(SystemClock)).unwrap();
+    let (broker, control) = (Arc::new(open.broker()), Arc::new(open.broker()));
+    (open, broker, control)
+}
+
+async fn connect(nats: &Nats, quotas: Quotas) -> Arc<JetStream> {
+    let settings =
+        jetstream::Settings { url: nats.url(), subjects: Subjects::default(), replicas: 1, shards: 1, quotas };
+    Arc::new(JetStream::connect(settings).await.unwrap())
+}
