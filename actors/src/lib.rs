@@ -1,4 +1,66 @@
 //! Fabric's supervision tree, what it decides with, and the ports it needs.
+//!
+//! Read [`tree`] first: it draws who supervises whom, and each file below it is one actor. An actor applies what a
+//! pure rule decided: [`demand`] (what to pull), [`permit::share`] (who may run), [`lease`] (what to renew),
+//! [`call::plan`] (what follows from an attempt), [`supervision::policy`] (what a failure means). What the tree needs
+//! from outside is in [`port`]; [`memory`] is the reference for what a broker does.
+//!
+//! # Example
+//!
+//! A call through the whole tree, on the in-memory broker, with a function that always says "no content":
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::AtomicUsize;
+//!
+//! use actors::call::{Callbacks, Desk, plan::message};
+//! use actors::directory::Directory;
+//! use actors::memory::{self, Memory, SteadyClock};
+//! use actors::parts::{Parts, Serve, Settings};
+//! use actors::port::invoker::{Answer, Error, Invocation};
+//! use actors::port::{BoxFuture, Broker, Clock, Control, Invoker};
+//! use actors::tree::{self, Ending};
+//! use proto::{Call, CallId, Function, FunctionSpec, Queue, Request};
+//! use tokio::sync::watch;
+//!
+//! struct NoContent;
+//! impl Invoker for NoContent {
+//!     fn invoke(&self, _: Invocation) -> BoxFuture<'_, Result<Answer, Error>> {
+//!         let (status, headers) = (http::StatusCode::NO_CONTENT, http::HeaderMap::new());
+//!         Box::pin(async move { Ok(Answer { status, headers, body: "".into(), omitted: None }) })
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let clock = Arc::new(SteadyClock::default());
+//! let broker = Arc::new(Memory::new(memory::Settings::default(), clock.clone()));
+//! let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
+//! let desk = Arc::new(Desk {
+//!     broker: broker.clone(),
+//!     invoker: Arc::new(NoContent),
+//!     clock: clock.clone(),
+//!     directory: directory.subscribe(),
+//!     callbacks: Callbacks::default(),
+//!     rotation: AtomicUsize::new(0),
+//! });
+//! let ready = Arc::new(watch::Sender::new(false));
+//! let serve = Serve::Everything;
+//! let parts = Parts { desk, control: broker.clone(), directory, ready, listeners: Vec::new(), serve };
+//! let settings = Settings { pre_stop: std::time::Duration::ZERO, ..Settings::default() };
+//! let (tree, ending) = tree::start(parts, settings).await?;
+//!
+//! let spec = FunctionSpec::at(&Function::parse("f")?, "http://f.example")?;
+//! let call = Call::new(CallId::parse("c1")?, spec.function.clone(), clock.now(), Request::default());
+//! broker.put(&spec.function, spec.deployment.clone()).await?;
+//! broker.publish(message(spec.lane(), &call)).await?;
+//! while !broker.backlog(&Queue::default()).await?.is_empty() {
+//!     tokio::task::yield_now().await;
+//! }
+//!
+//! tree.drain();
+//! assert_eq!(ending.await?, Ending::Drained);
+//! # Ok(()) }
+//! ```
 
 pub mod call;
 pub mod demand;

@@ -13,4 +13,5 @@ mod first_call;
 mod isolation;
 mod refusals;
 mod tidy;
+mod tree;
 mod workers;
