@@ -17,8 +17,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// How long a peer may take to send the head of a request.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long a connection may wait for the next whole head of a request: for hyper, a peer that sends it slowly and one
+/// that keeps an idle connection open are the same. Shorter, and clients that pool connections would meet closed ones.
+const HEAD_WITHIN: Duration = Duration::from_secs(75);
 /// The largest head of a request, in bytes, and the most headers in it.
 const HEAD_LEN_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 128;

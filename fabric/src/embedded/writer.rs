@@ -12,7 +12,9 @@ use std::thread::JoinHandle;
 use actors::memory::{Change, Done, Failure, Recovered, Seq, Store};
 use bytes::Bytes;
 use proto::{Function, Timestamp};
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError};
+use redb::{
+    CommitError, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableError, TransactionError,
+};
 
 use super::Error;
 use super::format::{self, Damaged, ENTRIES, FORMAT, IDS, META, RECORDS};
@@ -253,19 +255,53 @@ fn commit(file: &File, changes: &[&Change]) -> Result<(), Failure> {
     })
 }
 
+/// Whether an error of redb, whatever it is wrapped in, comes from a disk without room.
 fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut error = Some(error);
-    while let Some(it) = error {
-        let io = it.downcast_ref::<std::io::Error>().or_else(|| match it.downcast_ref::<StorageError>() {
-            Some(StorageError::Io(io)) => Some(io),
+    let storage = None
+        .or_else(|| error.downcast_ref::<StorageError>())
+        .or_else(|| match error.downcast_ref::<CommitError>()? {
+            CommitError::Storage(storage) => Some(storage),
+            _ => None,
+        })
+        .or_else(|| match error.downcast_ref::<TransactionError>()? {
+            TransactionError::Storage(storage) => Some(storage),
+            _ => None,
+        })
+        .or_else(|| match error.downcast_ref::<TableError>()? {
+            TableError::Storage(storage) => Some(storage),
+            _ => None,
+        })
+        .or_else(|| match error.downcast_ref::<DatabaseError>()? {
+            DatabaseError::Storage(storage) => Some(storage),
             _ => None,
         });
-        if io.is_some_and(|io| {
-            matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
-        }) {
-            return true;
-        }
-        error = it.source();
+    let no_room = |kind| matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge);
+    if matches!(storage, Some(StorageError::Io(io)) if no_room(io.kind())) {
+        return true;
     }
-    false
+    // Opening it anew fails with an error of ours around one of redb's.
+    error.source().is_some_and(is_full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_known_through_every_wrapper() {
+        let full = || StorageError::Io(ErrorKind::StorageFull.into());
+        let wrapped: [Cause; 6] = [
+            full().into(),
+            CommitError::Storage(full()).into(),
+            TransactionError::Storage(full()).into(),
+            TableError::Storage(full()).into(),
+            DatabaseError::Storage(full()).into(),
+            Error::Unreadable { file: "x".into(), source: DatabaseError::Storage(full()).into() }.into(),
+        ];
+        for error in wrapped {
+            assert!(is_full(&*error), "{error:?}");
+        }
+        assert!(!is_full(&StorageError::Io(ErrorKind::NotFound.into())));
+        assert!(!is_full(&StorageError::PreviousIo));
+    }
 }
