@@ -7,14 +7,16 @@
 pub mod attempt;
 pub mod plan;
 pub mod report;
+pub mod rotation;
 pub mod run;
 pub mod settle;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::watch;
+
+use self::rotation::Rotation;
 
 use crate::directory::Directory;
 use crate::port::{Broker, Clock, Invoker};
@@ -32,7 +34,7 @@ pub struct Desk {
     /// How callbacks are delivered.
     pub callbacks: Callbacks,
     /// Which of several upstreams is next.
-    pub rotation: AtomicUsize,
+    pub rotation: Rotation,
 }
 
 /// How callbacks are delivered.

@@ -11,9 +11,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use std::sync::atomic::AtomicUsize;
 //!
-//! use actors::call::{Callbacks, Desk, plan::message};
+//! use actors::call::{Callbacks, Desk, plan::message, rotation::Rotation};
 //! use actors::directory::Directory;
 //! use actors::memory::{self, Memory, SteadyClock};
 //! use actors::parts::{Parts, Serve, Settings};
@@ -41,7 +40,7 @@
 //!     clock: clock.clone(),
 //!     directory: directory.subscribe(),
 //!     callbacks: Callbacks::default(),
-//!     rotation: AtomicUsize::new(0),
+//!     rotation: Rotation::default(),
 //! });
 //! let ready = Arc::new(watch::Sender::new(false));
 //! let serve = Serve::Everything;

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use actors::call::rotation::Rotation;
 use actors::call::{Callbacks, Desk};
 use actors::directory::Directory;
 use actors::parts::{self, Listener, Parts, QueueSettings};
@@ -173,7 +173,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
         clock: clock.clone(),
         directory: directory.subscribe(),
         callbacks: Callbacks::default(),
-        rotation: AtomicUsize::new(0),
+        rotation: Rotation::default(),
     });
 
     let gateway = Gateway::new(

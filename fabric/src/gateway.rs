@@ -67,6 +67,8 @@ impl Gateway {
     /// Answers one request of the public listener.
     pub async fn handle(&self, request: Request<Incoming>) -> Answer {
         let answer = match Route::of(request.uri().path()) {
+            Route::Enqueue(target) | Route::Forward(target) if target.escapes() => Err(Refusal::Path),
+            Route::Health => Ok(answer::text("ok\n")),
             Route::Enqueue(target) => self.enqueue(target.into_owned(), request).await,
             Route::Forward(target) => self.forward(target.into_owned(), request).await,
             Route::System if self.settings.expose_system => self.system(request).await,
@@ -78,7 +80,10 @@ impl Gateway {
 
     /// A function that is called. Before the first snapshot nobody knows whether it exists.
     fn function(&self, name: &str) -> Result<Arc<FunctionSpec>, Refusal> {
-        let function = Function::parse(name)?;
+        self.registered(Function::parse(name)?)
+    }
+
+    fn registered(&self, function: Function) -> Result<Arc<FunctionSpec>, Refusal> {
         let directory = self.ports.directory.borrow();
         match directory.get(&function) {
             Some(spec) => Ok(spec.clone()),

@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -51,12 +51,16 @@ pub enum Error {
     },
 }
 
-/// A bound port. The port stays bound while its server is restarted.
+/// A bound port. It stays bound while its server is restarted, and is let go of when a drain begins.
 #[derive(Debug)]
 pub struct Bound {
-    socket: std::net::TcpListener,
+    socket: Mutex<Option<std::net::TcpListener>>,
     addr: SocketAddr,
 }
+
+/// Who sent a request, among its extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
 
 /// Binds `addr`; port 0 takes any free one. `flag` is what a person would change.
 ///
@@ -67,7 +71,7 @@ pub fn bind(addr: SocketAddr, flag: &'static str) -> Result<Bound, Error> {
         let socket = std::net::TcpListener::bind(addr)?;
         socket.set_nonblocking(true)?;
         let addr = socket.local_addr()?;
-        Ok(Bound { socket, addr })
+        Ok(Bound { socket: Mutex::new(Some(socket)), addr })
     };
     bind().map_err(|source| Error::Bind { addr, flag, source })
 }
@@ -80,8 +84,17 @@ impl Bound {
     }
 
     fn listen(&self) -> Result<TcpListener, Error> {
-        let listen = || TcpListener::from_std(self.socket.try_clone()?);
+        let listen = || {
+            let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+            let socket = socket.as_ref().ok_or_else(|| std::io::Error::other("it was let go of"))?;
+            TcpListener::from_std(socket.try_clone()?)
+        };
         listen().map_err(|source| Error::Socket { addr: self.addr, source })
+    }
+
+    /// With the last socket gone the operating system refuses connections; before, it would take them for nobody.
+    fn let_go(&self) {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -110,8 +123,8 @@ where
             deadline = wanted(&mut drain) => break deadline,
             Some(_) = connections.join_next() => {}
             (accepted, place) = accept => match accepted {
-                Ok((stream, _)) => {
-                    let connection = graceful.watch(connection(stream, handle.clone()));
+                Ok((stream, peer)) => {
+                    let connection = graceful.watch(connection(stream, Peer(peer.ip()), handle.clone()));
                     connections.spawn(async move {
                         let _place = place;
                         if let Err(error) = connection.await {
@@ -127,6 +140,7 @@ where
         }
     };
     drop(listener);
+    bound.let_go();
     if timeout_at(deadline, graceful.shutdown()).await.is_err() {
         tracing::warn!(addr = %bound.addr, "requests were cut off at the deadline of the drain");
     }
@@ -143,6 +157,7 @@ async fn wanted(drain: &mut watch::Receiver<Option<Instant>>) -> Instant {
 
 fn connection<H, F, B>(
     stream: TcpStream,
+    peer: Peer,
     handle: H,
 ) -> http1::Connection<
     TokioIo<TcpStream>,
@@ -156,7 +171,8 @@ where
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let response = handle(request);
         async move { Ok::<_, Infallible>(response.await) }
     });

@@ -12,6 +12,12 @@ pub enum Refusal {
     /// The path leads nowhere.
     #[error("no such path; calls go to /async-function/<name> or /function/<name>")]
     NoRoute,
+    /// The path would leave the function's own.
+    #[error("the path holds '.' or '..' as a segment, or a backslash: it could leave the function's own path")]
+    Path,
+    /// The body stopped coming.
+    #[error("no more of the body came for {0:?}")]
+    Stalled(Duration),
     /// The path takes other methods.
     #[error("this path takes {allow} only")]
     Method {
@@ -69,7 +75,8 @@ impl Refusal {
         match self {
             Self::NoRoute | Self::UnknownFunction(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Name(_) | Self::Malformed(_) | Self::Spec(_) => StatusCode::BAD_REQUEST,
+            Self::Name(_) | Self::Path | Self::Malformed(_) | Self::Spec(_) => StatusCode::BAD_REQUEST,
+            Self::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BacklogFull { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BrokerAway | Self::StorageFull | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
@@ -86,7 +93,9 @@ impl Refusal {
             Self::NoRoute => "no_route",
             Self::Method { .. } => "method_not_allowed",
             Self::Name(_) => "bad_name",
+            Self::Path => "bad_path",
             Self::Malformed(_) => "bad_request",
+            Self::Stalled(_) => "stalled",
             Self::Spec(_) => "bad_spec",
             Self::UnknownFunction(_) => "unknown_function",
             Self::TooLarge { .. } => "too_large",

@@ -74,6 +74,9 @@ async fn every_method_is_streamed_through_synchronously() {
         assert_eq!((answer.status.as_u16(), &*answer.body), (418, &b"answer to b"[..]), "{method}");
         let seen = server.seen("/status").pop().unwrap();
         assert_eq!((seen.method.clone(), seen.uri.as_str()), (method, "/status/418/x?y=z"));
+        assert_eq!(seen.header("x-call-id"), answer.header("x-call-id"));
+        assert_eq!(seen.header("x-start-time"), answer.header("x-start-time"));
+        assert_eq!(seen.header("x-forwarded-for"), "127.0.0.1");
         assert!(!seen.header("x-call-id").is_empty());
     }
 }

@@ -12,6 +12,7 @@ mod conformance;
 mod first_call;
 mod isolation;
 mod refusals;
+mod streaming;
 mod tidy;
 mod tree;
 mod workers;

@@ -28,6 +28,11 @@ async fn what_a_caller_gets_wrong_is_said() {
     assert_refused(&fabric.call("f.elsewhere", &[], "x").await, 404, "unknown_function");
     assert_refused(&fabric.call("Not_A_Name", &[], "x").await, 400, "bad_name");
     assert_refused(&fabric.call("", &[], "x").await, 400, "bad_name");
+    for path in ["f/../g", "f/%2e%2e/g", "f/a%5C..%5Cb"] {
+        assert_refused(&fabric.call(path, &[], "x").await, 400, "bad_path");
+    }
+    assert_refused(&client.get(&url("/function/f/%2e%2e/g")).await.unwrap(), 400, "bad_path");
+    assert_refused(&fabric.call("f", &[("idempotency-key", "")], "x").await, 400, "bad_request");
     assert_refused(&fabric.call("f", &[("x-call-id", "not an id")], "x").await, 400, "bad_name");
     for bad in ["nonsense", "ftp://x/y", "/relative", "http://"] {
         assert_refused(&fabric.call("f", &[("x-callback-url", bad)], "x").await, 400, "bad_request");

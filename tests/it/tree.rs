@@ -1,211 +1,24 @@
 //! The supervision tree on the in-memory broker under a paused clock: hours pass in milliseconds, always alike.
 
+mod world;
+
 use std::collections::HashMap;
 use std::future::pending;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actors::call::plan::message;
-use actors::call::{Callbacks, Desk};
-use actors::directory::Directory;
-use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
-use actors::parts::{Listener, Parts, QueueSettings, Serve, Settings};
-use actors::port::broker::{Backlog, Error as BrokerError, Message, Stored, Terms};
-use actors::port::invoker::{Answer, Destination, Error, Invocation};
-use actors::port::{BoxFuture, BoxStream, Broker, Clock, Control, Invoker, Lane};
-use actors::tree::{self, Ending, Handle};
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use proto::{Call, CallId, Dead, Function, FunctionSpec, LaneKey, Queue, Request, Timestamp};
-use tokio::sync::{oneshot, watch};
+use actors::parts::Listener;
+use actors::port::Broker;
+use actors::port::broker::{Message, Terms};
+use actors::port::invoker::Error;
+use actors::tree::Ending;
+use http::StatusCode;
+use proto::{Function, LaneKey, Queue};
 use tokio::time::{Instant, sleep};
 
-type Reply = Result<StatusCode, Error>;
-type Script = Box<dyn Fn(String, u32) -> BoxFuture<'static, Reply> + Send + Sync>;
-
-/// Answers by script, and remembers what it was asked.
-#[derive(Default)]
-struct Functions {
-    scripts: Mutex<HashMap<String, Arc<Script>>>,
-    asked: Mutex<Vec<(String, String, HeaderMap)>>,
-    running: AtomicUsize,
-}
-
-struct Running<'a>(&'a AtomicUsize);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Functions {
-    /// `host` answers so to a call's id and attempt.
-    fn script<F>(&self, host: &str, script: impl Fn(String, u32) -> F + Send + Sync + 'static)
-    where
-        F: Future<Output = Reply> + Send + 'static,
-    {
-        let script: Script = Box::new(move |id, attempt| Box::pin(script(id, attempt)));
-        self.scripts.lock().unwrap().insert(host.into(), Arc::new(script));
-    }
-
-    /// The ids that `host` was asked for, in order.
-    fn asked(&self, host: &str) -> Vec<String> {
-        self.asked.lock().unwrap().iter().filter(|it| it.0 == host).map(|it| it.1.clone()).collect()
-    }
-}
-
-impl Invoker for Functions {
-    fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, Error>> {
-        let (Destination::Function(url) | Destination::Callback(url)) = invocation.destination;
-        let host = url.host_str().unwrap().to_owned();
-        let text = |name: &str| invocation.headers[name].to_str().unwrap().to_owned();
-        let (id, attempt) = (text("x-call-id"), text("x-attempt").parse().unwrap());
-        self.asked.lock().unwrap().push((host.clone(), id.clone(), invocation.headers.clone()));
-        let script = self.scripts.lock().unwrap().get(&host).cloned();
-        self.running.fetch_add(1, Ordering::SeqCst);
-        let running = Running(&self.running);
-        Box::pin(async move {
-            let _running = running;
-            let status = match script {
-                Some(script) => tokio::time::timeout(invocation.timeout, script(id, attempt))
-                    .await
-                    .unwrap_or(Err(Error::TimedOut(invocation.timeout)))?,
-                None => StatusCode::OK,
-            };
-            Ok(Answer { status, headers: HeaderMap::new(), body: Bytes::new(), omitted: None })
-        })
-    }
-}
-
-/// The in-memory broker, with doors that can be shut.
-struct Shutters {
-    memory: Memory,
-    /// Lanes that cannot be opened.
-    refused: Mutex<Vec<Function>>,
-}
-
-impl Broker for Shutters {
-    fn publish(&self, message: Message) -> BoxFuture<'_, Result<Stored, BrokerError>> {
-        self.memory.publish(message)
-    }
-    fn schedule(&self, message: Message, call: &CallId, due: Timestamp) -> BoxFuture<'_, Result<Stored, BrokerError>> {
-        self.memory.schedule(message, call, due)
-    }
-    fn bury(&self, dead: Dead, id: String, call: Option<&CallId>) -> BoxFuture<'_, Result<Stored, BrokerError>> {
-        self.memory.bury(dead, id, call)
-    }
-    fn lane(&self, lane: &LaneKey, terms: Terms) -> BoxFuture<'_, Result<Arc<dyn Lane>, BrokerError>> {
-        if self.refused.lock().unwrap().contains(&lane.function) {
-            return Box::pin(std::future::ready(Err(BrokerError::Refused("the lane is shut".into()))));
-        }
-        self.memory.lane(lane, terms)
-    }
-    fn due(&self, terms: Terms) -> BoxFuture<'_, Result<Arc<dyn Lane>, BrokerError>> {
-        self.memory.due(terms)
-    }
-    fn backlog(&self, queue: &Queue) -> BoxFuture<'_, Result<Vec<Backlog>, BrokerError>> {
-        self.memory.backlog(queue)
-    }
-    fn wakes(&self, queue: &Queue) -> BoxFuture<'_, Result<BoxStream<'static, Function>, BrokerError>> {
-        self.memory.wakes(queue)
-    }
-    fn dead_count(&self) -> BoxFuture<'_, Result<u64, BrokerError>> {
-        self.memory.dead_count()
-    }
-    fn payload_len_max(&self) -> usize {
-        self.memory.payload_len_max()
-    }
-}
-
-struct World {
-    broker: Arc<Shutters>,
-    functions: Arc<Functions>,
-    clock: Arc<dyn Clock>,
-    tree: Handle,
-    ending: oneshot::Receiver<Ending>,
-    posted: AtomicUsize,
-}
-
-impl World {
-    async fn new(grace: Duration) -> Self {
-        Self::with(grace, 64, Vec::new()).await
-    }
-
-    async fn with(grace: Duration, permits: u32, listeners: Vec<Listener>) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
-        let memory = Memory::new(MemorySettings::default(), clock.clone());
-        let broker = Arc::new(Shutters { memory, refused: Mutex::default() });
-        let functions = Arc::new(Functions::default());
-        let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
-        let desk = Arc::new(Desk {
-            broker: broker.clone(),
-            invoker: functions.clone(),
-            clock: clock.clone(),
-            directory: directory.subscribe(),
-            callbacks: Callbacks::default(),
-            rotation: AtomicUsize::new(0),
-        });
-        let parts = Parts {
-            desk,
-            control: Arc::new(broker.memory.clone()),
-            directory,
-            ready: Arc::new(watch::Sender::new(false)),
-            listeners,
-            serve: Serve::Everything,
-        };
-        let queue = QueueSettings { permits, ..QueueSettings::default() };
-        let (tree, ending) = tree::start(parts, Settings { queue, pre_stop: Duration::ZERO, grace }).await.unwrap();
-        Self { broker, functions, clock, tree, ending, posted: AtomicUsize::new(0) }
-    }
-
-    /// A function `name` at `http://<name>/`.
-    async fn register(&self, name: &str, annotations: &[(&str, &str)]) {
-        let function = Function::parse(name).unwrap();
-        let mut deployment = FunctionSpec::at(&function, &format!("http://{name}")).unwrap().deployment;
-        deployment.annotations.extend(annotations.iter().map(|&(name, value)| (name.into(), value.into())));
-        self.broker.memory.put(&function, deployment).await.unwrap();
-        sleep(Duration::from_millis(10)).await;
-    }
-
-    async fn post(&self, name: &str) -> String {
-        let id = CallId::parse(&format!("c{}", self.posted.fetch_add(1, Ordering::SeqCst))).unwrap();
-        let function = Function::parse(name).unwrap();
-        let mut call = Call::new(id.clone(), function.clone(), self.clock.now(), Request::default());
-        call.callback = Some("http://caller/done".into());
-        self.broker.publish(message(LaneKey::new(Queue::default(), function), &call)).await.unwrap();
-        id.to_string()
-    }
-
-    async fn post_many(&self, name: &str, count: usize) -> Vec<String> {
-        let mut ids = Vec::new();
-        for _ in 0..count {
-            ids.push(self.post(name).await);
-        }
-        ids
-    }
-
-    /// The status that each call's callback told, by id.
-    fn told(&self) -> HashMap<String, String> {
-        let asked = self.functions.asked.lock().unwrap();
-        let callbacks = asked.iter().filter(|it| it.0 == "caller");
-        callbacks.map(|it| (it.1.clone(), it.2["x-function-status"].to_str().unwrap().to_owned())).collect()
-    }
-
-    /// Nothing runs, nothing waits, every permit is home.
-    async fn assert_at_rest(&self) {
-        let view = self.tree.view().await.unwrap();
-        for queue in &view.queues {
-            assert_eq!(queue.permits, queue.permits_free, "{queue:?}");
-            assert!(queue.subscribers.is_empty() && queue.children.is_empty(), "{queue:?}");
-            let backlog = self.broker.backlog(&Queue::parse(&queue.name).unwrap()).await.unwrap();
-            assert!(backlog.is_empty(), "{backlog:?}");
-        }
-        assert_eq!(self.functions.running.load(Ordering::SeqCst), 0);
-    }
-}
+use self::world::{Running, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -432,4 +245,33 @@ async fn a_part_that_keeps_failing_ends_the_process_with_its_cause() {
     let mut world = World::with(MINUTE, 64, vec![broken]).await;
     let ending = (&mut world.ending).await;
     assert_eq!(ending, Ok(Ending::Failed("listener broken failed: no such port".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_lease_is_lost_is_stopped_before_it_can_run_elsewhere() {
+    let world = World::new(MINUTE).await;
+    world.register("long", &[("fabric.timeout", "1h")]).await;
+    let (running, overlapped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (now, ever) = (running.clone(), overlapped.clone());
+    world.functions.script("long", move |_, _| {
+        let (now, ever) = (now.clone(), ever.clone());
+        async move {
+            ever.fetch_or(now.fetch_add(1, Ordering::SeqCst) > 0, Ordering::SeqCst);
+            let _running = Running(&now);
+            sleep(Duration::from_secs(30)).await;
+            Ok(StatusCode::OK)
+        }
+    });
+    world.post("long").await;
+    sleep(Duration::from_secs(15)).await;
+    assert_eq!(running.load(Ordering::SeqCst), 1, "extended as long as the broker hears");
+    world.broker.deaf.store(true, Ordering::SeqCst);
+    sleep(Duration::from_secs(20)).await;
+    assert!(world.functions.asked("long").len() > 1, "the broker gave it out again");
+    assert!(!overlapped.load(Ordering::SeqCst), "and the first was stopped by then");
+    world.broker.deaf.store(false, Ordering::SeqCst);
+    sleep(2 * MINUTE).await;
+    assert_eq!(world.told().len(), 1, "one result, though it ran more than once");
+    assert!(!overlapped.load(Ordering::SeqCst));
+    world.assert_at_rest().await;
 }

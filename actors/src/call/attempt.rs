@@ -1,6 +1,5 @@
 //! One attempt: the request as the function or the receiver gets it, and what came back.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -57,8 +56,7 @@ impl Desk {
     }
 
     async fn invoke(&self, call: &Call, spec: &FunctionSpec) -> Result<Answer, Error> {
-        let turn = self.rotation.fetch_add(1, Ordering::Relaxed) % spec.upstreams.len().max(1);
-        let Some(upstream) = spec.upstreams.get(turn) else {
+        let Some(upstream) = self.rotation.next(spec) else {
             return Err(Error::Refused("a function without an upstream".into()));
         };
         let mut headers = call.request.headers.clone();

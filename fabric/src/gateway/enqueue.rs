@@ -66,6 +66,8 @@ fn call_id(headers: &HeaderMap, function: &Function) -> Result<CallId, Refusal> 
         return Ok(CallId::parse(&String::from_utf8_lossy(id.as_bytes()))?);
     }
     Ok(match headers.get(IDEMPOTENCY_KEY) {
+        // All calls without a key of their own would be one.
+        Some(key) if key.is_empty() => return Err(Refusal::Malformed(format!("{IDEMPOTENCY_KEY} is empty"))),
         Some(key) => CallId::for_idempotency_key(function, key.as_bytes()),
         None => CallId::from(Uuid::now_v7()),
     })
@@ -84,7 +86,9 @@ pub(super) async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Refu
         return Err(Refusal::TooLarge { limit });
     }
     let mut whole = BytesMut::with_capacity(announced);
-    while let Some(frame) = timeout(PROGRESS_WITHIN, body.frame()).await.map_err(|_| stalled())? {
+    while let Some(frame) =
+        timeout(PROGRESS_WITHIN, body.frame()).await.map_err(|_| Refusal::Stalled(PROGRESS_WITHIN))?
+    {
         let frame = frame.map_err(|error| Refusal::Malformed(format!("the body could not be read: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > limit {
@@ -93,10 +97,6 @@ pub(super) async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Refu
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
-}
-
-fn stalled() -> Refusal {
-    Refusal::Malformed(format!("no more of the body came for {PROGRESS_WITHIN:?}"))
 }
 
 /// What a caller hears when the broker did not store the call.

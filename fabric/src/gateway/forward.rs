@@ -2,9 +2,9 @@
 
 use std::error::Error as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
+use actors::call::rotation::Rotation;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -13,20 +13,23 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use proto::header::{X_CALL_ID, X_START_TIME, drop_hop_by_hop};
 use proto::{CallId, FunctionSpec, Refusal};
 use tokio::time::timeout;
+use url::Url;
 use uuid::Uuid;
 
 use super::Gateway;
 use super::answer::Answer;
 use super::route::OwnedTarget;
 use crate::http_client;
+use crate::listener::Peer;
 
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The client for synchronous calls: bodies pass through it, they are not kept.
 #[derive(Clone)]
 pub struct Forward {
     client: Client<HttpsConnector<HttpConnector>, Incoming>,
-    rotation: Arc<AtomicUsize>,
+    rotation: Arc<Rotation>,
 }
 
 impl Forward {
@@ -40,9 +43,11 @@ impl Gateway {
     pub(super) async fn forward(&self, target: OwnedTarget, request: Request<Incoming>) -> Result<Answer, Refusal> {
         let spec = self.function(&target.name)?;
         let (mut head, body) = request.into_parts();
-        let turn = self.forward.rotation.fetch_add(1, Ordering::Relaxed);
-        head.uri = upstream(&spec, turn, &target.path, head.uri.query())?;
-        self.mark(&mut head.headers);
+        head.uri = upstream(&spec, self.forward.rotation.next(&spec), &target.path, head.uri.query())?;
+        // Each connection speaks its own version: what the caller's is says nothing of the function's.
+        head.version = Version::HTTP_11;
+        let peer = head.extensions.get::<Peer>().copied();
+        let ours = self.mark(&mut head.headers, peer);
 
         let sent = self.forward.client.request(Request::from_parts(head, body));
         let answer = match timeout(spec.timeout, sent).await {
@@ -54,12 +59,14 @@ impl Gateway {
             Err(_) => return Err(Refusal::TimedOut(spec.function.clone(), spec.timeout)),
         };
         let (mut head, body) = answer.into_parts();
+        head.version = Version::HTTP_11;
         drop_hop_by_hop(&mut head.headers);
+        head.headers.extend(ours);
         Ok(Answer::from_parts(head, body.boxed()))
     }
 
-    /// The headers as the function gets them.
-    fn mark(&self, headers: &mut HeaderMap) {
+    /// The headers as the function gets them; those of them that the caller is told too.
+    fn mark(&self, headers: &mut HeaderMap, peer: Option<Peer>) -> HeaderMap {
         drop_hop_by_hop(headers);
         headers.remove(header::EXPECT);
         if let Some(host) = headers.remove(header::HOST) {
@@ -70,12 +77,18 @@ impl Gateway {
             headers.extend(HeaderValue::from_str(id.as_str()).ok().map(|id| (X_CALL_ID, id)));
         }
         headers.insert(X_START_TIME, HeaderValue::from(self.ports.clock.now().unix_nanos()));
+        if let Some(Peer(address)) = peer {
+            let before = headers.get(X_FORWARDED_FOR).and_then(|list| list.to_str().ok());
+            let list = before.map_or_else(|| address.to_string(), |list| format!("{list}, {address}"));
+            headers.extend(HeaderValue::try_from(list).ok().map(|list| (X_FORWARDED_FOR, list)));
+        }
+        let told = [X_CALL_ID, X_START_TIME].into_iter();
+        told.filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect()
     }
 }
 
-/// The upstream whose turn it is, with the call's path below its own.
-fn upstream(spec: &FunctionSpec, turn: usize, path: &str, query: Option<&str>) -> Result<Uri, Refusal> {
-    let base = spec.upstreams.get(turn % spec.upstreams.len().max(1));
+/// The upstream's address with the call's path below its own.
+fn upstream(spec: &FunctionSpec, base: Option<&Url>, path: &str, query: Option<&str>) -> Result<Uri, Refusal> {
     let base = base.ok_or_else(|| Refusal::Unreachable(spec.function.clone(), "it has no upstream".into()))?;
     let path =
         if path.is_empty() { base.path().into() } else { format!("{}{path}", base.path().trim_end_matches('/')) };

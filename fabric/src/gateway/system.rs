@@ -42,6 +42,8 @@ struct StatusDeployment<'a> {
     secrets: &'a [String],
     labels: &'a std::collections::BTreeMap<String, String>,
     annotations: &'a std::collections::BTreeMap<String, String>,
+    limits: &'a std::collections::BTreeMap<String, String>,
+    requests: &'a std::collections::BTreeMap<String, String>,
     read_only_root_filesystem: bool,
 }
 
@@ -89,11 +91,11 @@ impl Gateway {
             ("/system/namespaces", &Method::GET) => Ok(self.namespaces()),
             ("/healthz", &Method::GET | &Method::HEAD) => Ok(answer::text("ok\n")),
             ("/system/info" | "/system/namespaces" | "/healthz", _) => Err(Refusal::Method { allow: "GET" }),
-            (path, &Method::GET) => match path.strip_prefix("/system/function/") {
-                Some(name) => self.describe(name, namespace),
+            (path, method) => match path.strip_prefix("/system/function/") {
+                Some(name) if method == Method::GET => self.describe(name, namespace),
+                Some(_) => Err(Refusal::Method { allow: "GET" }),
                 None => Err(Refusal::NoRoute),
             },
-            _ => Err(Refusal::NoRoute),
         }
     }
 
@@ -110,8 +112,7 @@ impl Gateway {
             Some(namespace) => Function::new(name, namespace)?,
             None => Function::parse(name)?,
         };
-        let spec = self.ports.directory.borrow().get(&function).cloned();
-        let spec = spec.ok_or(Refusal::UnknownFunction(function))?;
+        let spec = self.registered(function)?;
         Ok(answer::json(StatusCode::OK, &status(&spec)))
     }
 
@@ -184,6 +185,8 @@ fn status(spec: &FunctionSpec) -> Status<'_> {
             secrets: &deployment.secrets,
             labels: &deployment.labels,
             annotations: &deployment.annotations,
+            limits: &deployment.limits,
+            requests: &deployment.requests,
             read_only_root_filesystem: deployment.read_only_root_filesystem,
         },
     }
