@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::spec::{Error, Rate};
+use crate::limit::Rate;
 use crate::{Queue, retry};
 
 /// Where the function answers: a URL, several separated by commas, or `dns+http://name:port`.
@@ -36,14 +36,35 @@ pub const RETRY_MIN_WAIT: &str = "com.openfaas.retry.min_wait";
 pub const RETRY_MAX_WAIT: &str = "com.openfaas.retry.max_wait";
 
 /// All that begin with `fabric.`.
-pub(crate) const KNOWN: [&str; 7] = [UPSTREAM, SLOTS, CONCURRENCY, RATE, TIMEOUT, WEIGHT, RESULT];
+const KNOWN: [&str; 7] = [UPSTREAM, SLOTS, CONCURRENCY, RATE, TIMEOUT, WEIGHT, RESULT];
+
+/// Why an annotation cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// An annotation that begins with `fabric.` and means nothing.
+    #[error("annotation {0} is not known; known are {known}", known = KNOWN.join(", "))]
+    Unknown(String),
+    /// An annotation whose value cannot be read.
+    #[error("annotation {annotation} is {value:?}: {why}")]
+    Unreadable {
+        /// Which.
+        annotation: &'static str,
+        /// Its value.
+        value: String,
+        /// What it should be.
+        why: String,
+    },
+    /// Nothing says where the function is.
+    #[error("annotation fabric.upstream is missing: the URL at which the function answers")]
+    NoUpstream,
+}
 
 type Annotations = BTreeMap<String, String>;
 
 /// Refuses a `fabric.` annotation that nobody reads: a misspelt limit would otherwise be no limit.
 pub(crate) fn check_names(annotations: &Annotations) -> Result<(), Error> {
     match annotations.keys().find(|name| name.starts_with("fabric.") && !KNOWN.contains(&name.as_str())) {
-        Some(unknown) => Err(Error::UnknownAnnotation(unknown.clone())),
+        Some(unknown) => Err(Error::Unknown(unknown.clone())),
         None => Ok(()),
     }
 }
@@ -62,7 +83,7 @@ impl<'a> Reader<'a> {
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Error> {
         let Some(value) = self.0.get(annotation) else { return Ok(None) };
-        read(value.trim()).map(Some).map_err(|why| Error::Annotation { annotation, value: value.clone(), why })
+        read(value.trim()).map(Some).map_err(|why| Error::Unreadable { annotation, value: value.clone(), why })
     }
 
     pub(crate) fn count(&self, annotation: &'static str) -> Result<Option<NonZeroU32>, Error> {

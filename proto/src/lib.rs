@@ -33,6 +33,7 @@ pub mod callback;
 pub mod codec;
 pub mod dead;
 pub mod header;
+pub mod limit;
 pub mod name;
 pub mod outcome;
 pub mod refusal;

@@ -1,13 +1,13 @@
 //! What is known about a function: the deployment as OpenFaaS's API takes it, and what its annotations mean.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::limit::Rate;
 use crate::{Function, LaneKey, Namespace, Queue, annotation, name, retry};
 
 /// Why a deployment is not usable: which field, what is wrong with it.
@@ -16,22 +16,9 @@ pub enum Error {
     /// `service` or `namespace` is not a name.
     #[error("{0}")]
     Name(#[from] name::Error),
-    /// An annotation that begins with `fabric.` and means nothing.
-    #[error("annotation {0} is not known; known are {known}", known = annotation::KNOWN.join(", "))]
-    UnknownAnnotation(String),
-    /// An annotation whose value cannot be read.
-    #[error("annotation {annotation} is {value:?}: {why}")]
-    Annotation {
-        /// Which.
-        annotation: &'static str,
-        /// Its value.
-        value: String,
-        /// What it should be.
-        why: String,
-    },
-    /// Nothing says where the function is.
-    #[error("annotation fabric.upstream is missing: the URL at which the function answers")]
-    NoUpstream,
+    /// An annotation cannot be used.
+    #[error("{0}")]
+    Annotation(#[from] annotation::Error),
 }
 
 /// OpenFaaS's `FunctionDeployment`, the body of `POST` and `PUT /system/functions`. It is kept as it came; fields
@@ -149,41 +136,6 @@ impl FunctionSpec {
     }
 }
 
-/// So many in so long: `100/s`, `600/m`, `5/h`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many.
-    pub count: NonZeroU32,
-    /// In how long.
-    pub per: Duration,
-}
-
-impl Rate {
-    /// Reads `count/s`, `count/m` or `count/h`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (count, unit) = text.split_once('/')?;
-        let per = match unit.trim() {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            _ => return None,
-        };
-        Some(Self { count: count.trim().parse().ok()?, per: Duration::from_secs(per) })
-    }
-}
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = match self.per.as_secs() {
-            1 => "s",
-            60 => "m",
-            _ => "h",
-        };
-        write!(f, "{}/{unit}", self.count)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,6 +206,6 @@ mod tests {
             assert!(error.to_string().contains(name), "{name}={value}: {error}");
         }
         let nowhere = Deployment { service: "env".into(), ..Deployment::default() };
-        assert_eq!(FunctionSpec::compile(nowhere), Err(Error::NoUpstream));
+        assert_eq!(FunctionSpec::compile(nowhere), Err(Error::Annotation(annotation::Error::NoUpstream)));
     }
 }
