@@ -7,6 +7,8 @@
 mod format;
 mod writer;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -67,7 +69,9 @@ impl Embedded {
     /// # Errors
     /// [`Error`].
     pub fn open(dir: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        std::fs::create_dir_all(dir).map_err(|source| Error::Directory { dir: dir.into(), source })?;
+        // Calls may hold what only their caller and their function should see.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|source| Error::Directory { dir: dir.into(), source })?;
         let file = File::open(&dir.join("fabric.redb"))?;
         let recovered = file.recover()?;
         let writer = Arc::new(Writer::start(file).map_err(Error::Thread)?);

@@ -130,6 +130,11 @@ impl Layout {
             },
             Err(error) => return Err(failed(error.to_string())),
         };
+        let quotas = |config: &Config| (config.max_messages, config.max_messages_per_subject);
+        if quotas(&found) != quotas(&wanted) {
+            let (queue, function) = quotas(&found);
+            tracing::warn!(stream, queue, function, "the quotas of a stream that is there hold, not those asked for");
+        }
         let faults = faults(&found, &wanted);
         if faults.is_empty() { Ok(()) } else { Err(Error::Unsafe { stream, faults }) }
     }
