@@ -290,10 +290,15 @@ impl State {
         Ok(())
     }
 
-    fn after(&mut self, delay: Duration, msg: Msg) {
+    /// A task of the root's own; those that have ended are forgotten by the way.
+    fn spawn_task(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         while self.tasks.try_join_next().is_some() {}
+        self.tasks.spawn(task);
+    }
+
+    fn after(&mut self, delay: Duration, msg: Msg) {
         let me = self.me.clone();
-        self.tasks.spawn(async move {
+        self.spawn_task(async move {
             sleep(delay).await;
             drop(me.cast(msg));
         });
@@ -374,7 +379,7 @@ impl State {
         let queues: Vec<_> = self.children.up().filter_map(|(_, child)| queue_of(child)).collect();
         let mut view =
             view::Fabric { phase: self.phase.as_str(), children: self.children.children(), queues: Vec::new() };
-        self.tasks.spawn(async move {
+        self.spawn_task(async move {
             let answers = futures_util::future::join_all(queues.iter().map(queue::Handle::view)).await;
             view.queues = answers.into_iter().flatten().collect();
             view.queues.sort_by(|a, b| a.name.cmp(&b.name));

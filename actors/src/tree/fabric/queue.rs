@@ -195,9 +195,8 @@ impl State {
         if self.draining.is_some() {
             return;
         }
-        while self.tasks.try_join_next().is_some() {}
         let (desk, queue, me) = (self.args.desk.clone(), self.args.queue.clone(), self.me.clone());
-        self.tasks.spawn(async move { drop(me.cast(Msg::Scanned(desk.broker.backlog(&queue).await))) });
+        self.spawn_task(async move { drop(me.cast(Msg::Scanned(desk.broker.backlog(&queue).await))) });
     }
 
     async fn scanned(&mut self, found: Result<Vec<Backlog>, Error>) {
@@ -319,9 +318,15 @@ impl State {
         }
     }
 
+    /// A task of the queue's own; those that have ended are forgotten by the way.
+    fn spawn_task(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        while self.tasks.try_join_next().is_some() {}
+        self.tasks.spawn(task);
+    }
+
     fn after(&mut self, delay: Duration, msg: Msg) {
         let me = self.me.clone();
-        self.tasks.spawn(async move {
+        self.spawn_task(async move {
             sleep(delay).await;
             drop(me.cast(msg));
         });
@@ -353,7 +358,7 @@ impl State {
             children: self.subscribers.children(),
             subscribers: Vec::new(),
         };
-        self.tasks.spawn(async move {
+        self.spawn_task(async move {
             let answers = futures_util::future::join_all(subscribers.iter().map(subscriber::Handle::view)).await;
             view.subscribers = answers.into_iter().flatten().collect();
             drop(reply.send(view));

@@ -340,6 +340,7 @@ impl State {
     }
 
     fn on_beat(&mut self) {
+        self.reap();
         let now = Instant::now();
         self.flights.lose_overdue(now);
         if let Some(extension) = self.flights.due(now) {
