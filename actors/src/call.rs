@@ -11,9 +11,11 @@ pub mod rotation;
 pub mod run;
 pub mod settle;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::LaneKey;
 use tokio::sync::watch;
 
 use self::rotation::Rotation;
@@ -37,6 +39,17 @@ pub struct Desk {
     pub rotation: Rotation,
 }
 
+impl Desk {
+    /// How many calls of a lane may run at once in the whole cluster.
+    #[must_use]
+    pub fn limit(&self, lane: &LaneKey) -> Option<NonZeroU32> {
+        if lane.queue.is_callbacks() {
+            return Some(self.callbacks.per_host);
+        }
+        self.directory.borrow().get(&lane.function)?.concurrency
+    }
+}
+
 /// How callbacks are delivered.
 #[derive(Clone, Debug)]
 pub struct Callbacks {
@@ -45,14 +58,14 @@ pub struct Callbacks {
     /// How deliveries are retried.
     pub retry: proto::retry::Policy,
     /// How many deliveries to one host may run at once in the whole cluster.
-    pub per_host: std::num::NonZeroU32,
+    pub per_host: NonZeroU32,
 }
 
 impl Default for Callbacks {
     fn default() -> Self {
         // Whatever a receiver answers but success may pass: it is its operator, not its caller, who mends it.
         let retry = proto::retry::Policy { codes: (300..=599).collect(), ..proto::retry::Policy::default() };
-        let per_host = std::num::NonZeroU32::MIN.saturating_add(63);
+        let per_host = NonZeroU32::MIN.saturating_add(63);
         Self { timeout: Duration::from_secs(30), retry, per_host }
     }
 }

@@ -56,8 +56,8 @@ pub struct Queue {
 pub struct Subscriber {
     /// The function.
     pub function: String,
-    /// `running`, `resting` or `draining`.
-    pub phase: &'static str,
+    /// Where it is in its life.
+    pub phase: Phase,
     /// Calls in flight.
     pub in_flight: usize,
     /// Permits in hand.
@@ -66,6 +66,18 @@ pub struct Subscriber {
     pub backlog: u64,
     /// The cluster-wide limit.
     pub concurrency: Option<u32>,
+}
+
+/// Where a subscriber is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// It pulls.
+    Running,
+    /// It pulls no more; it has asked to retire, or will once its last pull is over.
+    Resting,
+    /// It pulls no more, and stops once nothing is in flight.
+    Draining,
 }
 
 /// Asks an actor for its view. Nothing if it has ended or does not answer in time.

@@ -14,6 +14,7 @@ use actors::port::Broker;
 use actors::port::broker::{Message, Terms};
 use actors::port::invoker::Error;
 use actors::tree::Ending;
+use futures_util::TryStreamExt;
 use http::StatusCode;
 use proto::{Function, LaneKey, Queue};
 use tokio::time::{Instant, sleep};
@@ -213,11 +214,28 @@ async fn at_the_deadline_what_runs_is_given_back_at_once() {
     assert_eq!(world.functions.running.load(Ordering::SeqCst), 0);
     let lane = LaneKey::new(Queue::default(), Function::parse("long").unwrap());
     let lane = world.broker.lane(&lane, Terms::default()).await.unwrap();
-    let given_back: Vec<_> =
-        futures_util::TryStreamExt::try_collect::<Vec<_>>(lane.pull(NonZeroU32::new(99).unwrap(), Duration::ZERO))
-            .await
-            .unwrap();
+    let given_back: Vec<_> = lane.pull(NonZeroU32::new(99).unwrap(), Duration::ZERO).try_collect().await.unwrap();
     assert_eq!(given_back.len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_dies_in_the_drain_is_given_back_before_the_process_ends() {
+    let mut world = World::new(MINUTE).await;
+    world.register("bug", &[]).await;
+    world.functions.script("bug", async |_, _| {
+        sleep(Duration::from_secs(2)).await;
+        panic!("as a bug would")
+    });
+    world.post("bug").await;
+    sleep(Duration::from_secs(1)).await;
+    world.tree.drain();
+    assert_eq!((&mut world.ending).await, Ok(Ending::Drained));
+    let lane = LaneKey::new(Queue::default(), Function::parse("bug").unwrap());
+    let lane = world.broker.lane(&lane, Terms::default()).await.unwrap();
+    let start = Instant::now();
+    let back: Vec<_> = lane.pull(NonZeroU32::MIN, MINUTE).try_collect().await.unwrap();
+    assert_eq!(back.len(), 1);
+    assert!(start.elapsed() <= Duration::from_secs(1), "by giving back, not by the end of its lease");
 }
 
 #[tokio::test(start_paused = true)]

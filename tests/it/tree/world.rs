@@ -130,7 +130,11 @@ impl Lease for ShutterLease {
         self.heard(|lease| lease.extend())
     }
     fn give_back(&self, delay: Option<Duration>) -> BoxFuture<'_, Result<(), BrokerError>> {
-        self.heard(|lease| lease.give_back(delay))
+        // Over a network it takes a moment.
+        Box::pin(async move {
+            sleep(Duration::from_millis(10)).await;
+            self.heard(|lease| lease.give_back(delay)).await
+        })
     }
 }
 

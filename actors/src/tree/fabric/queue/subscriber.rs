@@ -30,9 +30,9 @@ use crate::flight::{Extended, Flights, give_back};
 use crate::inflow::Inflow;
 use crate::permit::{Home, Permits};
 use crate::port::broker::{Error, Terms};
-use crate::port::{Delivery, Lane};
+use crate::port::{Delivery, Lane, Lease};
 use crate::pull::{Event, Pulled, Sink};
-use crate::view;
+use crate::view::{self, Phase};
 
 /// How long a call that died without an outcome waits before it is tried again.
 const AFTER_A_CRASH: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ pub(crate) enum Msg {
     Drain { deadline: Instant },
     /// From itself: the deadline of the drain is here.
     Deadline,
-    /// From itself: what could be given back has been.
+    /// From itself: a batch of messages that was to be given back has been, as far as that is possible.
     GaveBack,
     /// From the queue: how is it?
     View(RpcReplyPort<view::Subscriber>),
@@ -100,17 +100,11 @@ pub(crate) struct State {
     flights: Flights,
     tell: Arc<dyn Fn(Done) + Send + Sync>,
     tasks: JoinSet<()>,
+    /// Batches of messages that are being given back.
+    returning: usize,
     busy_at: Instant,
     works: u64,
     phase: Phase,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Running,
-    /// Pulls no more; has asked to retire, or will once its last pull is over.
-    Resting,
-    Draining,
 }
 
 /// How the queue speaks to a subscriber.
@@ -166,7 +160,7 @@ impl Actor for Subscriber {
     }
 
     async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
-        state.limit = state.wanted_limit();
+        state.limit = state.args.desk.limit(&state.args.lane);
         let lane = state.args.desk.broker.lane(&state.args.lane, state.terms()).await?;
         state.lane = Some(lane);
         state.arm_beat();
@@ -188,7 +182,7 @@ impl Actor for Subscriber {
             Msg::Retire => state.me.stop(Some("retired".into())),
             Msg::Drain { deadline } => state.drain(deadline),
             Msg::Deadline => state.give_back_all(),
-            Msg::GaveBack => state.me.stop(Some("drained".into())),
+            Msg::GaveBack => state.gave_back(),
             // The asker has given up waiting: nobody is there to be told.
             Msg::View(reply) => drop(reply.send(state.view())),
         }
@@ -218,6 +212,7 @@ impl State {
             limit: None,
             tell,
             tasks: JoinSet::new(),
+            returning: 0,
             busy_at: Instant::now(),
             works: 0,
             phase: Phase::Running,
@@ -256,7 +251,7 @@ impl State {
     fn taken(&mut self, taken: Vec<(Delivery, Permits)>) {
         if self.phase == Phase::Draining {
             let leases: Vec<_> = taken.into_iter().map(|(delivery, _)| delivery.lease).collect();
-            self.tasks.spawn(give_back(leases, None));
+            self.return_to_lane(leases, None);
             return;
         }
         self.phase = Phase::Running;
@@ -321,7 +316,7 @@ impl State {
         if let Some(lease) = self.flights.land(key)
             && ended == Ended::Unsettled
         {
-            self.tasks.spawn(give_back(vec![lease], Some(AFTER_A_CRASH)));
+            self.return_to_lane(vec![lease], Some(AFTER_A_CRASH));
         }
         self.busy_at = Instant::now();
         self.stop_if_done();
@@ -366,15 +361,8 @@ impl State {
         }
     }
 
-    fn wanted_limit(&self) -> Option<NonZeroU32> {
-        if self.args.lane.queue.is_callbacks() {
-            return Some(self.args.desk.callbacks.per_host);
-        }
-        self.args.desk.directory.borrow().get(&self.args.lane.function)?.concurrency
-    }
-
     fn follow_limit(&mut self) {
-        let wanted = self.wanted_limit();
+        let wanted = self.args.desk.limit(&self.args.lane);
         if let Some(lane) = self.lane.clone().filter(|_| wanted != self.limit) {
             self.limit = wanted;
             let key = self.args.lane.clone();
@@ -411,8 +399,14 @@ impl State {
         self.stop_if_done();
     }
 
+    fn gave_back(&mut self) {
+        self.returning -= 1;
+        self.stop_if_done();
+    }
+
     fn stop_if_done(&mut self) {
-        if self.phase == Phase::Draining && self.flights.is_empty() && !self.inflow.is_pulling() {
+        let busy = !self.flights.is_empty() || self.inflow.is_pulling() || self.returning > 0;
+        if self.phase == Phase::Draining && !busy {
             self.me.stop(Some("drained".into()));
         }
     }
@@ -421,9 +415,15 @@ impl State {
     fn give_back_all(&mut self) {
         let leases = self.flights.abandon();
         tracing::warn!(lane = %self.args.lane, calls = leases.len(), "the drain's deadline is here; giving calls back");
+        self.return_to_lane(leases, None);
+    }
+
+    /// A subscriber that stops takes its tasks with it, so it does not stop before these are done.
+    fn return_to_lane(&mut self, leases: Vec<Arc<dyn Lease>>, delay: Option<Duration>) {
+        self.returning += 1;
         let me = self.me.clone();
         self.tasks.spawn(async move {
-            give_back(leases, None).await;
+            give_back(leases, delay).await;
             drop(me.cast(Msg::GaveBack));
         });
     }
@@ -431,11 +431,7 @@ impl State {
     fn view(&self) -> view::Subscriber {
         view::Subscriber {
             function: self.args.lane.function.to_string(),
-            phase: match self.phase {
-                Phase::Running => "running",
-                Phase::Resting => "resting",
-                Phase::Draining => "draining",
-            },
+            phase: self.phase,
             in_flight: self.flights.len(),
             permits: self.inflow.permits(),
             backlog: self.inflow.backlog(),
