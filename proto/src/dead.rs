@@ -15,8 +15,6 @@ pub enum Reason {
     TooOld,
     /// Its bytes are not a call.
     Undecodable,
-    /// It was delivered again and again and no worker lived to tell what came of it.
-    Poison,
 }
 
 /// A message that was taken out of its lane for good, kept as it was.

@@ -1,6 +1,6 @@
 //! A call from delivery to report, in one piece.
 
-use rand::Rng;
+use rand::RngExt;
 
 use super::Desk;
 use super::plan::plan;

@@ -23,7 +23,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use proto::{Function, LaneKey};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use rand::Rng;
+use rand::RngExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
