@@ -7,7 +7,6 @@
 pub mod attempt;
 pub mod plan;
 pub mod report;
-pub mod rotation;
 pub mod run;
 pub mod settle;
 
@@ -15,12 +14,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::LaneKey;
 use tokio::sync::watch;
 
-use self::rotation::Rotation;
-
 use crate::directory::Directory;
+use crate::limit::rates::Rates;
+use crate::membership::Membership;
 use crate::port::{Broker, Clock, Invoker};
 
 /// What a call needs to be run: shared by all calls of a worker.
@@ -33,21 +31,12 @@ pub struct Desk {
     pub clock: Arc<dyn Clock>,
     /// The functions.
     pub directory: watch::Receiver<Arc<Directory>>,
+    /// Who else is alive.
+    pub membership: watch::Receiver<Arc<Membership>>,
+    /// The buckets of everything that has a rate.
+    pub rates: Arc<Rates>,
     /// How callbacks are delivered.
     pub callbacks: Callbacks,
-    /// Which of several upstreams is next.
-    pub rotation: Rotation,
-}
-
-impl Desk {
-    /// How many calls of a lane may run at once in the whole cluster.
-    #[must_use]
-    pub fn limit(&self, lane: &LaneKey) -> Option<NonZeroU32> {
-        if lane.queue.is_callbacks() {
-            return Some(self.callbacks.per_host);
-        }
-        self.directory.borrow().get(&lane.function)?.concurrency
-    }
 }
 
 /// How callbacks are delivered.

@@ -1,14 +1,15 @@
-//! The functions there are, as one immutable snapshot (pure).
+//! The functions and namespaces there are, as one immutable snapshot (pure).
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use proto::{Function, FunctionSpec, Queue};
+use proto::{Function, FunctionSpec, Namespace, NamespaceSpec, Queue};
 
 /// Every registered function; replaced as a whole when one changes.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     functions: HashMap<Function, Arc<FunctionSpec>>,
+    namespaces: HashMap<Namespace, Arc<NamespaceSpec>>,
     /// Whether the control plane has been read to its end: before that, a missing function may merely be unread.
     pub current: bool,
 }
@@ -18,6 +19,17 @@ impl Directory {
     #[must_use]
     pub fn get(&self, function: &Function) -> Option<&Arc<FunctionSpec>> {
         self.functions.get(function)
+    }
+
+    /// What is set for a namespace, if anything is.
+    #[must_use]
+    pub fn namespace(&self, namespace: &Namespace) -> Option<&Arc<NamespaceSpec>> {
+        self.namespaces.get(namespace)
+    }
+
+    /// Every namespace that something is set for, in no order.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Arc<NamespaceSpec>> {
+        self.namespaces.values()
     }
 
     /// Every function, in no order.
@@ -39,5 +51,15 @@ impl Directory {
     /// Removes a function; whether it was there.
     pub fn remove(&mut self, function: &Function) -> bool {
         self.functions.remove(function).is_some()
+    }
+
+    /// Sets or replaces what is set for a namespace.
+    pub fn insert_namespace(&mut self, spec: Arc<NamespaceSpec>) {
+        self.namespaces.insert(spec.namespace.clone(), spec);
+    }
+
+    /// Nothing is set for the namespace any more; whether something was.
+    pub fn remove_namespace(&mut self, namespace: &Namespace) -> bool {
+        self.namespaces.remove(namespace).is_some()
     }
 }

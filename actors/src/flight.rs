@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use crate::call::report::{Done, Report};
 use crate::call::{Desk, run};
 use crate::lease::{Ring, Schedule};
+use crate::limit::endpoints::Endpoints;
 use crate::permit::Permits;
 use crate::port::broker::Error;
 use crate::port::{Delivery, Lease};
@@ -22,6 +23,7 @@ const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
 /// Every call in flight, by a key of its own. The tasks belong to the caller's [`JoinSet`], and die with it.
 pub struct Flights {
     lane: LaneKey,
+    endpoints: Endpoints,
     calls: HashMap<u64, Flight>,
     ring: Ring,
     schedule: Schedule,
@@ -34,10 +36,17 @@ struct Flight {
 }
 
 impl Flights {
-    /// None yet, of `lane`; leases will last as long as `lease`.
+    /// None yet, of `lane`; they will go to `endpoints`, and leases will last as long as `lease`.
     #[must_use]
-    pub fn new(lane: LaneKey, lease: Duration) -> Self {
-        Self { lane, calls: HashMap::new(), ring: Ring::default(), schedule: Schedule { lease }, last_key: 0 }
+    pub fn new(lane: LaneKey, endpoints: Endpoints, lease: Duration) -> Self {
+        Self {
+            lane,
+            endpoints,
+            calls: HashMap::new(),
+            ring: Ring::default(),
+            schedule: Schedule { lease },
+            last_key: 0,
+        }
     }
 
     /// How many there are.
@@ -69,9 +78,9 @@ impl Flights {
     ) {
         self.last_key += 1;
         let key = self.last_key;
-        let (desk, lease) = (desk.clone(), delivery.lease.clone());
-        let report = Report::new(key, permit, tell.clone());
-        let task = tasks.spawn(async move { run::run(&desk, delivery, report).await });
+        let (desk, endpoints, lease) = (desk.clone(), self.endpoints.clone(), delivery.lease.clone());
+        let report = Report::new(key, now, permit, tell.clone());
+        let task = tasks.spawn(async move { run::run(&desk, &endpoints, delivery, report).await });
         self.ring.hold(key, now.into_std());
         self.calls.insert(key, Flight { lease, task });
     }

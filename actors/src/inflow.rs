@@ -1,38 +1,78 @@
-//! How messages come in to a subscriber: permits in hand, the demand for more, and at most one pull.
+//! How messages come in to a subscriber: what may start, permits to start it with, and at most one pull.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 
-use crate::demand::{Ask, Demand};
+use crate::demand::Demand;
+use crate::limit::applied::Applied;
+use crate::limit::endpoints::Endpoints;
+use crate::limit::rates::{Paces, Rates};
+use crate::limit::{Gate, Limits, Room};
 use crate::permit::Permits;
+use crate::permit::capacity::Seat;
+use crate::permit::share::{BRIEF, Short, Standings, Wish};
 use crate::port::Lane;
 use crate::port::broker::Error;
 use crate::pull::{self, Pulled, Sink};
+use crate::view;
+use crate::waiting::{Reason, Waiting};
 
 /// How long a pull waits for a first message before it is asked anew.
 const PULL_WAIT: Duration = Duration::from_secs(2);
 
 /// What a subscriber may take, and is taking.
 pub struct Inflow {
+    /// The function's own limits.
+    pub gate: Gate,
+    rates: Arc<Rates>,
+    /// The rates that its calls are subject to.
+    paces: Paces,
+    /// Its weights and caps.
+    standings: Standings,
+    seat: Seat,
     hand: Permits,
-    /// Permits to let go of as calls end.
-    owed: u32,
-    /// Whether a wish for permits is still unanswered.
-    asked: bool,
     /// Messages that waited behind the last one taken; 1 if all that is known is that there may be some.
     backlog: u64,
-    pull: Option<AbortHandle>,
+    /// Whether the last pull found nothing although messages wait.
+    dry: bool,
+    /// How long a call usually takes.
+    typical: Option<Duration>,
+    pull: Option<(AbortHandle, u32)>,
     sink: Sink,
+    /// As they were when it was last decided.
+    room: Room,
+    wished: u32,
 }
 
 impl Inflow {
-    /// With no permits yet, and work to be expected; pulls tell `sink`.
+    /// With no permits yet, in a worker that has `ceiling`, and work to be expected; pulls tell `sink`.
     #[must_use]
-    pub fn new(none: Permits, sink: Sink) -> Self {
-        Self { hand: none, owed: 0, asked: false, backlog: 1, pull: None, sink }
+    pub fn new(ceiling: u32, rates: Arc<Rates>, seat: Seat, sink: Sink) -> Self {
+        Self {
+            gate: Gate::new(Limits { concurrency: None, paused: false, ceiling }),
+            rates,
+            paces: Paces::new(),
+            standings: Standings::default(),
+            hand: seat.none(),
+            seat,
+            backlog: 1,
+            dry: false,
+            typical: None,
+            pull: None,
+            sink,
+            room: Room { count: u32::MAX, by: None },
+            wished: 0,
+        }
+    }
+
+    /// What applies from now on; `endpoints` if calls go to some that are chosen from.
+    pub fn apply(&mut self, applied: Applied, endpoints: Option<Endpoints>) {
+        self.gate.set(applied.limits, endpoints);
+        (self.paces, self.standings) = (applied.paces, applied.standings);
     }
 
     /// There may be work.
@@ -40,40 +80,52 @@ impl Inflow {
         self.backlog = self.backlog.max(1);
     }
 
+    /// So many messages wait.
+    pub fn know(&mut self, backlog: Result<u64, Error>) {
+        match backlog {
+            Ok(backlog) => self.backlog = backlog,
+            Err(error) => tracing::debug!(%error, "what waits in a lane is not known now"),
+        }
+    }
+
     /// A message was taken, and so many waited behind it.
-    pub fn taken(&mut self, behind: u64) {
+    pub fn taken(&mut self, behind: u64, now: Instant) {
         self.backlog = behind;
+        self.dry = false;
+        self.gate.began(now.into_std());
     }
 
     /// A wish was answered.
     pub fn granted(&mut self, permits: Permits) {
-        self.asked = false;
+        self.seat.granted(permits.count());
         self.hand.join(permits);
     }
 
-    /// A call ended, and its permit is free for the next one, unless it was asked back.
-    pub fn landed(&mut self, permit: Permits) {
-        if self.owed > 0 {
-            self.owed -= 1;
-            drop(permit);
-        } else {
+    /// A call that took so long ended. Its permit is free for the next one, unless somebody else is to have it.
+    pub fn landed(&mut self, permit: Permits, took: Duration) {
+        self.typical = Some(self.typical.map_or(took, |typical| (typical * 7 + took) / 8));
+        if self.seat.may_keep() {
             self.hand.join(permit);
         }
     }
 
-    /// Lets go of `count`: those in hand now, the others as calls end.
-    pub fn recall(&mut self, count: u32) {
-        self.owed += count - self.hand.take(count).count();
-    }
-
-    /// Lets go of everything in hand.
+    /// Lets go of everything in hand, and wishes for nothing.
     pub fn release(&mut self) {
         drop(self.hand.take(u32::MAX));
+        self.seat.wish(Wish::default());
+    }
+
+    /// Lets go of the permit that is only waited with, if nothing is known to wait.
+    pub fn let_go(&mut self) {
+        if self.backlog == 0 {
+            self.cut();
+            drop(self.hand.take(u32::MAX));
+        }
     }
 
     /// Ends the pull that is out; what it has taken and not told goes back.
     pub fn cut(&self) {
-        if let Some(pull) = &self.pull {
+        if let Some((pull, _)) = &self.pull {
             pull.abort();
         }
     }
@@ -81,37 +133,43 @@ impl Inflow {
     /// The pull is over. Its error, if it ended with one.
     pub fn over(&mut self, Pulled { unused, taken, error }: Pulled) -> Option<Error> {
         self.pull = None;
+        self.rates.put_back(&self.paces, unused.count(), Instant::now().into_std());
         self.hand.join(unused);
         if taken == 0 {
-            self.backlog = 0;
+            // Where a limit holds in the cluster, messages may wait although nothing came.
+            self.dry = self.gate.limits().concurrency.is_some() && self.backlog > 0;
+            self.backlog = if self.dry { self.backlog } else { 0 };
         }
         error
     }
 
-    /// Pulls from `lane` and lets go of permits as the demand is; the wish for more, if there is one.
-    pub fn proceed(
-        &mut self,
-        lane: &Arc<dyn Lane>,
-        in_flight: usize,
-        limit: Option<NonZeroU32>,
-        tasks: &mut JoinSet<()>,
-    ) -> Option<Ask> {
-        let step = Demand {
-            hand: self.hand.count(),
-            in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
-            limit,
-            backlog: self.backlog,
-            pulling: self.pull.is_some(),
-            asked: self.asked,
-        }
-        .step();
+    /// Pulls from `lane`, wishes for permits and lets go of them, as the demand is. When to look again although
+    /// nothing happens, if something is known to pass by then.
+    pub fn proceed(&mut self, lane: &Arc<dyn Lane>, in_flight: usize, tasks: &mut JoinSet<()>) -> Option<Instant> {
+        let now = Instant::now();
+        let room = self.room(u32::try_from(in_flight).unwrap_or(u32::MAX), now);
+        let out = self.pull.as_ref().map(|(_, permits)| *permits);
+        let demand =
+            Demand { hand: self.hand.count(), room: room.count, backlog: self.backlog, pulling: out, dry: self.dry };
+        let step = demand.step();
         drop(self.hand.take(step.release));
-        if step.pull > 0 {
-            let permits = self.hand.take(step.pull);
-            self.pull = Some(tasks.spawn(pull::run(lane.clone(), permits, PULL_WAIT, self.sink.clone())));
+        self.seat.wish(self.wish_for(step.wish));
+        let mut pull = step.pull;
+        if step.idle
+            && let Some(permit) = self.seat.idle()
+        {
+            self.hand.join(permit);
+            pull = 1;
         }
-        self.asked |= matches!(step.ask, Some(Ask::Work(_)));
-        step.ask
+        let count = if pull > 0 { self.rates.take(&self.paces, pull, now.into_std()) } else { 0 };
+        if count > 0 {
+            // Several permits are not kept from others to wait with.
+            let wait = if count == 1 { PULL_WAIT } else { Duration::ZERO };
+            let permits = self.hand.take(count);
+            self.pull = Some((tasks.spawn(pull::run(lane.clone(), permits, wait, self.sink.clone())), count));
+        }
+        (self.room, self.wished) = (room, step.wish);
+        room.by.and_then(|by| by.until).map(Instant::from_std)
     }
 
     /// Whether a pull is out.
@@ -120,15 +178,60 @@ impl Inflow {
         self.pull.is_some()
     }
 
+    /// Whether messages wait, as far as known, and none can be had.
+    #[must_use]
+    pub fn is_dry(&self) -> bool {
+        self.dry
+    }
+
     /// Messages known to wait.
     #[must_use]
     pub fn backlog(&self) -> u64 {
         self.backlog
     }
 
-    /// Permits in hand.
+    /// How it is.
     #[must_use]
-    pub fn permits(&self) -> u32 {
-        self.hand.count()
+    pub fn view(&self) -> view::Inflow {
+        view::Inflow {
+            permits: self.hand.count(),
+            backlog: self.backlog,
+            concurrency: self.gate.limits().concurrency.map(NonZeroU32::get),
+            adaptive: self.gate.adaptive(),
+            waiting: self.waiting().map(view::Waiting::from),
+        }
+    }
+
+    /// Why nothing starts although messages wait: the limits first, then the permits.
+    #[must_use]
+    pub fn waiting(&self) -> Option<Waiting> {
+        if self.backlog == 0 {
+            return None;
+        }
+        if self.room.count == 0 {
+            return self.room.by;
+        }
+        if self.dry {
+            return Some(Reason::ClusterLimit.open_ended());
+        }
+        let short = if self.wished > 0 { self.seat.short_of() } else { None };
+        match short? {
+            Short::Queue => Some(Reason::QueueShare.open_ended()),
+            Short::Worker => Some(Reason::WorkerCapacity.open_ended()),
+        }
+    }
+
+    fn room(&self, in_flight: u32, now: Instant) -> Room {
+        let now = now.into_std();
+        let out = self.pull.as_ref().map_or(0, |(_, permits)| *permits);
+        let room = self.gate.room(in_flight, now);
+        let (count, until) = self.rates.available(&self.paces, now);
+        // The pull that is out has its tokens already.
+        room.and(count.saturating_add(out), Waiting { reason: Reason::Rate, until })
+    }
+
+    fn wish_for(&self, count: u32) -> Wish {
+        let brief = self.typical.is_some_and(|typical| typical <= BRIEF);
+        Wish { count, brief, standings: self.standings }
     }
 }

@@ -12,10 +12,11 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use actors::call::{Callbacks, Desk, plan::message, rotation::Rotation};
+//! use actors::call::{Callbacks, Desk, plan::message};
 //! use actors::directory::Directory;
 //! use actors::memory::{self, Memory, SteadyClock};
-//! use actors::parts::{Parts, Serve, Settings};
+//! use actors::membership::{Membership, Serves};
+//! use actors::parts::{Parts, Settings};
 //! use actors::port::invoker::{Answer, Error, Invocation};
 //! use actors::port::{BoxFuture, Broker, Clock, Control, Invoker};
 //! use actors::tree::{self, Ending};
@@ -28,6 +29,9 @@
 //!         let (status, headers) = (http::StatusCode::NO_CONTENT, http::HeaderMap::new());
 //!         Box::pin(async move { Ok(Answer { status, headers, body: "".into(), omitted: None }) })
 //!     }
+//!     fn resolve(&self, _: &str, _: u16) -> BoxFuture<'_, Result<Vec<std::net::SocketAddr>, Error>> {
+//!         Box::pin(async { Ok(Vec::new()) })
+//!     }
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,11 +43,12 @@
 //!     invoker: Arc::new(NoContent),
 //!     clock: clock.clone(),
 //!     directory: directory.subscribe(),
+//!     membership: watch::Sender::new(Arc::new(Membership::default())).subscribe(),
+//!     rates: Arc::default(),
 //!     callbacks: Callbacks::default(),
-//!     rotation: Rotation::default(),
 //! });
 //! let ready = Arc::new(watch::Sender::new(false));
-//! let serve = Serve::Everything;
+//! let serve = Serves::Everything;
 //! let parts = Parts { desk, control: broker.clone(), directory, ready, listeners: Vec::new(), serve };
 //! let settings = Settings { pre_stop: std::time::Duration::ZERO, ..Settings::default() };
 //! let (tree, ending) = tree::start(parts, settings).await?;
@@ -68,7 +73,11 @@ pub mod drain;
 pub mod flight;
 pub mod inflow;
 pub mod lease;
+pub mod limit;
+pub mod link;
+pub mod membership;
 pub mod memory;
+pub mod orders;
 pub mod parts;
 pub mod permit;
 pub mod port;
@@ -76,3 +85,4 @@ pub mod pull;
 pub mod supervision;
 pub mod tree;
 pub mod view;
+pub mod waiting;

@@ -1,6 +1,6 @@
 //! What a process hands to the tree when it starts it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,19 +9,10 @@ use tokio::time::Instant;
 
 use crate::call::Desk;
 use crate::directory::Directory as Snapshot;
+use crate::membership::Serves;
+use crate::permit::share::Standing;
 use crate::port::broker::{Cause, Terms};
 use crate::port::{BoxFuture, Control};
-
-/// Which queues a process serves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Serve {
-    /// None: it only accepts calls.
-    Nothing,
-    /// These, and callbacks.
-    Queues(BTreeSet<proto::Queue>),
-    /// Every queue that a function names, and callbacks.
-    Everything,
-}
 
 /// A listener to be run and supervised.
 #[derive(Clone)]
@@ -47,12 +38,16 @@ pub struct Parts {
     /// The listeners.
     pub listeners: Vec<Listener>,
     /// The queues.
-    pub serve: Serve,
+    pub serve: Serves,
 }
 
 /// How the tree behaves.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// How many calls of all queues together this worker runs at once.
+    pub max_inflight: u32,
+    /// How the queues share them; those that are not named stand like any other.
+    pub standings: BTreeMap<proto::Queue, Standing>,
     /// How a queue is served.
     pub queue: QueueSettings,
     /// How long listeners go on after readiness was withdrawn, so that load balancers move on.
@@ -63,15 +58,19 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { queue: QueueSettings::default(), pre_stop: Duration::from_secs(5), grace: Duration::from_secs(60) }
+        Self {
+            max_inflight: 256,
+            standings: BTreeMap::new(),
+            queue: QueueSettings::default(),
+            pre_stop: Duration::from_secs(5),
+            grace: Duration::from_secs(60),
+        }
     }
 }
 
 /// How a queue is served.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueSettings {
-    /// How many calls of the queue this worker runs at once.
-    pub permits: u32,
     /// How lanes are leased; their limits come from the functions.
     pub terms: Terms,
     /// How often to look for work that no hint told of.
@@ -82,12 +81,7 @@ pub struct QueueSettings {
 
 impl Default for QueueSettings {
     fn default() -> Self {
-        Self {
-            permits: 256,
-            terms: Terms::default(),
-            scan_every: Duration::from_secs(5),
-            linger: Duration::from_secs(10),
-        }
+        Self { terms: Terms::default(), scan_every: Duration::from_secs(5), linger: Duration::from_secs(10) }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The right to run calls, as a value: dropping it gives it back.
 //!
-//! A queue has so many permits; it hands them to its subscribers in bulk, and a subscriber uses the same ones again
-//! for call after call until the queue asks for them back. So a steady stream of calls costs the queue no message,
-//! and a permit cannot leak: a call that panics, is aborted or dies with its actor drops it like any other.
+//! A worker has so many permits; subscribers get them in bulk ([`capacity`]), and use the same ones again for call
+//! after call until somebody else is to have them ([`share`]). So a steady stream of calls costs no message, and a
+//! permit cannot leak: a call that panics, is aborted or dies with its actor drops it like any other.
 
+pub mod capacity;
 pub mod share;
 
 use std::fmt;

@@ -5,6 +5,9 @@ use std::time::Duration;
 use ractor::rpc::CallResult;
 use ractor::{ActorRef, Message, RpcReplyPort};
 use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::waiting::{self, Reason};
 
 /// How long an actor may take to answer: it answers between two messages, so longer means that it is gone.
 const WITHIN: Duration = Duration::from_secs(1);
@@ -16,6 +19,10 @@ pub struct Fabric {
     pub phase: &'static str,
     /// The children that are not queues.
     pub children: Vec<Child>,
+    /// How many calls this worker runs at once.
+    pub permits: u32,
+    /// How many more could run.
+    pub permits_free: u32,
     /// The queues served.
     pub queues: Vec<Queue>,
 }
@@ -39,12 +46,10 @@ pub struct Child {
 pub struct Queue {
     /// Its name.
     pub name: String,
-    /// Permits of this worker.
+    /// Permits of this worker that its subscribers hold.
     pub permits: u32,
-    /// Permits that nobody holds.
-    pub permits_free: u32,
     /// Functions that wait for permits.
-    pub permits_waiting: usize,
+    pub permits_waiting: u32,
     /// Its subscribers, as it sees them.
     pub children: Vec<Child>,
     /// Its subscribers, as they see themselves.
@@ -60,12 +65,41 @@ pub struct Subscriber {
     pub phase: Phase,
     /// Calls in flight.
     pub in_flight: usize,
+    /// What comes in, and what keeps more from coming.
+    #[serde(flatten)]
+    pub inflow: Inflow,
+}
+
+/// How messages come in to a subscriber.
+#[derive(Clone, Debug, Serialize)]
+pub struct Inflow {
     /// Permits in hand.
     pub permits: u32,
     /// Messages known to wait.
     pub backlog: u64,
     /// The cluster-wide limit.
     pub concurrency: Option<u32>,
+    /// How many at once the function was found to bear here, if it was found to have enough.
+    pub adaptive: Option<u32>,
+    /// What the first message that waits is waiting for; nothing if none does, or if it is just being taken.
+    pub waiting: Option<Waiting>,
+}
+
+/// What the head of a lane waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Waiting {
+    /// Why.
+    pub reason: Reason,
+    /// For how many seconds more at most, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+impl From<waiting::Waiting> for Waiting {
+    fn from(waiting: waiting::Waiting) -> Self {
+        let left = |until: std::time::Instant| until.saturating_duration_since(Instant::now().into_std());
+        Self { reason: waiting.reason, seconds: waiting.until.map(|until| left(until).as_secs_f64()) }
+    }
 }
 
 /// Where a subscriber is in its life.

@@ -1,18 +1,21 @@
 //! Wires the parts that a role has. The only file that knows them all.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::call::rotation::Rotation;
 use actors::call::{Callbacks, Desk};
 use actors::directory::Directory;
+use actors::membership::{Membership, Serves};
 use actors::parts::{self, Listener, Parts, QueueSettings};
+use actors::permit::share::Standing;
 use actors::port::broker::{Quotas, Terms};
 use actors::port::{Broker, Clock, Control};
 use actors::tree::{self, Ending};
 use anyhow::Context;
+use proto::Queue;
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::SystemClock;
@@ -34,7 +37,7 @@ pub struct Plan {
     /// The largest body of an asynchronous call, in bytes.
     pub max_body: usize,
     /// Which queues are served.
-    pub serve: parts::Serve,
+    pub serve: Serves,
     /// How they are served.
     pub work: Work,
     /// Whether callbacks may go to addresses inside the network.
@@ -71,26 +74,32 @@ impl From<cli::Broker> for Store {
 }
 
 /// How queues are served.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Work {
+    max_inflight: u32,
+    standings: BTreeMap<Queue, Standing>,
     queue: QueueSettings,
 }
 
 impl From<&cli::Work> for Work {
     fn from(args: &cli::Work) -> Self {
         let terms = Terms { lease: args.lease, ..Terms::default() };
-        Self { queue: QueueSettings { permits: args.max_inflight, terms, ..QueueSettings::default() } }
+        let mut standings = BTreeMap::<Queue, Standing>::new();
+        for (queue, weight) in &args.queue_weights {
+            standings.entry(queue.clone()).or_default().weight = *weight;
+        }
+        for (queue, most) in &args.queue_inflight {
+            standings.entry(queue.clone()).or_default().cap = Some(*most);
+        }
+        let queue = QueueSettings { terms, ..QueueSettings::default() };
+        Self { max_inflight: args.max_inflight, standings, queue }
     }
 }
 
 /// Which queues the command line asks to serve.
 #[must_use]
-pub fn serve(args: &cli::Work) -> parts::Serve {
-    if args.queues.is_empty() {
-        parts::Serve::Everything
-    } else {
-        parts::Serve::Queues(args.queues.iter().cloned().collect())
-    }
+pub fn serve(args: &cli::Work) -> Serves {
+    if args.queues.is_empty() { Serves::Everything } else { Serves::Queues(args.queues.iter().cloned().collect()) }
 }
 
 /// A process at work.
@@ -166,14 +175,16 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
 
     let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
     let ready = Arc::new(watch::Sender::new(false));
+    let membership = Arc::new(watch::Sender::new(Arc::new(Membership::default())));
     let invoker = HttpInvoker::new(invoke::Settings { allow_private_callbacks: plan.allow_private_callbacks });
     let desk = Arc::new(Desk {
         broker: broker.clone(),
         invoker: Arc::new(invoker),
         clock: clock.clone(),
         directory: directory.subscribe(),
+        membership: membership.subscribe(),
+        rates: Arc::default(),
         callbacks: Callbacks::default(),
-        rotation: Rotation::default(),
     });
 
     let gateway = Gateway::new(
@@ -195,7 +206,8 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     }
 
     let parts = Parts { desk, control: control.clone(), directory, ready, listeners, serve: plan.serve };
-    let settings = parts::Settings { queue: plan.work.queue, pre_stop: plan.pre_stop, grace: plan.grace };
+    let Work { max_inflight, standings, queue } = plan.work;
+    let settings = parts::Settings { max_inflight, standings, queue, pre_stop: plan.pre_stop, grace: plan.grace };
     let (tree, ending) = tree::start(parts, settings).await.context("the supervision tree could not be started")?;
     // Set once, here, before anybody can ask twice.
     drop(view.set(tree.clone()));

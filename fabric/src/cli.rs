@@ -151,9 +151,15 @@ pub struct Work {
     /// A queue to serve; may be repeated. Without any, every queue that a function names.
     #[arg(long = "queue", env = "FABRIC_QUEUE", value_delimiter = ',', value_parser = Queue::parse, value_name = "NAME")]
     pub queues: Vec<Queue>,
-    /// Calls of each queue that this process runs at once.
+    /// Calls of all queues together that this process runs at once.
     #[arg(long, env = "FABRIC_MAX_INFLIGHT", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub max_inflight: u32,
+    /// A queue's share of them while all are in use, beside others of weight 1; may be repeated.
+    #[arg(long = "queue-weight", env = "FABRIC_QUEUE_WEIGHT", value_delimiter = ',', value_parser = named_count, value_name = "QUEUE=N")]
+    pub queue_weights: Vec<(Queue, u32)>,
+    /// Calls of a queue that this process runs at once, whatever is free; may be repeated.
+    #[arg(long = "queue-inflight", env = "FABRIC_QUEUE_INFLIGHT", value_delimiter = ',', value_parser = named_count, value_name = "QUEUE=N")]
+    pub queue_inflight: Vec<(Queue, u32)>,
     /// How long a call stays with a worker that says nothing; a killed worker's calls run again after it.
     #[arg(long, env = "FABRIC_LEASE", default_value = "10s", value_parser = lease, value_name = "DURATION")]
     pub lease: Duration,
@@ -183,6 +189,15 @@ fn named_url(text: &str) -> Result<(Function, Url), String> {
     let function = Function::parse(name).map_err(|error| error.to_string())?;
     let url = Url::parse(url).map_err(|error| format!("{url:?} is not a URL: {error}"))?;
     Ok((function, url))
+}
+
+fn named_count(text: &str) -> Result<(Queue, u32), String> {
+    let (name, count) = text.split_once('=').ok_or("must be QUEUE=N, such as default=64")?;
+    let queue = Queue::parse(name).map_err(|error| error.to_string())?;
+    match count.parse() {
+        Ok(count @ 1..) => Ok((queue, count)),
+        _ => Err(format!("{count:?} is not a whole number above 0")),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod enqueue;
 pub mod forward;
+pub mod rotation;
 pub mod route;
 pub mod system;
 

@@ -4,8 +4,10 @@ pub mod address;
 pub mod guard;
 pub mod redirect;
 
+use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::io;
+use std::net::SocketAddr;
 
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
 use actors::port::{BoxFuture, Invoker};
@@ -46,8 +48,11 @@ impl HttpInvoker {
         Self { functions: http_client::buffered(), callbacks: http_client::buffered_over(http_client::https(guarded)) }
     }
 
-    async fn to_function(&self, url: Url, invocation: Invocation) -> Result<Answer, Error> {
-        let response = exchange(&self.functions, request(&url, &invocation)?).await?;
+    async fn to_function(&self, url: Url, host: Option<String>, invocation: Invocation) -> Result<Answer, Error> {
+        let mut request = request(&url, &invocation)?;
+        // A host name is a header value by construction.
+        request.headers_mut().extend(host.and_then(|host| Some((header::HOST, HeaderValue::try_from(host).ok()?))));
+        let response = exchange(&self.functions, request).await?;
         keep(response, invocation.keep).await
     }
 
@@ -69,11 +74,21 @@ impl Invoker for HttpInvoker {
             let within = invocation.timeout;
             let attempt = async {
                 match invocation.destination.clone() {
-                    Destination::Function(url) => self.to_function(url, invocation).await,
+                    Destination::Function { url, host } => self.to_function(url, host, invocation).await,
                     Destination::Callback(url) => self.to_receiver(url, invocation).await,
                 }
             };
             timeout(within, attempt).await.unwrap_or(Err(Error::TimedOut(within)))
+        })
+    }
+
+    fn resolve(&self, host: &str, port: u16) -> BoxFuture<'_, Result<Vec<SocketAddr>, Error>> {
+        let host = host.to_owned();
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((host, port)).await;
+            let found = found.map_err(|error| Error::Broken { what: "cannot resolve", source: error.into() })?;
+            // In one order, whatever the resolver's: workers that see the same addresses divide them alike.
+            Ok(found.collect::<BTreeSet<_>>().into_iter().collect())
         })
     }
 }

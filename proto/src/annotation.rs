@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::limit::Rate;
+use crate::limit::{Rate, Throttle};
+use crate::spec::Upstream;
 use crate::{Queue, retry};
 
 /// Where the function answers: a URL, several separated by commas, or `dns+http://name:port`.
@@ -18,6 +19,14 @@ pub const SLOTS: &str = "fabric.slots";
 pub const CONCURRENCY: &str = "fabric.concurrency";
 /// Calls that may start in a time, such as `100/s`.
 pub const RATE: &str = "fabric.rate";
+/// How many of them at once.
+pub const BURST: &str = "fabric.burst";
+/// Calls that gateways accept in a time; more are refused.
+pub const ACCEPT_RATE: &str = "fabric.accept-rate";
+/// How many of them at once.
+pub const ACCEPT_BURST: &str = "fabric.accept-burst";
+/// Whether no call starts for now: `true` or `false`.
+pub const PAUSED: &str = "fabric.paused";
 /// How long a call may run, such as `90s`.
 pub const TIMEOUT: &str = "fabric.timeout";
 /// The share among the functions of a namespace.
@@ -36,7 +45,10 @@ pub const RETRY_MIN_WAIT: &str = "com.openfaas.retry.min_wait";
 pub const RETRY_MAX_WAIT: &str = "com.openfaas.retry.max_wait";
 
 /// All that begin with `fabric.`.
-const KNOWN: [&str; 7] = [UPSTREAM, SLOTS, CONCURRENCY, RATE, TIMEOUT, WEIGHT, RESULT];
+const KNOWN: [&str; 11] =
+    [UPSTREAM, SLOTS, CONCURRENCY, RATE, BURST, ACCEPT_RATE, ACCEPT_BURST, PAUSED, TIMEOUT, WEIGHT, RESULT];
+/// Those that a namespace has too.
+const OF_NAMESPACES: [&str; 5] = [WEIGHT, RATE, BURST, ACCEPT_RATE, ACCEPT_BURST];
 
 /// Why an annotation cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +56,17 @@ pub enum Error {
     /// An annotation that begins with `fabric.` and means nothing.
     #[error("annotation {0} is not known; known are {known}", known = KNOWN.join(", "))]
     Unknown(String),
+    /// An annotation that means something for functions only.
+    #[error("annotation {0} means nothing for a namespace; known there are {known}", known = OF_NAMESPACES.join(", "))]
+    NotForNamespaces(String),
+    /// A burst of no rate.
+    #[error("annotation {burst} is given without {rate}")]
+    BurstOfNothing {
+        /// What is given.
+        burst: &'static str,
+        /// What is missing.
+        rate: &'static str,
+    },
     /// An annotation whose value cannot be read.
     #[error("annotation {annotation} is {value:?}: {why}")]
     Unreadable {
@@ -65,6 +88,15 @@ type Annotations = BTreeMap<String, String>;
 pub(crate) fn check_names(annotations: &Annotations) -> Result<(), Error> {
     match annotations.keys().find(|name| name.starts_with("fabric.") && !KNOWN.contains(&name.as_str())) {
         Some(unknown) => Err(Error::Unknown(unknown.clone())),
+        None => Ok(()),
+    }
+}
+
+/// The same for a namespace.
+pub(crate) fn check_names_of_namespace(annotations: &Annotations) -> Result<(), Error> {
+    check_names(annotations)?;
+    match annotations.keys().find(|name| name.starts_with("fabric.") && !OF_NAMESPACES.contains(&name.as_str())) {
+        Some(other) => Err(Error::NotForNamespaces(other.clone())),
         None => Ok(()),
     }
 }
@@ -98,8 +130,18 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(crate) fn rate(&self) -> Result<Option<Rate>, Error> {
-        self.read(RATE, |text| Rate::parse(text).ok_or_else(|| "must be a rate such as 100/s, 600/m or 5/h".into()))
+    pub(crate) fn throttle(&self, rate: &'static str, burst: &'static str) -> Result<Option<Throttle>, Error> {
+        let read = |text: &str| Rate::parse(text).ok_or_else(|| "must be a rate such as 100/s, 600/m or 5/h".into());
+        match (self.read(rate, read)?, self.count(burst)?) {
+            (Some(rate), burst) => Ok(Some(Throttle { rate, burst: burst.unwrap_or_else(|| rate.burst()) })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(Error::BurstOfNothing { burst, rate }),
+        }
+    }
+
+    pub(crate) fn flag(&self, annotation: &'static str) -> Result<bool, Error> {
+        let flag = self.read(annotation, |text| bool::from_str(text).map_err(|_| "must be true or false".into()))?;
+        Ok(flag.unwrap_or_default())
     }
 
     pub(crate) fn queue(&self) -> Result<Queue, Error> {
@@ -110,7 +152,7 @@ impl<'a> Reader<'a> {
         Ok(queue.unwrap_or_default())
     }
 
-    pub(crate) fn upstreams(&self) -> Result<Vec<Url>, Error> {
+    pub(crate) fn upstreams(&self) -> Result<Vec<Upstream>, Error> {
         self.read(UPSTREAM, |text| text.split(',').map(upstream).collect())?.ok_or(Error::NoUpstream)
     }
 
@@ -127,11 +169,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn upstream(text: &str) -> Result<Url, String> {
+fn upstream(text: &str) -> Result<Upstream, String> {
     let text = text.trim();
-    let url = Url::parse(text.strip_prefix("dns+").unwrap_or(text)).map_err(|error| error.to_string())?;
+    let (resolved, text) = text.strip_prefix("dns+").map_or((false, text), |text| (true, text));
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
     match url.scheme() {
-        "http" | "https" if url.has_host() => Ok(url),
+        // The certificate of a name is not one of its addresses.
+        "https" if resolved => Err("must be dns+http: names behind https are not resolved one by one".into()),
+        "http" | "https" if url.has_host() => Ok(Upstream { url, resolved }),
         _ => Err("must be an http or https URL".into()),
     }
 }

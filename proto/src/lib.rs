@@ -40,6 +40,7 @@ pub mod refusal;
 pub mod retry;
 pub mod spec;
 pub mod subject;
+pub mod tenant;
 pub mod time;
 
 pub use call::{Call, Request, Target};
@@ -48,4 +49,5 @@ pub use name::{CallId, Function, LaneKey, Namespace, Queue};
 pub use outcome::Outcome;
 pub use refusal::Refusal;
 pub use spec::FunctionSpec;
+pub use tenant::NamespaceSpec;
 pub use time::Timestamp;

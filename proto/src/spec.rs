@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::limit::Rate;
+use crate::limit::Throttle;
 use crate::{Function, LaneKey, Namespace, Queue, annotation, name, retry};
 
 /// Why a deployment is not usable: which field, what is wrong with it.
@@ -66,6 +66,15 @@ impl Deployment {
     }
 }
 
+/// A base URL at which a function answers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Upstream {
+    /// The URL, without `dns+`.
+    pub url: Url,
+    /// Whether each address of its host is an endpoint of its own (`dns+http://`).
+    pub resolved: bool,
+}
+
 /// A function, ready to be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionSpec {
@@ -73,14 +82,18 @@ pub struct FunctionSpec {
     pub function: Function,
     /// The queue its calls wait in.
     pub queue: Queue,
-    /// The base URLs at which it answers; never empty.
-    pub upstreams: Vec<Url>,
+    /// Where it answers; never empty.
+    pub upstreams: Vec<Upstream>,
     /// How many of its calls may run at once in the whole cluster; unlimited if absent.
     pub concurrency: Option<NonZeroU32>,
     /// How many calls each upstream takes at once.
     pub slots: Option<NonZeroU32>,
-    /// How many calls may start in a second in the whole cluster.
-    pub rate: Option<Rate>,
+    /// How many calls may start in a time in the whole cluster.
+    pub rate: Option<Throttle>,
+    /// How many calls all gateways together accept in a time.
+    pub accept: Option<Throttle>,
+    /// Whether no call starts for now.
+    pub paused: bool,
     /// Its share among the functions of its namespace.
     pub weight: NonZeroU32,
     /// How long a call may run.
@@ -108,7 +121,9 @@ impl FunctionSpec {
             upstreams: read.upstreams()?,
             concurrency: read.count(annotation::CONCURRENCY)?,
             slots: read.count(annotation::SLOTS)?,
-            rate: read.rate()?,
+            rate: read.throttle(annotation::RATE, annotation::BURST)?,
+            accept: read.throttle(annotation::ACCEPT_RATE, annotation::ACCEPT_BURST)?,
+            paused: read.flag(annotation::PAUSED)?,
             weight: read.count(annotation::WEIGHT)?.unwrap_or(NonZeroU32::MIN),
             timeout: read.duration(annotation::TIMEOUT)?.unwrap_or(TIMEOUT_DEFAULT),
             retry: read.retry()?,
@@ -165,6 +180,9 @@ mod tests {
             ("fabric.slots", "5"),
             ("fabric.concurrency", "50"),
             ("fabric.rate", "100/s"),
+            ("fabric.accept-rate", "600/m"),
+            ("fabric.accept-burst", "50"),
+            ("fabric.paused", "true"),
             ("fabric.timeout", "1h30m"),
             ("fabric.weight", "3"),
             ("com.openfaas.retry.attempts", "4"),
@@ -173,10 +191,14 @@ mod tests {
             ("com.openfaas.retry.max_wait", "1m"),
         ]))
         .unwrap();
-        assert_eq!(spec.upstreams.iter().map(Url::as_str).collect::<Vec<_>>(), ["http://a:1/", "http://b:2/base"]);
+        let upstreams: Vec<_> = spec.upstreams.iter().map(|it| (it.url.as_str(), it.resolved)).collect();
+        assert_eq!(upstreams, [("http://a:1/", false), ("http://b:2/base", true)]);
         assert_eq!(spec.concurrency.map(NonZeroU32::get), Some(50));
         assert_eq!(spec.slots.map(NonZeroU32::get), Some(5));
-        assert_eq!(spec.rate.unwrap().to_string(), "100/s");
+        let text = |it: Throttle| format!("{} and {}", it.rate, it.burst);
+        assert_eq!(spec.rate.map(text).as_deref(), Some("100/s and 10"));
+        assert_eq!(spec.accept.map(text).as_deref(), Some("600/m and 50"));
+        assert!(spec.paused);
         assert_eq!(spec.weight.get(), 3);
         assert_eq!(spec.timeout, Duration::from_secs(90 * 60));
         assert_eq!((spec.retry.attempts, spec.retry.codes), (4, vec![429, 503]));
@@ -194,6 +216,10 @@ mod tests {
             ("fabric.slots", "-1"),
             ("fabric.rate", "100"),
             ("fabric.rate", "0/s"),
+            ("fabric.burst", "5"),
+            ("fabric.accept-burst", "5"),
+            ("fabric.paused", "yes"),
+            ("fabric.upstream", "dns+https://x"),
             ("fabric.timeout", "60"),
             ("fabric.timeout", "0s"),
             ("com.openfaas.queue", "Not A Queue"),

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::Desk;
+use crate::limit::endpoint::Said;
+use crate::limit::endpoints::Endpoints;
+use crate::limit::{Feedback, Heard};
 use crate::port::invoker::{Answer, Destination, Error, Invocation};
 
 /// What an attempt came to.
@@ -19,6 +22,8 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// What the function asked for.
     pub retry_after: Option<Duration>,
+    /// What this says about the function, if it was reached for.
+    pub feedback: Option<Feedback>,
     /// What would go to the callback if this were the end.
     pub result: callback::Result,
     /// One line for people: a status, or what went wrong.
@@ -28,17 +33,21 @@ pub struct Attempt {
 /// What is left of a message for its headers when a result is put into it.
 const ROOM_FOR_HEADERS: usize = 64 * 1024;
 
+/// How many endpoints are tried at most before a call goes back: the others are as likely to be busy.
+const ENDPOINTS_MAX: usize = 3;
+
 impl Desk {
-    /// Tries the call once.
-    pub async fn attempt(&self, call: &Call) -> Attempt {
+    /// Tries the call once; a function, at one of `endpoints`.
+    pub async fn attempt(&self, call: &Call, endpoints: &Endpoints) -> Attempt {
         let started = Instant::now();
         let (answer, codes) = match &call.target {
-            Target::Url(url) => (self.deliver(call, url).await, self.callbacks.retry.codes.clone()),
+            Target::Url(url) => (Some(self.deliver(call, url).await), self.callbacks.retry.codes.clone()),
             Target::Function => match self.spec(call) {
-                Some(spec) => (self.invoke(call, &spec).await, spec.retry.codes.clone()),
-                None => (Err(Error::Refused("a function that is not registered".into())), Vec::new()),
+                Some(spec) => (self.invoke(call, &spec, endpoints).await, spec.retry.codes.clone()),
+                None => (Some(Err(Error::Refused("a function that is not registered".into()))), Vec::new()),
             },
         };
+        let Some(answer) = answer else { return crowded(started.elapsed()) };
         self.read(answer, &codes, started.elapsed())
     }
 
@@ -55,17 +64,29 @@ impl Desk {
         self.directory.borrow().get(&call.function).cloned()
     }
 
-    async fn invoke(&self, call: &Call, spec: &FunctionSpec) -> Result<Answer, Error> {
-        let Some(upstream) = self.rotation.next(spec) else {
-            return Err(Error::Refused("a function without an upstream".into()));
-        };
+    /// Asks one endpoint, and others at once where one is busy or away. Nothing if no endpoint had a slot.
+    async fn invoke(&self, call: &Call, spec: &FunctionSpec, endpoints: &Endpoints) -> Option<Result<Answer, Error>> {
         let mut headers = call.request.headers.clone();
         headers.insert(X_CALL_ID, text(&call.id));
         headers.insert(X_ATTEMPT, text(call.next_attempt()));
         headers.insert(X_START_TIME, text(call.accepted_at.unix_nanos()));
         let keep = call.callback.is_some().then(|| self.broker.payload_len_max().saturating_sub(ROOM_FOR_HEADERS));
-        let url = request_url(upstream, &call.request.path, call.request.query.as_deref());
-        self.send(call, Destination::Function(url), headers, spec.timeout, keep).await
+        let (mut tried, mut last) = (Vec::new(), None);
+        while tried.len() < ENDPOINTS_MAX
+            && let Some(slot) = endpoints.take(&tried)
+        {
+            let url = request_url(&slot.endpoint.url, &call.request.path, call.request.query.as_deref());
+            let destination = Destination::Function { url, host: slot.endpoint.host.clone() };
+            let answer = self.send(call, destination, headers.clone(), spec.timeout, keep).await;
+            let said = said(&answer, &spec.retry.codes);
+            tried.push(slot.endpoint.url.clone());
+            slot.finish(said);
+            last = Some(answer);
+            if !matches!(said, Said::Busy | Said::Refused) {
+                break;
+            }
+        }
+        last
     }
 
     async fn deliver(&self, call: &Call, url: &str) -> Result<Answer, Error> {
@@ -91,20 +112,65 @@ impl Desk {
         match answer {
             Ok(Answer { status, headers, body, omitted }) => {
                 let reply = Reply::Answered(status, &headers);
+                let (outcome, retry_after) = (classify(reply, codes), retry_after(reply, self.clock.now()));
                 Attempt {
-                    outcome: classify(reply, codes),
-                    retry_after: retry_after(reply, self.clock.now()),
+                    outcome,
+                    retry_after,
+                    feedback: Some(Feedback { heard: heard(outcome, status), retry_after }),
                     detail: format!("status {status}"),
                     result: callback::Result { status, headers, body, omitted, duration },
                 }
             }
-            Err(error) => Attempt {
-                outcome: classify(error.reply(), codes),
-                retry_after: None,
-                detail: error.to_string(),
-                result: unanswered(error.status(), duration),
-            },
+            Err(error) => {
+                let heard = match &error {
+                    Error::Refused(_) => Heard::Away,
+                    Error::TimedOut(_) => Heard::TimedOut,
+                    Error::Broken { .. } | Error::Forbidden(_) => Heard::Failed,
+                };
+                Attempt {
+                    outcome: classify(error.reply(), codes),
+                    retry_after: None,
+                    feedback: Some(Feedback { heard, retry_after: None }),
+                    detail: error.to_string(),
+                    result: unanswered(error.status(), duration),
+                }
+            }
         }
+    }
+}
+
+/// What an answer says about how its function does.
+fn heard(outcome: Outcome, status: StatusCode) -> Heard {
+    match (outcome, status) {
+        (Outcome::Succeeded | Outcome::Failed, _) => Heard::Well,
+        (Outcome::Busy, _) | (_, StatusCode::TOO_MANY_REQUESTS) => Heard::Busy,
+        (_, StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT) => Heard::TimedOut,
+        (Outcome::Retry, _) => Heard::Failed,
+    }
+}
+
+/// What an exchange says about its endpoint.
+fn said(answer: &Result<Answer, Error>, codes: &[u16]) -> Said {
+    match answer {
+        Ok(Answer { status, headers, .. }) => match classify(Reply::Answered(*status, headers), codes) {
+            Outcome::Busy => Said::Busy,
+            Outcome::Succeeded | Outcome::Retry | Outcome::Failed => Said::Answered,
+        },
+        Err(Error::Refused(_)) => Said::Refused,
+        Err(Error::Broken { .. }) => Said::Broken,
+        // Slow is not dead, and a URL that cannot be requested is nobody's fault but its own.
+        Err(Error::TimedOut(_) | Error::Forbidden(_)) => Said::Answered,
+    }
+}
+
+/// Between the taking of the message and the request the last slot went to a call that had tried elsewhere first.
+fn crowded(duration: Duration) -> Attempt {
+    Attempt {
+        outcome: Outcome::Busy,
+        retry_after: None,
+        feedback: None,
+        detail: "every endpoint was busy".into(),
+        result: unanswered(StatusCode::SERVICE_UNAVAILABLE, duration),
     }
 }
 

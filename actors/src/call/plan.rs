@@ -110,7 +110,7 @@ mod tests {
             omitted: None,
             duration: Duration::from_secs(1),
         };
-        Attempt { outcome, retry_after: None, result, detail: format!("status {status}") }
+        Attempt { outcome, retry_after: None, feedback: None, result, detail: format!("status {status}") }
     }
 
     fn planned(call: Call, attempt: Attempt) -> Next {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
+use crate::limit::Feedback;
 use crate::permit::Permits;
 
 /// How a call left its task.
@@ -18,8 +21,12 @@ pub enum Ended {
 pub struct Done {
     /// Which.
     pub key: u64,
+    /// When it began.
+    pub began: Instant,
     /// How.
     pub ended: Ended,
+    /// What it said about its function, if it came to that.
+    pub feedback: Option<Feedback>,
     /// The permit it ran by.
     pub permit: Permits,
 }
@@ -35,9 +42,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// For one call.
-    pub fn new(key: u64, permit: Permits, tell: Arc<dyn Fn(Done) + Send + Sync>) -> Self {
-        Self { done: Some(Done { key, ended: Ended::Unsettled, permit }), tell }
+    /// For one call that begins at `began`.
+    pub fn new(key: u64, began: Instant, permit: Permits, tell: Arc<dyn Fn(Done) + Send + Sync>) -> Self {
+        Self { done: Some(Done { key, began, ended: Ended::Unsettled, feedback: None, permit }), tell }
+    }
+
+    /// The function was heard of.
+    pub fn heard(&mut self, feedback: Option<Feedback>) {
+        if let Some(done) = &mut self.done {
+            done.feedback = feedback;
+        }
     }
 
     /// The call ended like this. Takes `self`: a task that only set a field would, by Rust's precise captures,
@@ -70,7 +84,7 @@ mod tests {
             let told = told.clone();
             let tell: Arc<dyn Fn(Done) + Send + Sync> =
                 Arc::new(move |done: Done| told.lock().unwrap().push((done.key, done.ended)));
-            Report::new(key, Permits::new(0, Arc::new(|_| ())), tell)
+            Report::new(key, Instant::now(), Permits::new(0, Arc::new(|_| ())), tell)
         };
         let (finished, panicked, aborted) = (report(1), report(2), report(3));
         let mut tasks = tokio::task::JoinSet::new();

@@ -5,12 +5,13 @@ use rand::RngExt;
 use super::Desk;
 use super::plan::plan;
 use super::report::{Ended, Report};
+use crate::limit::endpoints::Endpoints;
 use crate::port::{Delivery, broker};
 
 /// Runs a delivered call and reports what became of it. Dropping the future at any point leaves the message leased
 /// and reports [`Ended::Unsettled`].
-pub async fn run(desk: &Desk, delivery: Delivery, report: Report) {
-    match handle(desk, &delivery).await {
+pub async fn run(desk: &Desk, endpoints: &Endpoints, delivery: Delivery, mut report: Report) {
+    match handle(desk, endpoints, &delivery, &mut report).await {
         Ok(()) => report.finish(Ended::Settled),
         Err(error) => {
             tracing::error!(lane = %delivery.lane, message = %delivery.id, %error, "a call could not be settled");
@@ -19,7 +20,12 @@ pub async fn run(desk: &Desk, delivery: Delivery, report: Report) {
     }
 }
 
-async fn handle(desk: &Desk, delivery: &Delivery) -> Result<(), broker::Error> {
+async fn handle(
+    desk: &Desk,
+    endpoints: &Endpoints,
+    delivery: &Delivery,
+    report: &mut Report,
+) -> Result<(), broker::Error> {
     let call = match proto::codec::decode(&delivery.payload) {
         Ok(call) => call,
         Err(error) => {
@@ -27,7 +33,8 @@ async fn handle(desk: &Desk, delivery: &Delivery) -> Result<(), broker::Error> {
             return desk.settle_undecodable(delivery, error.to_string()).await;
         }
     };
-    let attempt = desk.attempt(&call).await;
+    let attempt = desk.attempt(&call, endpoints).await;
+    report.heard(attempt.feedback);
     tracing::debug!(
         call = %call.id,
         lane = %delivery.lane,

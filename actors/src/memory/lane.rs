@@ -88,6 +88,12 @@ impl Lane for Handle {
         .boxed()
     }
 
+    fn waiting(&self) -> BoxFuture<'_, Result<u64, Error>> {
+        let now = Instant::now().into_std();
+        let waiting = self.which.line(&mut self.machine.state()).map_or(0, |line| line.waiting(now));
+        Box::pin(std::future::ready(Ok(waiting)))
+    }
+
     fn set_limit(&self, limit: Option<NonZeroU32>) -> BoxFuture<'_, Result<(), Error>> {
         if let Some(line) = self.which.line(&mut self.machine.state()) {
             line.set_limit(limit);

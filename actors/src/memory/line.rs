@@ -81,6 +81,13 @@ impl Line {
         self.ready.len() + self.leased.len()
     }
 
+    /// How many wait.
+    #[must_use]
+    pub(super) fn waiting(&mut self, now: Instant) -> u64 {
+        self.release_overdue(now);
+        self.ready.len() as u64
+    }
+
     /// Whether there is nothing.
     #[must_use]
     pub(super) fn is_empty(&self) -> bool {

@@ -1,38 +1,92 @@
-//! Who of a queue's functions gets how many permits (pure).
+//! Who gets how many of a worker's permits (pure).
 //!
-//! * What is free goes, one by one, to whoever waits and holds least (max-min fairness).
-//! * A few permits are kept back for the first call of functions that hold none, so that a new function starts at
-//!   once beside one that has filled everything else with long calls.
-//! * When somebody waits and nothing is left for it, functions that hold more than an even share are asked to let
-//!   go of what is over it, as their calls end.
-//! * A function with nothing to run may hold one permit, to wait for its next call with, only while half of all
-//!   permits are free: an idle function takes nothing from a busy one.
+//! A tree of shares: the worker's queues, the namespaces of each queue, the functions of each namespace. At every
+//! level slot-time is what is shared, by weight: a node is charged for every second that each of its permits is held,
+//! however many calls run in it, so a function of long calls gets no more than one of short calls.
+//!
+//! * A free permit goes, from the top down, to the node that waits and has used least for its weight; permits held
+//!   now count as [`HORIZON`] of use each, so that what is free at once is spread at once.
+//! * A function goes on using its permits, call after call, unless somebody who waits is behind it by more than
+//!   [`QUANTUM`]: then the permit of the next call that ends moves. Deficits are real numbers, so shares hold also
+//!   where there are fewer permits than functions. (This is start-time fair queueing, Goyal et al. 1996, over several
+//!   servers, with time measured rather than estimated.)
+//! * Only those who wait are looked at; a node at its cap, and all below it, is not among them.
+//! * Calls that are not brief get seven eighths of the permits, and the first call of each function, so that whoever
+//!   fills them with long calls cannot keep a newcomer out. Otherwise nothing stays free while somebody waits.
+//! * A function with nothing to run may hold one permit to wait for its next call with, while half of all are free
+//!   and nobody waits.
+//!
+//! Use is remembered while somebody waits, and for [`MEMORY`] after; who becomes active meanwhile begins level with
+//! whoever has used least: an idle function saves nothing up.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+mod node;
+#[cfg(test)]
+mod simulation;
 
-use proto::Function;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-/// The permits of one queue in one worker.
+use proto::LaneKey;
+
+pub use self::node::Standing;
+use self::node::{Next, Node};
+
+/// What a permit held counts before it is used, per unit of weight.
+pub const HORIZON: Duration = Duration::from_secs(1);
+/// How far one who waits must be behind before another gives way.
+pub const QUANTUM: Duration = Duration::from_millis(100);
+/// Calls that usually take no longer are brief.
+pub const BRIEF: Duration = Duration::from_secs(1);
+/// How long use is remembered after the last one waited.
+const MEMORY: Duration = Duration::from_secs(1);
+
+/// The weights and caps from the queue down to the function.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Standings {
+    /// Of the queue among the queues.
+    pub queue: Standing,
+    /// Of the namespace among those of the queue.
+    pub namespace: Standing,
+    /// Of the function among those of its namespace.
+    pub function: Standing,
+}
+
+/// What a function wishes for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Wish {
+    /// How many permits more.
+    pub count: u32,
+    /// Whether its calls are usually over within [`BRIEF`].
+    pub brief: bool,
+    /// Where it stands.
+    pub standings: Standings,
+}
+
+/// What keeps a wish unanswered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Short {
+    /// The queue holds as many permits as it may.
+    Queue,
+    /// All permits of the worker are in use.
+    Worker,
+}
+
+/// The permits of a worker.
 #[derive(Debug)]
-pub struct Pool {
+pub struct Share {
     total: u32,
-    held: BTreeMap<Function, Holding>,
-    waiting: VecDeque<(Function, u32)>,
+    root: Node,
+    /// Whether somebody waited in vain after the last grants.
+    vain: bool,
+    /// When somebody last did; absent before the first.
+    vain_at: Option<Instant>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Holding {
-    permits: u32,
-    /// How many of them it has been asked to let go.
-    asked_back: u32,
-}
-
-impl Pool {
+impl Share {
     /// All `total` of them free.
     #[must_use]
-    pub fn new(total: u32) -> Self {
-        Self { total, held: BTreeMap::new(), waiting: VecDeque::new() }
+    pub fn new(total: u32, now: Instant) -> Self {
+        Self { total, root: Node::new(now), vain: false, vain_at: None }
     }
 
     /// How many there are.
@@ -44,220 +98,250 @@ impl Pool {
     /// How many nobody holds.
     #[must_use]
     pub fn free(&self) -> u32 {
-        self.total - self.held.values().map(|holding| holding.permits).sum::<u32>()
+        self.total.saturating_sub(self.root.held)
     }
 
-    /// How many `function` holds.
+    /// Whether somebody waits who could be given a permit if there were one.
     #[must_use]
-    pub fn held(&self, function: &Function) -> u32 {
-        self.held.get(function).map_or(0, |holding| holding.permits)
+    pub fn is_contended(&self) -> bool {
+        self.root.waiting.all > 0
     }
 
-    /// How many functions wait.
+    /// How many permits `lane` holds.
     #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
+    pub fn held(&self, lane: &LaneKey) -> u32 {
+        self.root.find(&path(lane)).map_or(0, |leaf| leaf.held)
     }
 
-    /// Kept back for the first call of functions that hold none.
-    fn reserve(&self) -> u32 {
-        self.total / 8
+    /// `lane` wishes for so many more; a newer wish replaces an older one.
+    pub fn want(&mut self, lane: &LaneKey, wish: Wish, now: Instant) {
+        let Standings { queue, namespace, function } = wish.standings;
+        let standings = [queue, namespace, function];
+        let contended = self.is_remembering(now);
+        self.root.visit(&path(lane), &standings, contended, now, &mut |leaf| {
+            leaf.wanted = wish.count;
+            leaf.brief = wish.brief;
+            leaf.idle &= wish.count == 0;
+            leaf.lane.get_or_insert_with(|| lane.clone());
+        });
     }
 
-    /// `function` has work for `count` more. A newer wish replaces an older one.
-    pub fn want(&mut self, function: &Function, count: u32) {
-        match self.waiting.iter_mut().find(|(waiter, _)| waiter == function) {
-            Some((_, wanted)) => *wanted = count,
-            None if count > 0 => self.waiting.push_back((function.clone(), count)),
-            None => {}
-        }
-    }
-
-    /// `function` has nothing waiting and would like a permit to wait for its next call with. Whether it may.
-    pub fn may_idle(&mut self, function: &Function) -> bool {
-        let may = self.waiting.is_empty() && self.free() > self.total / 2;
+    /// `lane` has nothing waiting and would like a permit to wait for its next call with. Whether it may.
+    pub fn may_idle(&mut self, lane: &LaneKey, now: Instant) -> bool {
+        let may = !self.is_contended() && self.free() > self.total / 2;
         if may {
-            self.hold(function, 1);
+            self.change(lane, now, |leaf| {
+                leaf.held += 1;
+                leaf.idle = true;
+                leaf.lane.get_or_insert_with(|| lane.clone());
+            });
         }
         may
     }
 
-    /// `function` gave back `count`, or died with them.
-    pub fn returned(&mut self, function: &Function, count: u32) {
-        if let Some(holding) = self.held.get_mut(function) {
-            holding.permits = holding.permits.saturating_sub(count);
-            holding.asked_back = holding.asked_back.saturating_sub(count);
-            if holding.permits == 0 {
-                self.held.remove(function);
+    /// `lane` gave back `count`, or died with them.
+    pub fn returned(&mut self, lane: &LaneKey, count: u32, now: Instant) {
+        self.change(lane, now, |leaf| leaf.held = leaf.held.saturating_sub(count));
+    }
+
+    /// `lane` is gone: it waits no more. What it holds comes back by itself.
+    pub fn gone(&mut self, lane: &LaneKey, now: Instant) {
+        self.change(lane, now, |leaf| leaf.wanted = 0);
+        if !self.is_contended() {
+            self.root.forget_inactive();
+        }
+    }
+
+    /// Hands out what can be handed out now.
+    pub fn grants(&mut self, now: Instant) -> Vec<(LaneKey, u32)> {
+        self.remember(now);
+        let mut grants = BTreeMap::new();
+        while self.free() > 0 {
+            let spare = self.spare();
+            let Some(next) = self.next(spare, now) else { break };
+            let lane = next.lane;
+            // Alone, it may have all it wants at once; beside others, one after the other.
+            let most = if next.brief { self.free() } else { spare.max(1) };
+            let alone = self.root.waiting.all == 1;
+            let count = if alone { next.wanted.min(most).min(self.root.room(&path(&lane))) } else { 1 };
+            self.change(&lane, now, |leaf| {
+                leaf.held += count;
+                leaf.wanted -= count;
+            });
+            *grants.entry(lane).or_insert(0) += count;
+        }
+        self.vain = self.is_contended();
+        grants.into_iter().collect()
+    }
+
+    /// A call of `lane` has ended. Whether its permit may be used for the next one; if not, it must be returned.
+    #[must_use]
+    pub fn may_keep(&self, lane: &LaneKey, now: Instant) -> bool {
+        self.root.may_keep(&path(lane), now)
+    }
+
+    /// Those who hold a permit only to wait with, because somebody wants it now. Each is told once.
+    pub fn idlers(&mut self) -> Vec<LaneKey> {
+        let mut idlers = Vec::new();
+        if self.is_contended() {
+            self.root.take_idlers(&mut idlers);
+        }
+        idlers
+    }
+
+    /// What keeps `lane`'s wish unanswered, if it has one.
+    #[must_use]
+    pub fn short_of(&self, lane: &LaneKey) -> Option<Short> {
+        let [queue, ..] = path(lane);
+        let waits = self.root.find(&path(lane)).is_some_and(|leaf| leaf.wanted > 0);
+        let queue_is_full = self.root.find(&[queue]).is_some_and(Node::is_full);
+        waits.then_some(if queue_is_full { Short::Queue } else { Short::Worker })
+    }
+
+    /// How many functions of a queue wait, and how many permits they hold.
+    #[must_use]
+    pub fn of_queue(&self, queue: &proto::Queue) -> (u32, u32) {
+        self.root.find(&[queue.as_str()]).map_or((0, 0), |node| (node.waiting.all, node.held))
+    }
+
+    /// Whose turn it is: with nothing to spare it is still that of one that holds none, else of a brief one.
+    fn next(&self, spare: u32, now: Instant) -> Option<Next> {
+        let first = self.root.next(false, now)?;
+        if spare > 0 || first.held == 0 || first.brief { Some(first) } else { self.root.next(true, now) }
+    }
+
+    /// What functions that hold some already, and whose calls are not brief, may still have.
+    fn spare(&self) -> u32 {
+        let unreserved = self.total - self.total / 8;
+        unreserved.saturating_sub(self.root.heavy).min(self.free())
+    }
+
+    fn change(&mut self, lane: &LaneKey, now: Instant, mut change: impl FnMut(&mut Node)) {
+        let contended = self.is_remembering(now);
+        self.root.visit(&path(lane), &[], contended, now, &mut change);
+    }
+
+    /// Use counts from when somebody first waits in vain.
+    fn remember(&mut self, now: Instant) {
+        if self.root.wished > u64::from(self.spare()) {
+            if !self.is_remembering(now) {
+                self.root.begin_anew(now);
             }
+            self.vain_at = Some(now);
         }
     }
 
-    /// `function` is gone: it waits no more. What it holds comes back by itself.
-    pub fn gone(&mut self, function: &Function) {
-        self.waiting.retain(|(waiter, _)| waiter != function);
+    fn is_remembering(&self, now: Instant) -> bool {
+        self.vain || self.vain_at.is_some_and(|at| now.saturating_duration_since(at) < MEMORY)
     }
+}
 
-    /// Hands out what can be handed out now, one by one to whoever holds least; among equals, who waits longest.
-    pub fn grants(&mut self) -> Vec<(Function, u32)> {
-        let mut queue: BinaryHeap<Reverse<(u32, usize)>> = self
-            .waiting
-            .iter()
-            .enumerate()
-            .map(|(place, (function, _))| Reverse((self.held(function), place)))
-            .collect();
-        let mut granted = vec![0; self.waiting.len()];
-        while let Some(Reverse((held, place))) = queue.pop() {
-            let (Some((function, wanted)), Some(count)) = (self.waiting.get(place), granted.get_mut(place)) else {
-                break;
-            };
-            if self.room_for(function) > 0 {
-                self.held.entry(function.clone()).or_default().permits += 1;
-                *count += 1;
-                if *count < *wanted {
-                    queue.push(Reverse((held + 1, place)));
-                }
-            }
-        }
-        let mut grants = Vec::new();
-        for ((function, wanted), count) in self.waiting.iter_mut().zip(granted) {
-            *wanted -= count;
-            if count > 0 {
-                grants.push((function.clone(), count));
-            }
-        }
-        self.waiting.retain(|(_, wanted)| *wanted > 0);
-        grants
-    }
-
-    /// Whom to ask for how many, because somebody waits in vain.
-    pub fn recalls(&mut self) -> Vec<(Function, u32)> {
-        let newcomers = self.waiting.iter().filter(|(function, _)| !self.held.contains_key(function)).count();
-        let active = u32::try_from(self.held.len() + newcomers).unwrap_or(u32::MAX);
-        let fair = (self.total / active.max(1)).max(1);
-        let in_need = |(function, _): &(Function, u32)| self.held(function) < fair && self.room_for(function) == 0;
-        if !self.waiting.iter().any(in_need) {
-            return Vec::new();
-        }
-        let mut recalls = Vec::new();
-        for (function, holding) in &mut self.held {
-            let over = (holding.permits - holding.asked_back).saturating_sub(fair);
-            if over > 0 {
-                holding.asked_back += over;
-                recalls.push((function.clone(), over));
-            }
-        }
-        recalls
-    }
-
-    fn room_for(&self, function: &Function) -> u32 {
-        let beyond_reserve = self.free().saturating_sub(self.reserve());
-        if self.held.contains_key(function) { beyond_reserve } else { beyond_reserve.max(1).min(self.free()) }
-    }
-
-    fn hold(&mut self, function: &Function, count: u32) {
-        self.held.entry(function.clone()).or_default().permits += count;
-    }
+fn path(lane: &LaneKey) -> [&str; 3] {
+    [lane.queue.as_str(), lane.function.namespace().as_str(), lane.function.name()]
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proto::{Function, Queue};
 
     use super::*;
 
-    fn function(name: &str) -> Function {
-        Function::parse(name).unwrap()
+    fn lane(name: &str) -> LaneKey {
+        LaneKey::new(Queue::default(), Function::parse(name).unwrap())
+    }
+
+    fn wish(count: u32) -> Wish {
+        Wish { count, ..Wish::default() }
+    }
+
+    fn share(total: u32) -> (Share, Instant) {
+        let now = tokio::time::Instant::now().into_std();
+        (Share::new(total, now), now)
     }
 
     #[test]
-    fn what_is_free_is_split_evenly() {
-        let mut pool = Pool::new(90);
-        for name in ["a", "b", "c"] {
-            pool.want(&function(name), 100);
+    fn what_is_free_is_split_by_weight() {
+        let (mut share, now) = share(80);
+        let standing = |weight| Standing { weight, cap: None };
+        for (name, weight) in [("a", 1), ("b", 2), ("c", 4)] {
+            let standings = Standings { function: standing(weight), ..Standings::default() };
+            share.want(&lane(name), Wish { count: 100, brief: false, standings }, now);
         }
-        let grants: Vec<u32> = pool.grants().into_iter().map(|(_, count)| count).collect();
-        assert_eq!(grants.iter().sum::<u32>(), 90 - 90 / 8);
-        assert!(grants.iter().all(|&count| (26..=30).contains(&count)), "{grants:?}");
+        let grants: Vec<u32> = share.grants(now).into_iter().map(|(_, count)| count).collect();
+        assert_eq!(grants, [10, 20, 40], "the reserve of ten stays");
+    }
+
+    #[test]
+    fn a_namespace_shares_as_one_however_many_functions_it_has() {
+        let (mut share, now) = share(80);
+        for name in ["a.one", "b.one", "c.one", "d.two"] {
+            share.want(&lane(name), wish(100), now);
+        }
+        share.grants(now);
+        let held: Vec<u32> = ["a.one", "b.one", "c.one", "d.two"].iter().map(|name| share.held(&lane(name))).collect();
+        assert_eq!(held.iter().take(3).sum::<u32>(), 35);
+        assert_eq!(held.last(), Some(&35));
     }
 
     #[test]
     fn a_lone_function_gets_nearly_all_and_a_newcomer_starts_at_once() {
-        let mut pool = Pool::new(64);
-        pool.want(&function("hog"), 1000);
-        assert_eq!(pool.grants(), [(function("hog"), 64 - 8)]);
-        pool.want(&function("new"), 1);
-        assert_eq!(pool.grants(), [(function("new"), 1)]);
+        let (mut share, now) = share(64);
+        share.want(&lane("hog"), wish(1000), now);
+        assert_eq!(share.grants(now), [(lane("hog"), 64 - 8)]);
+        share.want(&lane("new"), wish(1), now);
+        assert_eq!(share.grants(now), [(lane("new"), 1)]);
+        assert!(share.may_keep(&lane("hog"), now), "nobody else waits");
     }
 
     #[test]
-    fn a_hog_is_asked_to_let_go_once_somebody_waits() {
-        let mut pool = Pool::new(64);
-        pool.want(&function("hog"), 1000);
-        pool.grants();
-        assert_eq!(pool.recalls(), [], "the rest of its own wish is nobody else's loss");
-        pool.want(&function("new"), 100);
-        assert_eq!(pool.grants(), [(function("new"), 1)]);
-        let recalls = pool.recalls();
-        assert_eq!(recalls, [(function("hog"), 56 - 32)]);
-        assert_eq!(pool.recalls(), [], "asked once is enough");
-        pool.returned(&function("hog"), 24);
-        assert_eq!(pool.grants(), [(function("new"), 23)], "the reserve stays");
+    fn brief_calls_may_have_all() {
+        let (mut share, now) = share(64);
+        share.want(&lane("quick"), Wish { count: 1000, brief: true, ..Wish::default() }, now);
+        share.grants(now);
+        assert_eq!(share.free(), 0);
+        assert_eq!(share.short_of(&lane("quick")), Some(Short::Worker));
+    }
+
+    #[test]
+    fn a_hog_gives_way_call_by_call_until_shares_are_even() {
+        let (mut share, now) = share(64);
+        share.want(&lane("hog"), wish(1000), now);
+        share.grants(now);
+        share.want(&lane("new"), wish(100), now);
+        share.grants(now);
+        let mut moved = 0;
+        while !share.may_keep(&lane("hog"), now) {
+            share.returned(&lane("hog"), 1, now);
+            moved += share.grants(now).len();
+        }
+        assert_eq!((share.held(&lane("hog")), share.held(&lane("new"))), (28, 28), "the reserve fills up first");
+        assert_eq!(moved, 27);
+    }
+
+    #[test]
+    fn a_cap_holds_and_what_is_behind_it_is_out_of_the_way() {
+        let (mut share, now) = share(64);
+        let capped = Standings { queue: Standing { weight: 1, cap: Some(3) }, ..Standings::default() };
+        share.want(&lane("a"), Wish { count: 10, brief: false, standings: capped }, now);
+        assert_eq!(share.grants(now), [(lane("a"), 3)]);
+        assert!(!share.is_contended(), "who waits behind a cap waits for nobody's permit");
+        assert_eq!(share.short_of(&lane("a")), Some(Short::Queue));
+        share.returned(&lane("a"), 1, now);
+        assert_eq!(share.grants(now), [(lane("a"), 1)]);
+        let lowered = Standings { queue: Standing { weight: 1, cap: Some(2) }, ..Standings::default() };
+        share.want(&lane("a"), Wish { count: 10, brief: false, standings: lowered }, now);
+        assert!(!share.may_keep(&lane("a"), now), "over a cap that was lowered");
     }
 
     #[test]
     fn an_idle_function_takes_nothing_from_a_busy_one() {
-        let mut pool = Pool::new(8);
-        assert!((0..4).all(|n| pool.may_idle(&function(&format!("f{n}")))));
-        assert!(!pool.may_idle(&function("f4")), "half of all permits stay free");
-        pool.want(&function("busy"), 1);
-        assert!(!pool.may_idle(&function("f5")), "not before somebody who has work");
-    }
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Want(u8, u32),
-        Return(u8, u32),
-        Idle(u8),
-        Gone(u8),
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            (0u8..6, 0u32..50).prop_map(|(f, n)| Step::Want(f, n)),
-            (0u8..6, 1u32..50).prop_map(|(f, n)| Step::Return(f, n)),
-            (0u8..6).prop_map(Step::Idle),
-            (0u8..6).prop_map(Step::Gone),
-        ];
-        prop::collection::vec(step, 1..100)
-    }
-
-    proptest! {
-        #[test]
-        fn never_more_than_all_and_never_idle_while_wanted(total in 1u32..100, steps in steps()) {
-            let mut pool = Pool::new(total);
-            for step in steps {
-                match step {
-                    Step::Want(f, n) => pool.want(&function(&format!("f{f}")), n),
-                    Step::Return(f, n) => {
-                        let f = function(&format!("f{f}"));
-                        let held = pool.held(&f);
-                        pool.returned(&f, n.min(held));
-                    }
-                    Step::Idle(f) => drop(pool.may_idle(&function(&format!("f{f}")))),
-                    Step::Gone(f) => pool.gone(&function(&format!("f{f}"))),
-                }
-                for (_, count) in pool.grants() {
-                    prop_assert!(count > 0);
-                }
-                let held: u32 = (0..6).map(|f| pool.held(&function(&format!("f{f}")))).sum();
-                prop_assert_eq!(held + pool.free(), total);
-                prop_assert!(pool.waiting() == 0 || pool.free() <= pool.reserve(), "free permits while somebody waits");
-                let waiting = pool.waiting();
-                for (f, count) in pool.recalls() {
-                    prop_assert!(waiting > 0 && count <= pool.held(&f));
-                }
-            }
-        }
+        let (mut share, now) = share(8);
+        assert!((0..4).all(|n| share.may_idle(&lane(&format!("f{n}")), now)));
+        assert!(!share.may_idle(&lane("f4"), now), "half of all permits stay free");
+        share.want(&lane("busy"), Wish { count: 8, brief: true, ..Wish::default() }, now);
+        share.grants(now);
+        assert!(!share.may_idle(&lane("f5"), now), "not before somebody who has work");
+        assert_eq!(share.idlers().len(), 4, "who only waits is asked to let go");
+        assert_eq!(share.idlers().len(), 0, "once");
     }
 }

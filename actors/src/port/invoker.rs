@@ -1,5 +1,6 @@
 //! One HTTP request to a function or a callback receiver.
 
+use core::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,13 +17,24 @@ pub trait Invoker: Send + Sync + 'static {
     /// # Errors
     /// [`Error`] if there was no complete answer.
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, Error>>;
+
+    /// The addresses of a host name, each with `port`.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] if they cannot be found out now.
+    fn resolve(&self, host: &str, port: u16) -> BoxFuture<'_, Result<Vec<SocketAddr>, Error>>;
 }
 
 /// Where an invocation goes, and so by which rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// A function's own URL, path and query included: trusted, because an operator registered it.
-    Function(Url),
+    /// A function: trusted, because an operator registered it.
+    Function {
+        /// Its own URL, path and query included.
+        url: Url,
+        /// The host that the request names, if it is not the URL's.
+        host: Option<String>,
+    },
     /// A caller's callback URL: redirects are followed with method and body kept, and addresses inside the network
     /// are refused unless the configuration allows them.
     Callback(Url),

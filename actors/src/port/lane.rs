@@ -22,6 +22,13 @@ pub trait Lane: Send + Sync {
     /// the rest comes back when its lease ends.
     fn pull(&self, max: NonZeroU32, wait: Duration) -> BoxStream<'static, Result<Delivery, Error>>;
 
+    /// How many messages wait in the lane that are not leased; those that were leased before, and given back, may or
+    /// may not be counted.
+    ///
+    /// # Errors
+    /// [`Error::Away`], [`Error::Refused`].
+    fn waiting(&self) -> BoxFuture<'_, Result<u64, Error>>;
+
     /// Changes how many messages may be leased at once, all holders together; holds for what is taken from now on.
     ///
     /// # Errors

@@ -30,7 +30,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::directory::Directory as Snapshot;
 use crate::drain::Phase;
-use crate::parts::{Parts, Serve, Settings};
+use crate::membership::Serves;
+use crate::parts::{Parts, Settings};
+use crate::permit::capacity::Capacity;
 use crate::supervision::{Policy, Roster, Verdict, exit};
 use crate::view;
 
@@ -118,6 +120,8 @@ struct State {
     me: ActorRef<Msg>,
     parts: Parts,
     settings: Settings,
+    /// The permits of this worker, which its queues share.
+    capacity: Capacity,
     children: Roster<Name, Child>,
     phase: Phase,
     deadline: Option<Instant>,
@@ -138,6 +142,7 @@ impl Actor for Fabric {
         Ok(State {
             me,
             parts,
+            capacity: Capacity::new(settings.max_inflight),
             settings,
             children: Roster::new(Policy::VITAL),
             phase: Phase::Running,
@@ -189,13 +194,13 @@ impl State {
     fn first_children(&self) -> Vec<Name> {
         let mut names = vec![Name::Directory];
         names.extend(self.parts.listeners.iter().map(|listener| Name::Listener(listener.name)));
-        if self.parts.serve != Serve::Nothing {
+        if self.parts.serve != Serves::Nothing {
             names.extend([Name::Later, Name::Queue(proto::Queue::callbacks())]);
         }
         match &self.parts.serve {
-            Serve::Nothing => {}
-            Serve::Queues(queues) => names.extend(queues.iter().cloned().map(Name::Queue)),
-            Serve::Everything => names.push(Name::Queue(proto::Queue::default())),
+            Serves::Nothing => {}
+            Serves::Queues(queues) => names.extend(queues.iter().cloned().map(Name::Queue)),
+            Serves::Everything => names.push(Name::Queue(proto::Queue::default())),
         }
         names
     }
@@ -228,8 +233,13 @@ impl State {
                 (actor.get_id(), Child::Directory(directory::Handle::new(actor)))
             }
             Name::Queue(queue) => {
-                let (queue, desk, settings) = (queue.clone(), self.parts.desk.clone(), self.settings.queue);
-                let args = queue::Args { queue, desk, settings };
+                let args = queue::Args {
+                    queue: queue.clone(),
+                    desk: self.parts.desk.clone(),
+                    settings: self.settings.queue,
+                    capacity: self.capacity.clone(),
+                    standing: self.settings.standings.get(queue).copied().unwrap_or_default(),
+                };
                 let (actor, _) = queue::Queue::spawn_linked(None, queue::Queue, args, me).await?;
                 (actor.get_id(), Child::Queue(queue::Handle::new(actor)))
             }
@@ -258,7 +268,7 @@ impl State {
             return Ok(());
         }
         self.parts.ready.send_replace(true);
-        if self.parts.serve == Serve::Everything {
+        if self.parts.serve == Serves::Everything {
             for queue in queues {
                 let name = Name::Queue(queue);
                 if !self.children.contains(&name) {
@@ -377,8 +387,9 @@ impl State {
             Child::Directory(_) | Child::Later(_) | Child::Listener(_) => None,
         };
         let queues: Vec<_> = self.children.up().filter_map(|(_, child)| queue_of(child)).collect();
-        let mut view =
-            view::Fabric { phase: self.phase.as_str(), children: self.children.children(), queues: Vec::new() };
+        let (permits, permits_free) = self.capacity.count();
+        let (phase, children) = (self.phase.as_str(), self.children.children());
+        let mut view = view::Fabric { phase, children, permits, permits_free, queues: Vec::new() };
         self.spawn_task(async move {
             let answers = futures_util::future::join_all(queues.iter().map(queue::Handle::view)).await;
             view.queues = answers.into_iter().flatten().collect();

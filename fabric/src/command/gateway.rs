@@ -1,6 +1,6 @@
 //! `fabric gateway`: only accept calls.
 
-use actors::parts::Serve;
+use actors::membership::Serves;
 
 use crate::boot::{self, Plan};
 use crate::cli::Gateway;
@@ -11,7 +11,7 @@ pub(super) async fn run(args: Gateway) -> anyhow::Result<()> {
         public: Some(args.listen.listen),
         admin: args.listen.admin_listen,
         max_body: args.listen.max_body,
-        serve: Serve::Nothing,
+        serve: Serves::Nothing,
         work: boot::Work::default(),
         allow_private_callbacks: false,
         pre_stop: args.drain.pre_stop,

@@ -3,7 +3,6 @@
 use std::error::Error as _;
 use std::sync::Arc;
 
-use actors::call::rotation::Rotation;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -18,6 +17,7 @@ use uuid::Uuid;
 
 use super::Gateway;
 use super::answer::Answer;
+use super::rotation::Rotation;
 use super::route::OwnedTarget;
 use crate::http_client;
 use crate::listener::Peer;

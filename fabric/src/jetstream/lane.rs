@@ -107,6 +107,15 @@ impl Lane for Handle {
         futures_util::stream::once(pull).flatten().boxed()
     }
 
+    fn waiting(&self) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(async {
+            let Consumer { stream, name, .. } = &self.consumer;
+            let away = |error: &dyn std::error::Error| Error::Away(error.to_string().into());
+            let stream = self.layout.context.get_stream_no_info(stream).await.map_err(|error| away(&error))?;
+            Ok(stream.consumer_info(name).await.map_err(|error| away(&error))?.num_pending)
+        })
+    }
+
     fn set_limit(&self, limit: Option<NonZeroU32>) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(self.apply(limit))
     }

@@ -1,17 +1,18 @@
 //! A tree with a scripted world around it: functions that answer as told, a broker whose doors can be shut.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actors::call::plan::message;
-use actors::call::rotation::Rotation;
 use actors::call::{Callbacks, Desk};
 use actors::directory::Directory;
+use actors::membership::{Membership, Serves};
 use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
-use actors::parts::{Listener, Parts, QueueSettings, Serve, Settings};
+use actors::parts::{Listener, Parts, Settings};
 use actors::port::broker::{Backlog, Error as BrokerError, Message, Stored, Terms};
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
 use actors::port::{BoxFuture, BoxStream, Broker, Clock, Control, Delivery, Invoker, Lane, Lease};
@@ -32,6 +33,8 @@ pub(super) struct Functions {
     scripts: Mutex<HashMap<String, Arc<Script>>>,
     asked: Mutex<Vec<(String, String, HeaderMap)>>,
     pub(super) running: AtomicUsize,
+    /// What names resolve to.
+    pub(super) addresses: Mutex<HashMap<String, Vec<IpAddr>>>,
 }
 
 pub(super) struct Running<'a>(pub(super) &'a AtomicUsize);
@@ -59,8 +62,13 @@ impl Functions {
 }
 
 impl Invoker for Functions {
+    fn resolve(&self, host: &str, port: u16) -> BoxFuture<'_, Result<Vec<SocketAddr>, Error>> {
+        let addresses = self.addresses.lock().unwrap().get(host).cloned().unwrap_or_default();
+        Box::pin(async move { Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()) })
+    }
+
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, Error>> {
-        let (Destination::Function(url) | Destination::Callback(url)) = invocation.destination;
+        let (Destination::Function { url, .. } | Destination::Callback(url)) = invocation.destination;
         let host = url.host_str().unwrap().to_owned();
         let text = |name: &str| invocation.headers[name].to_str().unwrap().to_owned();
         let (id, attempt) = (text("x-call-id"), text("x-attempt").parse().unwrap());
@@ -101,6 +109,9 @@ impl Lane for ShutterLane {
             delivery
         };
         self.0.pull(max, wait).map_ok(shutter).boxed()
+    }
+    fn waiting(&self) -> BoxFuture<'_, Result<u64, BrokerError>> {
+        self.0.waiting()
     }
     fn set_limit(&self, limit: Option<NonZeroU32>) -> BoxFuture<'_, Result<(), BrokerError>> {
         self.0.set_limit(limit)
@@ -200,8 +211,9 @@ impl World {
             invoker: functions.clone(),
             clock: clock.clone(),
             directory: directory.subscribe(),
+            membership: watch::Sender::new(Arc::new(Membership::default())).subscribe(),
+            rates: Arc::default(),
             callbacks: Callbacks::default(),
-            rotation: Rotation::default(),
         });
         let parts = Parts {
             desk,
@@ -209,10 +221,10 @@ impl World {
             directory,
             ready: Arc::new(watch::Sender::new(false)),
             listeners,
-            serve: Serve::Everything,
+            serve: Serves::Everything,
         };
-        let queue = QueueSettings { permits, ..QueueSettings::default() };
-        let (tree, ending) = tree::start(parts, Settings { queue, pre_stop: Duration::ZERO, grace }).await.unwrap();
+        let settings = Settings { max_inflight: permits, pre_stop: Duration::ZERO, grace, ..Settings::default() };
+        let (tree, ending) = tree::start(parts, settings).await.unwrap();
         Self { broker, functions, clock, tree, ending, posted: AtomicUsize::new(0) }
     }
 
@@ -252,8 +264,8 @@ impl World {
     /// Nothing runs, nothing waits, every permit is home.
     pub(super) async fn assert_at_rest(&self) {
         let view = self.tree.view().await.unwrap();
+        assert_eq!(view.permits, view.permits_free, "{view:?}");
         for queue in &view.queues {
-            assert_eq!(queue.permits, queue.permits_free, "{queue:?}");
             assert!(queue.subscribers.is_empty() && queue.children.is_empty(), "{queue:?}");
             let backlog = self.broker.backlog(&Queue::parse(&queue.name).unwrap()).await.unwrap();
             assert!(backlog.is_empty(), "{backlog:?}");

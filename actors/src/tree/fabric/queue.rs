@@ -1,11 +1,11 @@
 //! One queue, as this worker serves it.
 //!
 //! # Owns
-//! The queue's permits in this worker, the roster of its subscribers, the stream of wake hints and the scan.
+//! The roster of its subscribers, the stream of wake hints and the scan.
 //!
 //! # Takes
-//! [`Msg`]. Permits and subscribers bound the mailbox, apart from wake hints, which the broker limits to one for
-//! each function every 100 ms.
+//! [`Msg`]. Its subscribers bound the mailbox, apart from wake hints, which the broker limits to one for each function
+//! every 100 ms.
 //!
 //! # Children
 //! A [`subscriber`] for each function that has work. One that fails is restarted, then parked; the others do not
@@ -27,12 +27,11 @@ use rand::RngExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use self::subscriber::{Request, Subscriber};
+use self::subscriber::Subscriber;
 use crate::call::Desk;
-use crate::demand::Ask;
 use crate::parts::QueueSettings;
-use crate::permit::share::Pool;
-use crate::permit::{Home, Permits};
+use crate::permit::capacity::Capacity;
+use crate::permit::share::Standing;
 use crate::port::broker::{Backlog, Error};
 use crate::supervision::{Policy, Roster, Verdict, exit};
 use crate::view;
@@ -48,10 +47,8 @@ pub(crate) enum Msg {
     Scan,
     /// From itself: what the scan found.
     Scanned(Result<Vec<Backlog>, Error>),
-    /// From a subscriber.
-    Asked(Function, Request),
-    /// From permits that were dropped.
-    Returned(Function, u32),
+    /// From a subscriber: it would stop, having been told of work so many times.
+    Retire(Function, u64),
     /// From itself: the delay before a restart is over.
     Restart(Function),
     /// From the root: stop when every subscriber has; they finish what runs until the deadline.
@@ -66,6 +63,8 @@ pub(crate) struct Args {
     pub(crate) queue: proto::Queue,
     pub(crate) desk: Arc<Desk>,
     pub(crate) settings: QueueSettings,
+    pub(crate) capacity: Capacity,
+    pub(crate) standing: Standing,
 }
 
 /// How the root speaks to a queue.
@@ -93,19 +92,11 @@ pub(crate) struct Queue;
 pub(crate) struct State {
     me: ActorRef<Msg>,
     args: Args,
-    pool: Pool,
     subscribers: Roster<Function, subscriber::Handle>,
-    files: HashMap<Function, File>,
+    /// How often each was told of work: it may retire only if it has heard of all of it.
+    works: HashMap<Function, u64>,
     draining: Option<Instant>,
     tasks: JoinSet<()>,
-}
-
-/// What the queue keeps about a subscriber that was started.
-struct File {
-    /// How often it was told of work: it may retire only if it has heard of all of it.
-    works: u64,
-    /// Where its permits go when they are dropped.
-    home: Home,
 }
 
 impl Actor for Queue {
@@ -116,9 +107,8 @@ impl Actor for Queue {
     async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
         Ok(State {
             me,
-            pool: Pool::new(args.settings.permits),
             subscribers: Roster::new(Policy::LOCAL),
-            files: HashMap::new(),
+            works: HashMap::new(),
             draining: None,
             tasks: JoinSet::new(),
             args,
@@ -136,11 +126,7 @@ impl Actor for Queue {
             Msg::Wake(function) => state.wake(function).await,
             Msg::Scan => state.scan(),
             Msg::Scanned(found) => state.scanned(found).await,
-            Msg::Asked(function, request) => state.asked(&function, request),
-            Msg::Returned(function, count) => {
-                state.pool.returned(&function, count);
-                state.share();
-            }
+            Msg::Retire(function, works) => state.retire(&function, works),
             Msg::Restart(function) => state.restart(function).await,
             Msg::Drain { deadline } => state.drain(deadline),
             Msg::View(reply) => state.view(reply),
@@ -157,7 +143,6 @@ impl Actor for Queue {
         let Some((id, exit)) = exit::read(event) else { return Ok(()) };
         let now = Instant::now().into_std();
         if let Some((function, verdict)) = state.subscribers.ended(id, &exit, now, rand::rng().random()) {
-            state.pool.gone(&function);
             if !exit.is_normal() {
                 tracing::warn!(queue = %state.args.queue, %function, %exit, ?verdict, "a subscriber ended");
             }
@@ -218,10 +203,8 @@ impl State {
             return;
         }
         if let Some(subscriber) = self.subscribers.get(&function) {
-            subscriber.work();
-            if let Some(file) = self.files.get_mut(&function) {
-                file.works += 1;
-            }
+            subscriber.tell(subscriber::Msg::Work);
+            *self.works.entry(function).or_default() += 1;
         } else if !self.subscribers.contains(&function) {
             self.start(function).await;
         }
@@ -229,21 +212,20 @@ impl State {
 
     /// Starting is quick: a subscriber opens its lane after it has started, in its own time.
     async fn start(&mut self, function: Function) {
-        let (ask_to, home_to) = (self.me.clone(), self.me.clone());
-        let (asker, owner) = (function.clone(), function.clone());
-        // A queue that has ended takes its subscribers with it, and its permits with them.
-        let home: Home = Arc::new(move |count| drop(home_to.cast(Msg::Returned(owner.clone(), count))));
+        let (me, asker) = (self.me.clone(), function.clone());
         let args = subscriber::Args {
             lane: LaneKey::new(self.args.queue.clone(), function.clone()),
             desk: self.args.desk.clone(),
             terms: self.args.settings.terms,
             linger: self.args.settings.linger,
-            ask: Arc::new(move |request| drop(ask_to.cast(Msg::Asked(asker.clone(), request)))),
-            home: home.clone(),
+            capacity: self.args.capacity.clone(),
+            standing: self.args.standing,
+            // A queue that has ended takes its subscribers with it.
+            retire: Arc::new(move |works| drop(me.cast(Msg::Retire(asker.clone(), works)))),
         };
         match Subscriber::spawn_linked(None, Subscriber, args, self.me.get_cell()).await {
             Ok((actor, _)) => {
-                self.files.insert(function.clone(), File { works: 0, home });
+                self.works.insert(function.clone(), 0);
                 self.subscribers.started(function, actor.get_id(), subscriber::Handle::new(actor));
             }
             Err(error) => {
@@ -267,54 +249,17 @@ impl State {
         }
         match *verdict {
             Verdict::Restart { after } | Verdict::Park { after } => self.after(after, Msg::Restart(function)),
-            Verdict::Forget | Verdict::Escalate { .. } => drop(self.files.remove(&function)),
+            Verdict::Forget | Verdict::Escalate { .. } => drop(self.works.remove(&function)),
         }
     }
 
-    fn asked(&mut self, function: &Function, request: Request) {
-        match request {
-            Request::Permits(Ask::Work(count)) => {
-                self.pool.want(function, count);
-                self.share();
-            }
-            Request::Permits(Ask::Idle) => {
-                if self.pool.may_idle(function) {
-                    self.grant(function, 1);
-                }
-            }
-            Request::Retire { works } => {
-                // It has not heard of the latest work: the message is on its way, and it will stay.
-                if self.files.get(function).is_some_and(|file| file.works == works)
-                    && let Some(subscriber) = self.subscribers.dismiss(function)
-                {
-                    self.files.remove(function);
-                    self.pool.gone(function);
-                    subscriber.retire();
-                }
-            }
-        }
-    }
-
-    fn share(&mut self) {
-        for (function, count) in self.pool.grants() {
-            self.grant(&function, count);
-        }
-        for (function, count) in self.pool.recalls() {
-            if let Some(subscriber) = self.subscribers.get(&function) {
-                subscriber.recall(count);
-            }
-        }
-    }
-
-    /// Permits for a subscriber that ended meanwhile are dropped, and so come back.
-    fn grant(&mut self, function: &Function, count: u32) {
-        let Some(file) = self.files.get(function) else {
-            self.pool.returned(function, count);
-            return;
-        };
-        let permits = Permits::new(count, file.home.clone());
-        if let Some(subscriber) = self.subscribers.get(function) {
-            subscriber.grant(permits);
+    fn retire(&mut self, function: &Function, works: u64) {
+        // If it has not heard of the latest work, the message is on its way, and it will stay.
+        if self.works.get(function) == Some(&works)
+            && let Some(subscriber) = self.subscribers.dismiss(function)
+        {
+            self.works.remove(function);
+            subscriber.tell(subscriber::Msg::Retire);
         }
     }
 
@@ -336,7 +281,7 @@ impl State {
         self.draining = Some(deadline);
         self.subscribers.forget_down();
         for (_, subscriber) in self.subscribers.up() {
-            subscriber.drain(deadline);
+            subscriber.tell(subscriber::Msg::Drain { deadline });
         }
         self.stop_if_drained();
     }
@@ -350,11 +295,11 @@ impl State {
     /// Answers from a task of its own, because the subscribers are asked as well.
     fn view(&mut self, reply: RpcReplyPort<view::Queue>) {
         let subscribers: Vec<_> = self.subscribers.up().map(|(_, subscriber)| subscriber.clone()).collect();
+        let (permits_waiting, permits) = self.args.capacity.of_queue(&self.args.queue);
         let mut view = view::Queue {
             name: self.args.queue.to_string(),
-            permits: self.pool.total(),
-            permits_free: self.pool.free(),
-            permits_waiting: self.pool.waiting(),
+            permits,
+            permits_waiting,
             children: self.subscribers.children(),
             subscribers: Vec::new(),
         };

@@ -1,11 +1,12 @@
 //! One function's calls in this worker, while it has any.
 //!
 //! # Owns
-//! The lane, the permits in hand, at most one pull, and a task for every call in flight with the lease on it.
+//! The lane, what limits the function here, the permits in hand, at most one pull, and a task for every call in flight
+//! with the lease on it.
 //!
 //! # Takes
 //! [`Msg`]. Permits bound the mailbox: there is at most one [`Msg::Done`] or delivery for each permit, one
-//! [`Msg::Pulled`], one [`Msg::Beat`], one [`Msg::Opened`], and what its queue sends.
+//! pull, one [`Msg::Beat`], one [`Msg::Opened`], and what its queue sends.
 //!
 //! # Children
 //! None: a call is a task. A call that panics is given back and concerns no other.
@@ -14,21 +15,25 @@
 //! When its queue lets it retire after an idle while; when drained; with an error when its lane cannot be opened,
 //! which its queue answers with a restart.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use proto::LaneKey;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use rand::RngExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::call::Desk;
 use crate::call::report::{Done, Ended};
-use crate::demand::Ask;
 use crate::flight::{Extended, Flights, give_back};
 use crate::inflow::Inflow;
-use crate::permit::{Home, Permits};
+use crate::limit::applied::Addresses;
+use crate::link::Link;
+use crate::orders::Orders;
+use crate::permit::Permits;
+use crate::permit::capacity::{Capacity, Notice};
+use crate::permit::share::Standing;
 use crate::port::broker::{Error, Terms};
 use crate::port::{Delivery, Lane, Lease};
 use crate::pull::{Event, Pulled, Sink};
@@ -43,22 +48,26 @@ const REOPEN_AFTER: Duration = Duration::from_millis(500);
 pub(crate) enum Msg {
     /// From the queue: there may be work. While draining: nothing.
     Work,
-    /// From the queue: permits, as asked for.
-    Granted(Permits),
-    /// From the queue: let go of so many permits, those in hand now, the others as calls end.
-    Recall(u32),
-    /// From the pull: messages, each with the permit it runs by. While draining they are given back.
-    Taken(Vec<(Delivery, Permits)>),
-    /// From the pull: it is over.
-    Pulled(Pulled),
+    /// From the worker's capacity: permits, or the wish to have one back.
+    Notice(Notice),
+    /// From itself: something that held calls back has passed by now.
+    Look,
+    /// From the pull: messages, each with the permit it runs by, given back while draining; or that it is over.
+    Pull(Event),
     /// From a call: it is over.
     Done(Done),
     /// From itself: look after the leases, the limit and idleness.
     Beat,
     /// From itself: what became of the leases that were to be extended.
     Extended(Extended),
+    /// From itself: so many messages wait.
+    Waits(Result<u64, Error>),
+    /// From itself: the broker keeps to the limit, or not.
+    Bound(Result<(), Error>),
+    /// From itself: these are the addresses of the function's endpoints.
+    Found(Addresses),
     /// From itself: the lane was opened again, or could not be.
-    Opened(Result<Arc<dyn Lane>, Error>),
+    Opened(Terms, Result<Arc<dyn Lane>, Error>),
     /// From the queue: nobody needs it any more. The answer to [`Request::Retire`].
     Retire,
     /// From the queue: pull no more, finish what runs, stop; give back what still runs at the deadline.
@@ -71,15 +80,6 @@ pub(crate) enum Msg {
     View(RpcReplyPort<view::Subscriber>),
 }
 
-/// What a subscriber asks of its queue.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Request {
-    /// Permits; the idle one is granted only while permits are plenty.
-    Permits(Ask),
-    /// To stop, having been told of work so many times.
-    Retire { works: u64 },
-}
-
 #[derive(Clone)]
 pub(crate) struct Args {
     pub(crate) lane: LaneKey,
@@ -87,16 +87,22 @@ pub(crate) struct Args {
     pub(crate) terms: Terms,
     /// How long it stays with nothing to do.
     pub(crate) linger: Duration,
-    pub(crate) ask: Arc<dyn Fn(Request) + Send + Sync>,
-    pub(crate) home: Home,
+    /// Where its permits come from.
+    pub(crate) capacity: Capacity,
+    /// How its queue stands there.
+    pub(crate) standing: Standing,
+    /// Asks the queue to let it stop, having been told of work so many times.
+    pub(crate) retire: Arc<dyn Fn(u64) + Send + Sync>,
 }
 
 pub(crate) struct State {
     me: ActorRef<Msg>,
     args: Args,
-    lane: Option<Arc<dyn Lane>>,
-    limit: Option<NonZeroU32>,
+    link: Link,
+    orders: Orders,
     inflow: Inflow,
+    /// When it will look again although nothing happens.
+    look_at: Option<Instant>,
     flights: Flights,
     tell: Arc<dyn Fn(Done) + Send + Sync>,
     tasks: JoinSet<()>,
@@ -117,30 +123,10 @@ impl Handle {
     }
 
     /// One that has just died does not hear it; its exit is on the way to the queue.
-    fn tell(&self, msg: Msg) {
+    pub(crate) fn tell(&self, msg: Msg) {
         if self.0.cast(msg).is_err() {
             tracing::debug!(subscriber = %self.0.get_id(), "told nothing: it has ended");
         }
-    }
-
-    pub(crate) fn work(&self) {
-        self.tell(Msg::Work);
-    }
-
-    pub(crate) fn grant(&self, permits: Permits) {
-        self.tell(Msg::Granted(permits));
-    }
-
-    pub(crate) fn recall(&self, count: u32) {
-        self.tell(Msg::Recall(count));
-    }
-
-    pub(crate) fn retire(&self) {
-        self.tell(Msg::Retire);
-    }
-
-    pub(crate) fn drain(&self, deadline: Instant) {
-        self.tell(Msg::Drain { deadline });
     }
 
     pub(crate) async fn view(&self) -> Option<view::Subscriber> {
@@ -160,9 +146,10 @@ impl Actor for Subscriber {
     }
 
     async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
-        state.limit = state.args.desk.limit(&state.args.lane);
-        let lane = state.args.desk.broker.lane(&state.args.lane, state.terms()).await?;
-        state.lane = Some(lane);
+        state.follow_orders();
+        let terms = state.terms();
+        let lane = state.args.desk.broker.lane(&state.args.lane, terms).await?;
+        state.link.opened(lane, terms.limit);
         state.arm_beat();
         state.proceed();
         Ok(())
@@ -171,18 +158,27 @@ impl Actor for Subscriber {
     async fn handle(&self, _: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
         match msg {
             Msg::Work => state.work(),
-            Msg::Granted(permits) => state.granted(permits),
-            Msg::Recall(count) => state.inflow.recall(count),
-            Msg::Taken(taken) => state.taken(taken),
-            Msg::Pulled(pulled) => state.pulled(pulled)?,
+            Msg::Notice(notice) => state.noticed(notice),
+            Msg::Look => {
+                state.look_at = None;
+                state.proceed();
+            }
+            Msg::Pull(Event::Taken(taken)) => state.taken(taken),
+            Msg::Pull(Event::Over(pulled)) => state.pulled(pulled)?,
             Msg::Done(done) => state.done(done),
             Msg::Beat => state.on_beat(),
             Msg::Extended(extended) => state.flights.extended(extended),
-            Msg::Opened(lane) => state.opened(lane)?,
+            Msg::Waits(count) => state.inflow.know(count),
+            Msg::Bound(answer) => state.link.bound(answer),
+            Msg::Found(addresses) => state.found(addresses),
+            Msg::Opened(terms, lane) => state.opened(terms, lane)?,
             Msg::Retire => state.me.stop(Some("retired".into())),
             Msg::Drain { deadline } => state.drain(deadline),
             Msg::Deadline => state.give_back_all(),
-            Msg::GaveBack => state.gave_back(),
+            Msg::GaveBack => {
+                state.returning -= 1;
+                state.stop_if_done();
+            }
             // The asker has given up waiting: nobody is there to be told.
             Msg::View(reply) => drop(reply.send(state.view())),
         }
@@ -196,20 +192,20 @@ impl State {
         // A report to an incarnation that has ended drops the permit in it, which goes home.
         let tell = Arc::new(move |done: Done| drop(sink.cast(Msg::Done(done))));
         let sink = me.clone();
-        let pull_sink: Sink = Arc::new(move |event| {
-            let msg = match event {
-                Event::Taken(taken) => Msg::Taken(taken),
-                Event::Over(pulled) => Msg::Pulled(pulled),
-            };
-            drop(sink.cast(msg));
-        });
+        let pull_sink: Sink = Arc::new(move |event| drop(sink.cast(Msg::Pull(event))));
+        let sink = me.clone();
+        // What is told to one that has ended drops the permits in it, which go on to the next.
+        let seat = args.capacity.join(args.lane.clone(), Arc::new(move |notice| drop(sink.cast(Msg::Notice(notice)))));
+        let ceiling = args.capacity.count().0;
+        let orders = Orders::new(args.lane.clone(), args.desk.clone(), args.standing, ceiling);
         Self {
-            inflow: Inflow::new(Permits::new(0, args.home.clone()), pull_sink),
-            flights: Flights::new(args.lane.clone(), args.terms.lease),
+            inflow: Inflow::new(ceiling, args.desk.rates.clone(), seat, pull_sink),
+            flights: Flights::new(args.lane.clone(), orders.endpoints(), args.terms.lease),
+            orders,
+            look_at: None,
             me,
             args,
-            lane: None,
-            limit: None,
+            link: Link::default(),
             tell,
             tasks: JoinSet::new(),
             returning: 0,
@@ -228,8 +224,12 @@ impl State {
         self.proceed();
     }
 
-    fn granted(&mut self, permits: Permits) {
-        self.inflow.granted(permits);
+    fn noticed(&mut self, notice: Notice) {
+        match notice {
+            Notice::Granted(permits) => self.inflow.granted(permits),
+            Notice::LetGo if self.flights.is_empty() => self.inflow.let_go(),
+            Notice::LetGo => {}
+        }
         if self.phase == Phase::Running {
             self.proceed();
         } else {
@@ -237,14 +237,19 @@ impl State {
         }
     }
 
-    /// Pulls, asks for permits and lets go of them, as the demand is.
+    /// Pulls, wishes for permits and lets go of them, as the demand is.
     fn proceed(&mut self) {
         if self.phase != Phase::Running {
             return;
         }
-        let Some(lane) = &self.lane else { return };
-        if let Some(ask) = self.inflow.proceed(lane, self.flights.len(), self.limit, &mut self.tasks) {
-            (self.args.ask)(Request::Permits(ask));
+        let Some(lane) = self.link.lane() else { return };
+        let again = self.inflow.proceed(lane, self.flights.len(), &mut self.tasks);
+        if let Some(at) = again.filter(|at| self.look_at.is_none_or(|before| *at < before)) {
+            self.look_at = Some(at);
+            self.tell_me(async move {
+                sleep_until(at).await;
+                Msg::Look
+            });
         }
     }
 
@@ -258,7 +263,7 @@ impl State {
         let now = Instant::now();
         self.busy_at = now;
         for (delivery, permit) in taken {
-            self.inflow.taken(delivery.behind);
+            self.inflow.taken(delivery.behind, now);
             self.flights.launch(&mut self.tasks, &self.args.desk, (delivery, permit), now, &self.tell);
         }
     }
@@ -273,7 +278,7 @@ impl State {
         }
         match self.phase {
             Phase::Running => self.proceed(),
-            Phase::Resting => (self.args.ask)(Request::Retire { works: self.works }),
+            Phase::Resting => (self.args.retire)(self.works),
             Phase::Draining => self.stop_if_done(),
         }
         Ok(())
@@ -282,26 +287,26 @@ impl State {
     /// With nothing in flight the ordinary restart opens the lane anew; calls in flight are kept, and the lane is
     /// opened again beneath them.
     fn lane_broke(&mut self, error: Error) -> Result<(), ActorProcessingErr> {
-        self.lane = None;
+        self.link.broke();
         if self.phase == Phase::Draining {
             self.stop_if_done();
         } else if self.flights.is_empty() {
             return Err(error.into());
         } else {
             tracing::warn!(lane = %self.args.lane, %error, in_flight = self.flights.len(), "the lane broke; opening it again");
-            let (args, terms, me) = (self.args.clone(), self.terms(), self.me.clone());
-            self.tasks.spawn(async move {
+            let (args, terms) = (self.args.clone(), self.terms());
+            self.tell_me(async move {
                 sleep(REOPEN_AFTER).await;
-                drop(me.cast(Msg::Opened(args.desk.broker.lane(&args.lane, terms).await)));
+                Msg::Opened(terms, args.desk.broker.lane(&args.lane, terms).await)
             });
         }
         Ok(())
     }
 
-    fn opened(&mut self, lane: Result<Arc<dyn Lane>, Error>) -> Result<(), ActorProcessingErr> {
+    fn opened(&mut self, terms: Terms, lane: Result<Arc<dyn Lane>, Error>) -> Result<(), ActorProcessingErr> {
         match lane {
             Ok(lane) => {
-                self.lane = Some(lane);
+                self.link.opened(lane, terms.limit);
                 self.inflow.expect_work();
                 self.proceed();
                 Ok(())
@@ -310,15 +315,18 @@ impl State {
         }
     }
 
-    fn done(&mut self, Done { key, ended, permit }: Done) {
+    fn done(&mut self, Done { key, began, ended, feedback, permit }: Done) {
         self.reap();
-        self.inflow.landed(permit);
+        let (now, in_flight) = (Instant::now(), u32::try_from(self.flights.len()).unwrap_or(u32::MAX));
+        let luck = rand::rng().random();
+        self.inflow.gate.ended(feedback, began.into_std(), in_flight, now.into_std(), luck);
+        self.inflow.landed(permit, now.duration_since(began));
         if let Some(lease) = self.flights.land(key)
             && ended == Ended::Unsettled
         {
             self.return_to_lane(vec![lease], Some(AFTER_A_CRASH));
         }
-        self.busy_at = Instant::now();
+        self.busy_at = now;
         self.stop_if_done();
         self.proceed();
     }
@@ -339,10 +347,13 @@ impl State {
         let now = Instant::now();
         self.flights.lose_overdue(now);
         if let Some(extension) = self.flights.due(now) {
-            let me = self.me.clone();
-            self.tasks.spawn(async move { drop(me.cast(Msg::Extended(extension.ask().await))) });
+            self.tell_me(async move { Msg::Extended(extension.ask().await) });
         }
-        self.follow_limit();
+        self.follow_orders();
+        // What nobody here can take may have been taken elsewhere.
+        if let Some(count) = self.link.count().filter(|_| self.inflow.is_dry()) {
+            self.tell_me(async move { Msg::Waits(count.await) });
+        }
         self.rest_if_idle(now);
         self.proceed();
         self.arm_beat();
@@ -356,34 +367,43 @@ impl State {
             self.phase = Phase::Resting;
             self.inflow.release();
             if !self.inflow.is_pulling() {
-                (self.args.ask)(Request::Retire { works: self.works });
+                (self.args.retire)(self.works);
             }
         }
     }
 
-    fn follow_limit(&mut self) {
-        let wanted = self.args.desk.limit(&self.args.lane);
-        if let Some(lane) = self.lane.clone().filter(|_| wanted != self.limit) {
-            self.limit = wanted;
-            let key = self.args.lane.clone();
-            self.tasks.spawn(async move {
-                if let Err(error) = lane.set_limit(wanted).await {
-                    tracing::warn!(lane = %key, %error, "the lane's limit could not be changed; it is when the lane is opened again");
-                }
-            });
+    /// Keeps to what is set now, and has the broker keep to it.
+    fn follow_orders(&mut self) {
+        let applied = self.orders.read();
+        self.inflow.apply(applied, self.orders.chooses().then(|| self.orders.endpoints()));
+        if let Some(addresses) = self.orders.resolve(Instant::now()) {
+            self.tell_me(async move { Msg::Found(addresses.await) });
+        }
+        if let Some(answer) = self.link.bind(self.terms().limit) {
+            self.tell_me(async move { Msg::Bound(answer.await) });
         }
     }
 
+    fn found(&mut self, addresses: Addresses) {
+        self.orders.found(addresses);
+        self.proceed();
+    }
+
+    /// A task of its own; what it comes to is a message.
+    fn tell_me(&mut self, message: impl Future<Output = Msg> + Send + 'static) {
+        let me = self.me.clone();
+        self.tasks.spawn(async move { drop(me.cast(message.await)) });
+    }
+
     fn terms(&self) -> Terms {
-        Terms { limit: self.limit, ..self.args.terms }
+        Terms { limit: self.inflow.gate.limits().concurrency, ..self.args.terms }
     }
 
     fn arm_beat(&mut self) {
-        let me = self.me.clone();
         let beat = self.flights.beat();
-        self.tasks.spawn(async move {
+        self.tell_me(async move {
             sleep(beat).await;
-            drop(me.cast(Msg::Beat));
+            Msg::Beat
         });
     }
 
@@ -391,16 +411,10 @@ impl State {
         self.phase = Phase::Draining;
         self.inflow.release();
         self.inflow.cut();
-        let me = self.me.clone();
-        self.tasks.spawn(async move {
+        self.tell_me(async move {
             sleep_until(deadline).await;
-            drop(me.cast(Msg::Deadline));
+            Msg::Deadline
         });
-        self.stop_if_done();
-    }
-
-    fn gave_back(&mut self) {
-        self.returning -= 1;
         self.stop_if_done();
     }
 
@@ -421,21 +435,14 @@ impl State {
     /// A subscriber that stops takes its tasks with it, so it does not stop before these are done.
     fn return_to_lane(&mut self, leases: Vec<Arc<dyn Lease>>, delay: Option<Duration>) {
         self.returning += 1;
-        let me = self.me.clone();
-        self.tasks.spawn(async move {
+        self.tell_me(async move {
             give_back(leases, delay).await;
-            drop(me.cast(Msg::GaveBack));
+            Msg::GaveBack
         });
     }
 
     fn view(&self) -> view::Subscriber {
-        view::Subscriber {
-            function: self.args.lane.function.to_string(),
-            phase: self.phase,
-            in_flight: self.flights.len(),
-            permits: self.inflow.permits(),
-            backlog: self.inflow.backlog(),
-            concurrency: self.limit.map(NonZeroU32::get),
-        }
+        let function = self.args.lane.function.to_string();
+        view::Subscriber { function, phase: self.phase, in_flight: self.flights.len(), inflow: self.inflow.view() }
     }
 }

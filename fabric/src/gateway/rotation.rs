@@ -17,13 +17,13 @@ impl Rotation {
     #[must_use]
     pub fn next<'a>(&self, spec: &'a FunctionSpec) -> Option<&'a Url> {
         if let [only] = spec.upstreams.as_slice() {
-            return Some(only);
+            return Some(&only.url);
         }
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = turns.entry(spec.function.clone()).or_default();
         let upstream = spec.upstreams.get(*turn % spec.upstreams.len().max(1));
         *turn = turn.wrapping_add(1);
-        upstream
+        upstream.map(|upstream| &upstream.url)
     }
 }
 

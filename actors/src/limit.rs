@@ -1,0 +1,229 @@
+//! A function's own limits in this worker: how many more of its calls may start, and what holds the others back.
+//!
+//! Only what is known before a message is taken counts here; the permits of the worker come after ([`permit`]).
+//!
+//! [`permit`]: crate::permit
+
+pub mod adaptive;
+pub mod applied;
+pub mod circuit;
+pub mod endpoint;
+pub mod endpoints;
+pub mod rate;
+pub mod rates;
+
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use self::adaptive::Adaptive;
+use self::circuit::{Admits, Circuit};
+use self::endpoints::Endpoints;
+use crate::waiting::{Reason, Waiting};
+
+/// A function that asks to be left alone for longer is asked again after this.
+const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// What is set for a function, as opposed to what is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many calls may run at once in the whole cluster.
+    pub concurrency: Option<NonZeroU32>,
+    /// Whether an operator paused it.
+    pub paused: bool,
+    /// How many calls this worker runs at most.
+    pub ceiling: u32,
+}
+
+/// How many more calls may start, and what would have to change for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// How many.
+    pub count: u32,
+    /// What limits it, if anything does.
+    pub by: Option<Waiting>,
+}
+
+impl Room {
+    /// The narrower of two.
+    #[must_use]
+    pub fn and(self, count: u32, by: Waiting) -> Self {
+        if count < self.count { Self { count, by: Some(by) } } else { self }
+    }
+}
+
+/// How a function was heard of when a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It answered, and did not fail.
+    Well,
+    /// It has no room.
+    Busy,
+    /// Nobody listens.
+    Away,
+    /// It took too long.
+    TimedOut,
+    /// It failed, or the exchange broke.
+    Failed,
+}
+
+/// What a finished call says about its function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feedback {
+    /// How it ended.
+    pub heard: Heard,
+    /// How long the function asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+/// The limits of one function: those that are set, and what its answers showed.
+#[derive(Debug)]
+pub struct Gate {
+    limits: Limits,
+    adaptive: Adaptive,
+    circuit: Circuit,
+    /// Until when the function asked to be left alone.
+    pause: Option<Instant>,
+    endpoints: Option<Endpoints>,
+}
+
+impl Gate {
+    /// Nothing found out yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, adaptive: Adaptive::default(), circuit: Circuit::default(), pause: None, endpoints: None }
+    }
+
+    /// What is set, from now on; `endpoints` if calls go to some that are chosen from.
+    pub fn set(&mut self, limits: Limits, endpoints: Option<Endpoints>) {
+        (self.limits, self.endpoints) = (limits, endpoints);
+    }
+
+    /// What is set now.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The limit that was found out, if there is one.
+    #[must_use]
+    pub fn adaptive(&self) -> Option<u32> {
+        self.adaptive.limit()
+    }
+
+    /// How many calls may start beside `in_flight`.
+    #[must_use]
+    pub fn room(&self, in_flight: u32, now: Instant) -> Room {
+        let mut room = Room { count: u32::MAX, by: None };
+        if self.limits.paused {
+            room = room.and(0, Reason::Paused.open_ended());
+        }
+        room = match self.circuit.admits(now) {
+            Admits::All => room,
+            Admits::Probe => room.and(1, Reason::CircuitOpen.open_ended()),
+            Admits::Nothing(until) => room.and(0, Waiting { reason: Reason::CircuitOpen, until }),
+        };
+        if let Some(until) = self.pause.filter(|until| now < *until) {
+            room = room.and(0, Reason::Paused.until(until));
+        }
+        if let Some(limit) = self.limits.concurrency {
+            room = room.and(limit.get().saturating_sub(in_flight), Reason::ClusterLimit.open_ended());
+        }
+        if let Some(limit) = self.adaptive.limit() {
+            room = room.and(limit.saturating_sub(in_flight), Reason::AdaptiveLimit.open_ended());
+        }
+        if let Some(endpoints) = &self.endpoints {
+            let (count, until) = endpoints.room(now);
+            room = room.and(count, Waiting { reason: Reason::EndpointsBusy, until });
+        }
+        room
+    }
+
+    /// A call starts.
+    pub fn began(&mut self, now: Instant) {
+        self.circuit.began(now);
+    }
+
+    /// A call that began at `began` ended, as one of `in_flight`; without feedback if it was given up or died here.
+    /// `luck` in `0.0..1.0` is the draw of the circuit's jitter.
+    pub fn ended(&mut self, feedback: Option<Feedback>, began: Instant, in_flight: u32, now: Instant, luck: f64) {
+        let heard = feedback.map(|feedback| feedback.heard);
+        let others = in_flight.saturating_sub(1);
+        match heard {
+            Some(Heard::Well) => self.adaptive.succeeded(in_flight, self.limits.ceiling),
+            Some(Heard::Busy | Heard::Away) => self.adaptive.refused(began, others, now),
+            Some(Heard::TimedOut) => self.adaptive.timed_out(began, in_flight, now),
+            Some(Heard::Failed) | None => {}
+        }
+        // One that is busy is there.
+        let through = heard.map(|heard| matches!(heard, Heard::Well | Heard::Busy));
+        if self.circuit.ended(began, through, now, luck) {
+            self.adaptive.start_over();
+        }
+        if let Some(wish) = feedback.and_then(|feedback| feedback.retry_after) {
+            let until = now + wish.min(PAUSE_MAX);
+            if self.pause.is_none_or(|pause| pause < until) {
+                self.pause = Some(until);
+                self.adaptive.start_over();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { concurrency: None, paused: false, ceiling: 64 };
+
+    fn gate(limits: Limits) -> (Gate, Instant) {
+        (Gate::new(limits), tokio::time::Instant::now().into_std())
+    }
+
+    fn reason(room: Room) -> Option<Reason> {
+        room.by.map(|by| by.reason)
+    }
+
+    fn feedback(heard: Heard) -> Option<Feedback> {
+        Some(Feedback { heard, retry_after: None })
+    }
+
+    #[test]
+    fn the_narrowest_limit_is_the_one_that_is_named() {
+        let (mut gate, now) = gate(LIMITS);
+        assert_eq!(gate.room(7, now), Room { count: u32::MAX, by: None });
+        gate.set(Limits { concurrency: NonZeroU32::new(10), ..LIMITS }, None);
+        assert_eq!((gate.room(7, now).count, reason(gate.room(7, now))), (3, Some(Reason::ClusterLimit)));
+        gate.ended(feedback(Heard::Busy), now, 7, now, 0.0);
+        assert_eq!((gate.room(5, now).count, reason(gate.room(5, now))), (0, Some(Reason::AdaptiveLimit)));
+        gate.set(Limits { paused: true, ..LIMITS }, None);
+        assert_eq!(reason(gate.room(5, now)), Some(Reason::Paused));
+    }
+
+    #[test]
+    fn a_function_that_asks_for_it_is_left_alone_and_then_begun_with_gently() {
+        let (mut gate, now) = gate(LIMITS);
+        let wish = |seconds| Some(Feedback { heard: Heard::Failed, retry_after: Some(Duration::from_secs(seconds)) });
+        gate.ended(wish(30), now, 1, now, 0.0);
+        gate.ended(wish(5), now, 1, now, 0.0);
+        let until = now + Duration::from_secs(30);
+        assert_eq!(gate.room(0, now).by, Some(Reason::Paused.until(until)));
+        assert_eq!(gate.room(0, until).count, 1);
+        gate.ended(wish(u64::MAX), until, 1, until, 0.0);
+        assert_eq!(gate.room(0, until + PAUSE_MAX).count, 1, "but not for ever");
+    }
+
+    #[test]
+    fn a_function_that_fails_everything_is_probed_and_begun_with_gently() {
+        let (mut gate, mut now) = gate(LIMITS);
+        for _ in 0..100 {
+            gate.ended(feedback(Heard::Failed), now, 1, now, 0.0);
+        }
+        assert_eq!(reason(gate.room(0, now)), Some(Reason::CircuitOpen));
+        now = gate.room(0, now).by.unwrap().until.unwrap();
+        assert_eq!(gate.room(0, now).count, 1);
+        gate.began(now);
+        assert_eq!(gate.room(1, now).count, 0);
+        gate.ended(feedback(Heard::Busy), now, 1, now, 0.0);
+        assert_eq!((gate.room(0, now).count, gate.adaptive()), (1, Some(1)), "busy, but there");
+    }
+}

@@ -1,0 +1,115 @@
+//! What a subscriber is to keep to: read again on every beat from what is set and from who is alive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use proto::spec::Upstream;
+use proto::{FunctionSpec, LaneKey};
+use tokio::time::{Instant, timeout};
+
+use crate::call::Desk;
+use crate::limit::Limits;
+use crate::limit::applied::{Addresses, Applied, endpoints};
+use crate::limit::endpoints::Endpoints;
+use crate::membership::Part;
+use crate::permit::share::Standing;
+
+/// How long the addresses of a name are relied on.
+const RESOLVE_EVERY: Duration = Duration::from_secs(5);
+/// How long finding them out may take.
+const RESOLVE_WITHIN: Duration = Duration::from_secs(4);
+
+/// The orders of one lane.
+pub struct Orders {
+    lane: LaneKey,
+    desk: Arc<Desk>,
+    standing: Standing,
+    ceiling: u32,
+    endpoints: Endpoints,
+    addresses: Addresses,
+    resolved_at: Option<Instant>,
+    /// What the endpoints were last set by.
+    set: Option<(Arc<FunctionSpec>, Part)>,
+}
+
+impl Orders {
+    /// For `lane`, whose queue has `standing` in a worker that runs `ceiling` calls at most.
+    #[must_use]
+    pub fn new(lane: LaneKey, desk: Arc<Desk>, standing: Standing, ceiling: u32) -> Self {
+        let (endpoints, addresses) = (Endpoints::default(), Addresses::new());
+        Self { lane, desk, standing, ceiling, endpoints, addresses, resolved_at: None, set: None }
+    }
+
+    /// The endpoints, for those who take slots of them.
+    #[must_use]
+    pub fn endpoints(&self) -> Endpoints {
+        self.endpoints.clone()
+    }
+
+    /// Whether calls go to endpoints that are chosen from: those of a function that is registered.
+    #[must_use]
+    pub fn chooses(&self) -> bool {
+        self.spec().is_some()
+    }
+
+    /// What applies now; the endpoints are brought up to date by the way.
+    pub fn read(&mut self) -> Applied {
+        let part = self.part();
+        if let Some(spec) = self.spec() {
+            let same = |(before, was): &(Arc<FunctionSpec>, Part)| Arc::ptr_eq(before, &spec) && *was == part;
+            if !self.set.as_ref().is_some_and(same) {
+                self.endpoints.set(endpoints(&spec, &self.addresses, part));
+                self.set = Some((spec, part));
+            }
+        }
+        let concurrency = self.lane.queue.is_callbacks().then_some(self.desk.callbacks.per_host);
+        let limits = Limits { concurrency, paused: false, ceiling: self.ceiling };
+        Applied::read(&self.lane, &self.desk.directory.borrow(), part, self.standing, limits)
+    }
+
+    /// Finds out the addresses of names that stand for several, if that is due; the answer is for [`found`](Self::found).
+    pub fn resolve(&mut self, now: Instant) -> Option<impl Future<Output = Addresses> + Send + 'static> {
+        let spec = self.spec()?;
+        let names: Vec<Upstream> = spec.upstreams.iter().filter(|upstream| upstream.resolved).cloned().collect();
+        let fresh = self.resolved_at.is_some_and(|at| now.duration_since(at) < RESOLVE_EVERY);
+        let known = names.iter().all(|name| self.addresses.contains_key(name));
+        if names.is_empty() || (fresh && known) {
+            return None;
+        }
+        self.resolved_at = Some(now);
+        let desk = self.desk.clone();
+        Some(async move {
+            let found = join_all(names.into_iter().map(async |name| {
+                let (host, port) = (name.url.host_str()?.to_owned(), name.url.port_or_known_default()?);
+                match timeout(RESOLVE_WITHIN, desk.invoker.resolve(&host, port)).await {
+                    Ok(Ok(addresses)) => return Some((name, addresses)),
+                    Ok(Err(error)) => tracing::warn!(host, %error, "an upstream's name cannot be resolved"),
+                    Err(_) => tracing::warn!(host, "an upstream's name cannot be resolved in time"),
+                }
+                None
+            }));
+            found.await.into_iter().flatten().collect()
+        })
+    }
+
+    /// These addresses were found; names for which none were keep those they had.
+    pub fn found(&mut self, addresses: Addresses) {
+        self.addresses.extend(addresses);
+        if let Some((spec, part)) = &self.set {
+            self.endpoints.set(endpoints(spec, &self.addresses, *part));
+        }
+    }
+
+    fn part(&self) -> Part {
+        self.desk.membership.borrow().part_of_queue(&self.lane.queue)
+    }
+
+    /// The function's specification; nothing for callbacks, whose lanes are hosts.
+    fn spec(&self) -> Option<Arc<FunctionSpec>> {
+        if self.lane.queue.is_callbacks() {
+            return None;
+        }
+        self.desk.directory.borrow().get(&self.lane.function).cloned()
+    }
+}

@@ -1,0 +1,218 @@
+//! One node of the tree of shares: a queue, a namespace or a function, and what it has used (pure).
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use proto::LaneKey;
+
+use super::{HORIZON, QUANTUM};
+
+/// Where a node stands among its siblings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its weight; 0 counts as 1.
+    pub weight: u32,
+    /// How many permits it may hold at most, if that is limited.
+    pub cap: Option<u32>,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self { weight: 1, cap: None }
+    }
+}
+
+/// How many functions wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) all: u32,
+    /// Those of them whose calls are brief.
+    pub(super) brief: u32,
+}
+
+/// A function whose turn it is.
+pub(super) struct Next {
+    pub(super) lane: LaneKey,
+    pub(super) wanted: u32,
+    pub(super) held: u32,
+    pub(super) brief: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Node {
+    standing: Standing,
+    pub(super) held: u32,
+    /// How many of those held are for calls that are not brief.
+    pub(super) heavy: u32,
+    /// How many permits are wished for, at and below this node.
+    pub(super) wished: u64,
+    /// Slot-seconds per weight, up to `at`.
+    used: f64,
+    at: Instant,
+    /// At and below this node, as far as no cap below it holds them back.
+    pub(super) waiting: Waiting,
+    children: BTreeMap<Box<str>, Node>,
+    // Of functions only:
+    pub(super) lane: Option<LaneKey>,
+    pub(super) wanted: u32,
+    pub(super) brief: bool,
+    /// Whether the one permit held is to wait with.
+    pub(super) idle: bool,
+}
+
+impl Node {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            standing: Standing::default(),
+            held: 0,
+            heavy: 0,
+            wished: 0,
+            used: 0.0,
+            at: now,
+            waiting: Waiting::default(),
+            children: BTreeMap::new(),
+            lane: None,
+            wanted: 0,
+            brief: false,
+            idle: false,
+        }
+    }
+
+    /// Changes the function at the end of `path` and keeps the sums above it true. Missing nodes are made.
+    pub(super) fn visit(
+        &mut self,
+        path: &[&str],
+        standings: &[Standing],
+        contended: bool,
+        now: Instant,
+        change: &mut dyn FnMut(&mut Self),
+    ) {
+        self.charge(now);
+        let Some((name, below)) = path.split_first() else {
+            change(self);
+            self.wished = u64::from(self.wanted);
+            self.heavy = if self.brief { 0 } else { self.held };
+            let all = u32::from(self.wanted > 0);
+            self.waiting = Waiting { all, brief: if self.brief { all } else { 0 } };
+            return;
+        };
+        let idle = !self.children.get(*name).is_some_and(Self::is_active);
+        let floor = if contended && idle { self.least_used(now) } else { None };
+        if !self.children.contains_key(*name) {
+            self.children.insert((*name).into(), Self::new(now));
+        }
+        let Some(child) = self.children.get_mut(*name) else { return };
+        let (held, heavy, wished, waiting) = (child.held, child.heavy, child.wished, child.exposed());
+        if let Some(standing) = standings.first() {
+            child.standing = *standing;
+        }
+        child.visit(below, standings.get(1..).unwrap_or_default(), contended, now, change);
+        child.used = floor.map_or(child.used, |least| child.used.max(least));
+        self.held = self.held + child.held - held;
+        self.heavy = self.heavy + child.heavy - heavy;
+        self.wished = self.wished + child.wished - wished;
+        let exposed = child.exposed();
+        self.waiting.all = self.waiting.all + exposed.all - waiting.all;
+        self.waiting.brief = self.waiting.brief + exposed.brief - waiting.brief;
+    }
+
+    /// Where one begins that was idle: level with whoever has used least, because idleness saves nothing up.
+    fn least_used(&self, now: Instant) -> Option<f64> {
+        let active = self.children.values().filter(|child| child.is_active());
+        active.map(|child| child.used_at(now)).reduce(f64::min)
+    }
+
+    pub(super) fn find(&self, path: &[&str]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, name| node.children.get(*name))
+    }
+
+    /// The function that is next among all who wait, or among those whose calls are brief.
+    pub(super) fn next(&self, brief: bool, now: Instant) -> Option<Next> {
+        if let Some(lane) = &self.lane {
+            return Some(Next { lane: lane.clone(), wanted: self.wanted, held: self.held, brief: self.brief });
+        }
+        let waiting = self.children.values().filter(|child| child.exposed().any(brief));
+        waiting.min_by(|a, b| a.key(a.held + 1, now).total_cmp(&b.key(b.held + 1, now)))?.next(brief, now)
+    }
+
+    /// How many more the caps along `path` allow.
+    pub(super) fn room(&self, path: &[&str]) -> u32 {
+        let own = self.standing.cap.map_or(u32::MAX, |cap| cap.saturating_sub(self.held));
+        let Some((name, below)) = path.split_first() else { return own };
+        self.children.get(*name).map_or(own, |child| own.min(child.room(below)))
+    }
+
+    /// Whether the one at the end of `path` may go on with a permit, seen from every level above it.
+    pub(super) fn may_keep(&self, path: &[&str], now: Instant) -> bool {
+        let over = self.standing.cap.is_some_and(|cap| self.held > cap);
+        let Some((name, below)) = path.split_first() else { return !over };
+        let Some(mine) = self.children.get(*name) else { return true };
+        let ahead = mine.key(mine.held, now) - QUANTUM.as_secs_f64();
+        let behind =
+            |node: &Self| !std::ptr::eq(node, mine) && node.exposed().all > 0 && node.key(node.held + 1, now) < ahead;
+        !over && !self.children.values().any(behind) && mine.may_keep(below, now)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.standing.cap.is_some_and(|cap| self.held >= cap)
+    }
+
+    pub(super) fn take_idlers(&mut self, idlers: &mut Vec<LaneKey>) {
+        if std::mem::take(&mut self.idle) && self.held > 0 {
+            idlers.extend(self.lane.clone());
+        }
+        for child in self.children.values_mut() {
+            child.take_idlers(idlers);
+        }
+    }
+
+    /// Forgets what has been used.
+    pub(super) fn begin_anew(&mut self, now: Instant) {
+        (self.used, self.at) = (0.0, now);
+        self.children.retain(|_, child| child.is_active());
+        for child in self.children.values_mut() {
+            child.begin_anew(now);
+        }
+    }
+
+    /// Forgets those who hold nothing and want nothing.
+    pub(super) fn forget_inactive(&mut self) {
+        self.children.retain(|_, child| child.is_active());
+        for child in self.children.values_mut() {
+            child.forget_inactive();
+        }
+    }
+
+    /// Small is next: what was used, and what is held on top.
+    fn key(&self, held: u32, now: Instant) -> f64 {
+        self.used_at(now) + f64::from(held) * HORIZON.as_secs_f64() / self.weight()
+    }
+
+    fn used_at(&self, now: Instant) -> f64 {
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        self.used + f64::from(self.held) * since / self.weight()
+    }
+
+    fn charge(&mut self, now: Instant) {
+        (self.used, self.at) = (self.used_at(now), now);
+    }
+
+    fn weight(&self) -> f64 {
+        f64::from(self.standing.weight.max(1))
+    }
+
+    /// Who waits here, as far as this node's own cap lets them be served.
+    fn exposed(&self) -> Waiting {
+        if self.is_full() { Waiting::default() } else { self.waiting }
+    }
+
+    fn is_active(&self) -> bool {
+        self.held > 0 || self.wished > 0
+    }
+}
+
+impl Waiting {
+    fn any(self, brief: bool) -> bool {
+        if brief { self.brief > 0 } else { self.all > 0 }
+    }
+}

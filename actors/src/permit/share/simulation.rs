@@ -1,0 +1,217 @@
+//! The arithmetic under load: functions that always have work, with calls of their own length.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use proto::{Function, LaneKey, Queue};
+
+use super::{BRIEF, Share, Standing, Standings, Wish};
+
+/// A function that always has more work than permits.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    namespace: u8,
+    weight: u32,
+    call: Duration,
+}
+
+struct Run {
+    share: Share,
+    began: Instant,
+    now: Instant,
+    lanes: Vec<(LaneKey, Load)>,
+    /// When a call of which function ends.
+    ends: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// The slot-time of each function since `began`, and when it last began a call.
+    used: Vec<Duration>,
+    last: Vec<Instant>,
+    longest_wait: Duration,
+}
+
+impl Run {
+    fn new(total: u32, loads: &[Load]) -> Self {
+        let now = tokio::time::Instant::now().into_std();
+        let lane = |(n, load): (usize, &Load)| {
+            let function = Function::parse(&format!("f{n}.n{}", load.namespace)).unwrap();
+            (LaneKey::new(Queue::default(), function), *load)
+        };
+        let mut run = Self {
+            share: Share::new(total, now),
+            began: now,
+            now,
+            lanes: loads.iter().enumerate().map(lane).collect(),
+            ends: BinaryHeap::new(),
+            used: vec![Duration::ZERO; loads.len()],
+            last: vec![now; loads.len()],
+            longest_wait: Duration::ZERO,
+        };
+        for index in 0..loads.len() {
+            run.wish(index);
+        }
+        run.grant();
+        run
+    }
+
+    fn wish(&mut self, index: usize) {
+        let (lane, load) = &self.lanes[index];
+        let function = Standing { weight: load.weight, cap: None };
+        let standings = Standings { function, ..Standings::default() };
+        self.share.want(lane, Wish { count: 1000, brief: load.call <= BRIEF, standings }, self.now);
+    }
+
+    fn grant(&mut self) {
+        for (lane, count) in self.share.grants(self.now) {
+            let index = self.lanes.iter().position(|it| it.0 == lane).unwrap();
+            for _ in 0..count {
+                self.begin(index);
+            }
+            self.wish(index);
+        }
+    }
+
+    fn begin(&mut self, index: usize) {
+        let call = self.lanes[index].1.call;
+        self.longest_wait = self.longest_wait.max(self.now - self.last[index]);
+        self.last[index] = self.now;
+        self.used[index] += call;
+        self.ends.push(Reverse((self.now + call, index)));
+    }
+
+    /// Runs on, and begins counting once `warm` is over.
+    fn run(&mut self, warm: Duration, for_: Duration) {
+        let (start, mut counting) = (self.began, false);
+        while let Some(Reverse((at, index))) = self.ends.pop() {
+            self.now = at;
+            if !counting && at > start + warm {
+                counting = true;
+                self.used.fill(Duration::ZERO);
+            }
+            if at > start + warm + for_ {
+                return;
+            }
+            let lane = self.lanes[index].0.clone();
+            if self.share.may_keep(&lane, at) {
+                self.begin(index);
+            } else {
+                self.share.returned(&lane, 1, at);
+                self.grant();
+            }
+            self.check();
+        }
+    }
+
+    /// Nothing is free that somebody could have, and nothing is lost or made.
+    fn check(&self) {
+        let long = |load: &Load| load.call > BRIEF;
+        let heavy: u32 = self.lanes.iter().filter(|it| long(&it.1)).map(|it| self.share.held(&it.0)).sum();
+        let reserved = self.lanes.iter().all(|it| long(&it.1)) && heavy >= self.share.total() - self.share.total() / 8;
+        assert!(self.share.free() == 0 || reserved, "{} free while all wait", self.share.free());
+        let held: u32 = self.lanes.iter().map(|(lane, _)| self.share.held(lane)).sum();
+        assert_eq!(held + self.share.free(), self.share.total());
+    }
+
+    fn shares(&self) -> Vec<f64> {
+        let all: Duration = self.used.iter().sum();
+        self.used.iter().map(|used| used.as_secs_f64() / all.as_secs_f64()).collect()
+    }
+}
+
+fn load(weight: u32, call: Duration) -> Load {
+    Load { namespace: 0, weight, call }
+}
+
+const SHORT: Duration = Duration::from_millis(100);
+const LONG: Duration = Duration::from_secs(10);
+
+/// What each is due if long calls have at most seven eighths; the first call of a function may have more.
+fn due_by_reserve(total: u32, loads: &[Load]) -> Vec<f64> {
+    let weight = |long: bool| -> f64 {
+        loads.iter().filter(|load| (load.call > BRIEF) == long).map(|load| f64::from(load.weight)).sum()
+    };
+    let (brief, long) = (weight(false), weight(true));
+    let most = f64::from(total - total / 8) / f64::from(total);
+    let for_long = if brief > 0.0 { (long / (long + brief)).min(most) } else { 1.0 };
+    let share = |load: &Load| match load.call > BRIEF {
+        true => f64::from(load.weight) / long * for_long,
+        false => f64::from(load.weight) / brief * (1.0 - for_long),
+    };
+    loads.iter().map(share).collect()
+}
+
+/// Every share within a tenth of what its weight is of all weights, or of that and of what the reserve makes of it.
+fn assert_fair(total: u32, loads: &[Load]) -> Run {
+    let mut run = Run::new(total, loads);
+    run.run(Duration::from_secs(60), Duration::from_secs(2000));
+    let weights: u32 = loads.iter().map(|load| load.weight).sum();
+    for ((load, share), reserved) in loads.iter().zip(run.shares()).zip(due_by_reserve(total, loads)) {
+        let due = f64::from(load.weight) / f64::from(weights);
+        let (least, most) = (0.9 * due.min(reserved), 1.1 * due.max(reserved));
+        assert!((least..=most).contains(&share), "{total} permits, {load:?}: {share:.3} not {least:.3}..={most:.3}");
+    }
+    run
+}
+
+#[test]
+fn long_calls_get_no_more_than_short_ones() {
+    for total in [2, 3, 8, 64] {
+        assert_fair(total, &[load(1, SHORT), load(1, LONG)]);
+    }
+}
+
+#[test]
+fn weights_hold_also_where_there_are_fewer_permits_than_functions() {
+    for total in [1, 2, 3, 5, 8, 64] {
+        assert_fair(total, &[load(1, SHORT), load(2, LONG), load(3, SHORT), load(1, LONG), load(4, SHORT)]);
+    }
+}
+
+#[test]
+fn a_newcomer_has_its_share_within_a_second() {
+    let mut run = Run::new(32, &[load(1, SHORT), load(1, SHORT)]);
+    let (newcomer, _) = run.lanes.pop().unwrap();
+    run.share.gone(&newcomer, run.now);
+    run.used.pop();
+    // Alone at first: what the newcomer held has gone home as its calls ended.
+    let held = run.share.held(&newcomer);
+    run.share.returned(&newcomer, held, run.now);
+    run.ends.retain(|Reverse((_, index))| *index == 0);
+    run.wish(0);
+    run.grant();
+    run.run(Duration::ZERO, Duration::from_secs(5));
+    assert_eq!(run.share.held(&run.lanes[0].0), 32);
+
+    run.lanes.push((newcomer, load(1, SHORT)));
+    run.used.push(Duration::ZERO);
+    run.wish(1);
+    run.grant();
+    run.began = run.now;
+    run.run(Duration::ZERO, Duration::from_secs(1));
+    assert!((15..=17).contains(&run.share.held(&run.lanes[1].0)));
+}
+
+#[test]
+fn a_namespace_of_many_functions_gets_no_more_than_one_of_one() {
+    let mut loads = vec![Load { namespace: 1, ..load(1, SHORT) }; 9];
+    loads.push(Load { namespace: 2, ..load(1, LONG) });
+    let mut run = Run::new(16, &loads);
+    run.run(Duration::from_secs(60), Duration::from_secs(3000));
+    let single = run.shares()[9];
+    assert!((0.45..=0.55).contains(&single), "{single}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn shares_follow_weights_and_nobody_starves(
+        total in 1u32..40,
+        loads in prop::collection::vec((1u32..5, 100u64..10_000).prop_map(|(w, ms)| load(w, Duration::from_millis(ms))), 2..8),
+    ) {
+        let run = assert_fair(total, &loads);
+        let weights: u32 = loads.iter().map(|load| load.weight).sum();
+        // Its turn comes at the latest after everybody's longest call, as often as its weight makes it wait.
+        let bound = LONG * (weights + 2);
+        prop_assert!(run.longest_wait <= bound, "{:?}", run.longest_wait);
+    }
+}

@@ -1,0 +1,52 @@
+//! What the head of a lane waits for (pure). Set where the decision is made, shown wherever a lane is shown.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+/// Why no call of a function starts although there are some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// As many run in the cluster as the function's concurrency allows.
+    ClusterLimit,
+    /// As many run here as the function was found to bear.
+    AdaptiveLimit,
+    /// Calls of the function, or of its namespace, start no faster.
+    Rate,
+    /// The function asked to be left alone for a while (`Retry-After`), or an operator paused it.
+    Paused,
+    /// It failed everything lately; one call at a time probes whether that has passed.
+    CircuitOpen,
+    /// Every endpoint has all the calls it takes at once, or is ejected.
+    EndpointsBusy,
+    /// Its queue runs as many calls in this worker as it may.
+    QueueShare,
+    /// The worker runs as many calls as it may; this function's turn comes.
+    WorkerCapacity,
+    /// Nothing is ready; the next retry known here is due later.
+    DueLater,
+}
+
+/// A reason, and how long it lasts if that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Why.
+    pub reason: Reason,
+    /// Until when at most.
+    pub until: Option<Instant>,
+}
+
+impl Reason {
+    /// For as long as it takes.
+    #[must_use]
+    pub fn open_ended(self) -> Waiting {
+        Waiting { reason: self, until: None }
+    }
+
+    /// Until then.
+    #[must_use]
+    pub fn until(self, until: Instant) -> Waiting {
+        Waiting { reason: self, until: Some(until) }
+    }
+}
