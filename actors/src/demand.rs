@@ -33,8 +33,13 @@ impl Demand {
     #[must_use]
     pub fn step(self) -> Step {
         let waits = u32::try_from(self.backlog).unwrap_or(u32::MAX);
-        // With nothing known to be there for it, one permit is enough to wait with.
-        let most = if waits == 0 || self.dry { self.room.min(1) } else { self.room };
+        let most = match (waits, self.dry) {
+            // To wait for work that may come, a permit is held only by leave.
+            (0, _) => 0,
+            // All that may run do elsewhere: one permit is enough to wait with.
+            (_, true) => self.room.min(1),
+            (_, false) => self.room,
+        };
         let out = self.pulling.unwrap_or_default();
         let keep = self.hand.min(most.saturating_sub(out));
         let pull = if self.pulling.is_none() { keep } else { 0 };
@@ -42,7 +47,7 @@ impl Demand {
             release: self.hand - keep,
             pull,
             wish: waits.min(most).saturating_sub(out + keep),
-            idle: waits == 0 && most > 0 && self.pulling.is_none() && pull == 0,
+            idle: waits == 0 && self.room > 0 && self.pulling.is_none(),
         }
     }
 }
@@ -64,9 +69,10 @@ mod tests {
     }
 
     #[test]
-    fn waits_with_one_permit_when_nothing_is_there() {
+    fn holds_nothing_when_nothing_is_there_and_asks_leave_to_wait() {
         assert_eq!(NOTHING.step(), Step { idle: true, ..Step::default() });
-        assert_eq!(Demand { hand: 5, ..NOTHING }.step(), Step { release: 4, pull: 1, ..Step::default() });
+        assert_eq!(Demand { hand: 5, ..NOTHING }.step(), Step { release: 5, idle: true, ..Step::default() });
+        assert_eq!(Demand { room: 0, ..NOTHING }.step(), Step::default());
         assert_eq!(Demand { hand: 5, pulling: Some(1), ..NOTHING }.step(), Step { release: 5, ..Step::default() });
     }
 

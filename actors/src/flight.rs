@@ -80,7 +80,9 @@ impl Flights {
         let key = self.last_key;
         let (desk, endpoints, lease) = (desk.clone(), self.endpoints.clone(), delivery.lease.clone());
         let report = Report::new(key, now, permit, tell.clone());
-        let task = tasks.spawn(async move { run::run(&desk, &endpoints, delivery, report).await });
+        // Taken here rather than in the task, so that whoever asks for room next sees it taken.
+        let slot = endpoints.take(&[]);
+        let task = tasks.spawn(async move { run::run(&desk, (&endpoints, slot), delivery, report).await });
         self.ring.hold(key, now.into_std());
         self.calls.insert(key, Flight { lease, task });
     }

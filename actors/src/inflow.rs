@@ -149,6 +149,10 @@ impl Inflow {
         let now = Instant::now();
         let room = self.room(u32::try_from(in_flight).unwrap_or(u32::MAX), now);
         let out = self.pull.as_ref().map(|(_, permits)| *permits);
+        if out.is_some_and(|out| out > room.count) {
+            // What limits the function came in between.
+            self.cut();
+        }
         let demand =
             Demand { hand: self.hand.count(), room: room.count, backlog: self.backlog, pulling: out, dry: self.dry };
         let step = demand.step();

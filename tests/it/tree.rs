@@ -1,5 +1,6 @@
 //! The supervision tree on the in-memory broker under a paused clock: hours pass in milliseconds, always alike.
 
+mod limits;
 mod world;
 
 use std::collections::HashMap;
@@ -49,7 +50,7 @@ async fn a_call_that_outlives_a_hundred_leases_runs_once() {
     world.register("long", &[("fabric.timeout", "1h"), ("fabric.concurrency", "1")]).await;
     world.functions.script("long", async |_, _| {
         sleep(Duration::from_secs(1000)).await;
-        Ok(StatusCode::OK)
+        Ok(StatusCode::OK.into())
     });
     world.post_many("long", 2).await;
     sleep(Duration::from_secs(2100)).await;
@@ -62,10 +63,10 @@ async fn a_call_that_outlives_a_hundred_leases_runs_once() {
 async fn a_failing_function_is_retried_until_its_attempts_are_used_up() {
     let world = World::new(MINUTE).await;
     world.register("down", &[("com.openfaas.retry.attempts", "4")]).await;
-    world.functions.script("down", async |_, _| Ok(StatusCode::INTERNAL_SERVER_ERROR));
+    world.functions.script("down", async |_, _| Ok(StatusCode::INTERNAL_SERVER_ERROR.into()));
     world.register("recovers", &[]).await;
     world.functions.script("recovers", async |_, attempt| {
-        Ok(if attempt < 3 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK })
+        Ok(if attempt < 3 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }.into())
     });
     let (dead, well) = (world.post("down").await, world.post("recovers").await);
     sleep(5 * MINUTE).await;
@@ -85,7 +86,7 @@ async fn being_busy_costs_no_attempt() {
         let first = tries.fetch_add(1, Ordering::SeqCst) < 20;
         async move {
             assert_eq!(attempt, 1);
-            if first { Err(Error::Refused("away:80".into())) } else { Ok(StatusCode::OK) }
+            if first { Err(Error::Refused("away:80".into())) } else { Ok(StatusCode::OK.into()) }
         }
     });
     let id = world.post("away").await;
@@ -117,7 +118,7 @@ async fn a_panic_in_one_call_is_that_calls_alone() {
         async move {
             assert!(!first, "as a bug would");
             sleep(Duration::from_secs(5)).await;
-            Ok(StatusCode::OK)
+            Ok(StatusCode::OK.into())
         }
     });
     world.post_many("bug", 10).await;
@@ -171,7 +172,7 @@ async fn a_limit_changed_while_calls_run_holds_within_a_beat() {
     world.register("a", &[("fabric.concurrency", "2")]).await;
     world.functions.script("a", async |_, _| {
         sleep(Duration::from_secs(30)).await;
-        Ok(StatusCode::OK)
+        Ok(StatusCode::OK.into())
     });
     world.post_many("a", 50).await;
     sleep(Duration::from_secs(5)).await;
@@ -188,7 +189,7 @@ async fn a_drain_lets_long_calls_finish() {
     world.register("long", &[("fabric.timeout", "1h")]).await;
     world.functions.script("long", async |_, _| {
         sleep(Duration::from_secs(90)).await;
-        Ok(StatusCode::OK)
+        Ok(StatusCode::OK.into())
     });
     world.post_many("long", 10).await;
     sleep(Duration::from_secs(1)).await;
@@ -277,7 +278,7 @@ async fn a_call_whose_lease_is_lost_is_stopped_before_it_can_run_elsewhere() {
             ever.fetch_or(now.fetch_add(1, Ordering::SeqCst) > 0, Ordering::SeqCst);
             let _running = Running(&now);
             sleep(Duration::from_secs(30)).await;
-            Ok(StatusCode::OK)
+            Ok(StatusCode::OK.into())
         }
     });
     world.post("long").await;

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::Desk;
 use crate::limit::endpoint::Said;
-use crate::limit::endpoints::Endpoints;
+use crate::limit::endpoints::{Endpoints, Slot};
 use crate::limit::{Feedback, Heard};
 use crate::port::invoker::{Answer, Destination, Error, Invocation};
 
@@ -33,12 +33,15 @@ pub struct Attempt {
 /// What is left of a message for its headers when a result is put into it.
 const ROOM_FOR_HEADERS: usize = 64 * 1024;
 
+/// The endpoints of a function, and the slot at the one that was chosen.
+pub type Choice<'a> = (&'a Endpoints, Option<Slot>);
+
 /// How many endpoints are tried at most before a call goes back: the others are as likely to be busy.
 const ENDPOINTS_MAX: usize = 3;
 
 impl Desk {
     /// Tries the call once; a function, at one of `endpoints`.
-    pub async fn attempt(&self, call: &Call, endpoints: &Endpoints) -> Attempt {
+    pub async fn attempt(&self, call: &Call, endpoints: Choice<'_>) -> Attempt {
         let started = Instant::now();
         let (answer, codes) = match &call.target {
             Target::Url(url) => (Some(self.deliver(call, url).await), self.callbacks.retry.codes.clone()),
@@ -65,16 +68,19 @@ impl Desk {
     }
 
     /// Asks one endpoint, and others at once where one is busy or away. Nothing if no endpoint had a slot.
-    async fn invoke(&self, call: &Call, spec: &FunctionSpec, endpoints: &Endpoints) -> Option<Result<Answer, Error>> {
+    async fn invoke(
+        &self,
+        call: &Call,
+        spec: &FunctionSpec,
+        (endpoints, mut next): Choice<'_>,
+    ) -> Option<Result<Answer, Error>> {
         let mut headers = call.request.headers.clone();
         headers.insert(X_CALL_ID, text(&call.id));
         headers.insert(X_ATTEMPT, text(call.next_attempt()));
         headers.insert(X_START_TIME, text(call.accepted_at.unix_nanos()));
         let keep = call.callback.is_some().then(|| self.broker.payload_len_max().saturating_sub(ROOM_FOR_HEADERS));
         let (mut tried, mut last) = (Vec::new(), None);
-        while tried.len() < ENDPOINTS_MAX
-            && let Some(slot) = endpoints.take(&tried)
-        {
+        while let Some(slot) = next {
             let url = request_url(&slot.endpoint.url, &call.request.path, call.request.query.as_deref());
             let destination = Destination::Function { url, host: slot.endpoint.host.clone() };
             let answer = self.send(call, destination, headers.clone(), spec.timeout, keep).await;
@@ -82,9 +88,8 @@ impl Desk {
             tried.push(slot.endpoint.url.clone());
             slot.finish(said);
             last = Some(answer);
-            if !matches!(said, Said::Busy | Said::Refused) {
-                break;
-            }
+            let elsewhere = matches!(said, Said::Busy | Said::Refused) && tried.len() < ENDPOINTS_MAX;
+            next = if elsewhere { endpoints.take(&tried) } else { None };
         }
         last
     }
@@ -163,7 +168,7 @@ fn said(answer: &Result<Answer, Error>, codes: &[u16]) -> Said {
     }
 }
 
-/// Between the taking of the message and the request the last slot went to a call that had tried elsewhere first.
+/// When the message came, the last slot had gone to a call that had tried elsewhere first.
 fn crowded(duration: Duration) -> Attempt {
     Attempt {
         outcome: Outcome::Busy,

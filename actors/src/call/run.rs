@@ -3,14 +3,14 @@
 use rand::RngExt;
 
 use super::Desk;
+use super::attempt::Choice;
 use super::plan::plan;
 use super::report::{Ended, Report};
-use crate::limit::endpoints::Endpoints;
 use crate::port::{Delivery, broker};
 
 /// Runs a delivered call and reports what became of it. Dropping the future at any point leaves the message leased
 /// and reports [`Ended::Unsettled`].
-pub async fn run(desk: &Desk, endpoints: &Endpoints, delivery: Delivery, mut report: Report) {
+pub async fn run(desk: &Desk, endpoints: Choice<'_>, delivery: Delivery, mut report: Report) {
     match handle(desk, endpoints, &delivery, &mut report).await {
         Ok(()) => report.finish(Ended::Settled),
         Err(error) => {
@@ -22,7 +22,7 @@ pub async fn run(desk: &Desk, endpoints: &Endpoints, delivery: Delivery, mut rep
 
 async fn handle(
     desk: &Desk,
-    endpoints: &Endpoints,
+    endpoints: Choice<'_>,
     delivery: &Delivery,
     report: &mut Report,
 ) -> Result<(), broker::Error> {

@@ -23,8 +23,8 @@ pub enum Notice {
     LetGo,
 }
 
-/// Where notices go.
-pub type Tell = Arc<dyn Fn(Notice) + Send + Sync>;
+/// Where notices go. One that nobody hears any more is handed back.
+pub type Tell = Arc<dyn Fn(Notice) -> Result<(), Notice> + Send + Sync>;
 
 /// The permits of a worker; clones are the same.
 #[derive(Clone)]
@@ -64,8 +64,9 @@ impl Capacity {
                 inner.change(|share, now| share.returned(&owner, count, now));
             }
         });
-        self.0.state().seats.insert(lane.clone(), Member { tell, home: home.clone() });
-        Seat { inner: self.0.clone(), lane, home, wish: Wish::default() }
+        let before = self.0.state().seats.insert(lane.clone(), Member { tell: tell.clone(), home: home.clone() });
+        drop(before);
+        Seat { inner: self.0.clone(), lane, tell, home, wish: Wish::default() }
     }
 
     /// How many permits there are, and how many nobody holds.
@@ -97,21 +98,42 @@ impl Inner {
         for (lane, count) in state.share.grants(now) {
             match state.seats.get(&lane) {
                 Some(Member { tell, home }) => {
-                    notices.push((tell.clone(), Notice::Granted(Permits::new(count, home.clone()))));
+                    let permits = Permits::new(count, home.clone());
+                    notices.push((lane, tell.clone(), Notice::Granted(permits)));
                 }
                 None => state.share.returned(&lane, count, now),
             }
         }
         for lane in state.share.idlers() {
-            notices.extend(state.seats.get(&lane).map(|seat| (seat.tell.clone(), Notice::LetGo)));
+            if let Some(Member { tell, .. }) = state.seats.get(&lane) {
+                notices.push((lane, tell.clone(), Notice::LetGo));
+            }
         }
         self.contended.store(state.share.is_contended(), Ordering::Relaxed);
         // Telling may drop permits, and so come back here.
         drop(state);
-        for (tell, notice) in notices {
-            tell(notice);
+        for (lane, tell, notice) in notices {
+            if let Err(unheard) = tell(notice) {
+                // Before its permits come home: one that has died would be granted them again and again.
+                self.leave(&lane, &tell);
+                drop(unheard);
+            }
         }
         changed
+    }
+
+    /// Nobody sits there any more who is told things by `tell`.
+    fn leave(self: &Arc<Self>, lane: &LaneKey, tell: &Tell) {
+        let mut state = self.state();
+        // A newer incarnation of the lane may have sat down already; then the wishes are its.
+        let member = match state.seats.get(lane) {
+            Some(member) if Arc::ptr_eq(&member.tell, tell) => state.seats.remove(lane),
+            Some(_) | None => None,
+        };
+        drop(state);
+        if member.is_some() {
+            self.change(|share, now| share.gone(lane, now));
+        }
     }
 }
 
@@ -119,6 +141,7 @@ impl Inner {
 pub struct Seat {
     inner: Arc<Inner>,
     lane: LaneKey,
+    tell: Tell,
     home: Home,
     wish: Wish,
 }
@@ -165,14 +188,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut state = self.inner.state();
-        // A newer incarnation of the lane may have sat down already; then the wishes are its.
-        let mine = state.seats.get(&self.lane).is_some_and(|member| Arc::ptr_eq(&member.home, &self.home));
-        let member = mine.then(|| state.seats.remove(&self.lane));
-        drop(state);
-        if member.is_some() {
-            self.inner.change(|share, now| share.gone(&self.lane, now));
-        }
+        self.inner.leave(&self.lane, &self.tell);
     }
 }
 
@@ -196,6 +212,7 @@ mod tests {
             if let Notice::Granted(permits) = notice {
                 keep.lock().unwrap().push(permits);
             }
+            Ok(())
         });
         (capacity.join(lane(n), tell), got)
     }
@@ -233,6 +250,17 @@ mod tests {
         drop(old);
         drop(std::mem::take(&mut *held.lock().unwrap()));
         assert_eq!(count(&got), 1);
+    }
+
+    #[tokio::test]
+    async fn one_that_hears_nothing_any_more_is_not_granted_for_ever() {
+        let capacity = Capacity::new(2);
+        let (mut other, held) = seat(&capacity, 1);
+        other.wish(wish(2));
+        let mut dead = capacity.join(lane(0), Arc::new(Err));
+        dead.wish(wish(1_000_000));
+        drop(std::mem::take(&mut *held.lock().unwrap()));
+        assert_eq!(capacity.count(), (2, 2));
     }
 
     proptest! {

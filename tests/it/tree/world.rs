@@ -24,7 +24,26 @@ use proto::{Call, CallId, Dead, Function, FunctionSpec, LaneKey, Queue, Request,
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
-pub(super) type Reply = Result<StatusCode, Error>;
+pub(super) type Reply = Result<Said, Error>;
+
+/// What a function answers.
+pub(super) struct Said {
+    status: StatusCode,
+    headers: HeaderMap,
+}
+
+impl From<StatusCode> for Said {
+    fn from(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::new() }
+    }
+}
+
+impl From<(StatusCode, HeaderMap)> for Said {
+    fn from((status, headers): (StatusCode, HeaderMap)) -> Self {
+        Self { status, headers }
+    }
+}
+
 type Script = Box<dyn Fn(String, u32) -> BoxFuture<'static, Reply> + Send + Sync>;
 
 /// Answers by script, and remembers what it was asked.
@@ -78,13 +97,13 @@ impl Invoker for Functions {
         let running = Running(&self.running);
         Box::pin(async move {
             let _running = running;
-            let status = match script {
+            let said = match script {
                 Some(script) => tokio::time::timeout(invocation.timeout, script(id, attempt))
                     .await
                     .unwrap_or(Err(Error::TimedOut(invocation.timeout)))?,
-                None => StatusCode::OK,
+                None => StatusCode::OK.into(),
             };
-            Ok(Answer { status, headers: HeaderMap::new(), body: Bytes::new(), omitted: None })
+            Ok(Answer { status: said.status, headers: said.headers, body: Bytes::new(), omitted: None })
         })
     }
 }
@@ -259,6 +278,12 @@ impl World {
         let asked = self.functions.asked.lock().unwrap();
         let callbacks = asked.iter().filter(|it| it.0 == "caller");
         callbacks.map(|it| (it.1.clone(), it.2["x-function-status"].to_str().unwrap().to_owned())).collect()
+    }
+
+    /// So many calls have succeeded, and none ended otherwise.
+    pub(super) fn assert_settled(&self, count: usize) {
+        let told = self.told();
+        assert_eq!((told.len(), told.values().filter(|status| *status == "200").count()), (count, count));
     }
 
     /// Nothing runs, nothing waits, every permit is home.

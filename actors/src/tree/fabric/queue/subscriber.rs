@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::LaneKey;
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr, RpcReplyPort};
 use rand::RngExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -68,7 +68,7 @@ pub(crate) enum Msg {
     Found(Addresses),
     /// From itself: the lane was opened again, or could not be.
     Opened(Terms, Result<Arc<dyn Lane>, Error>),
-    /// From the queue: nobody needs it any more. The answer to [`Request::Retire`].
+    /// From the queue: nobody needs it any more, as it said.
     Retire,
     /// From the queue: pull no more, finish what runs, stop; give back what still runs at the deadline.
     Drain { deadline: Instant },
@@ -170,7 +170,10 @@ impl Actor for Subscriber {
             Msg::Extended(extended) => state.flights.extended(extended),
             Msg::Waits(count) => state.inflow.know(count),
             Msg::Bound(answer) => state.link.bound(answer),
-            Msg::Found(addresses) => state.found(addresses),
+            Msg::Found(addresses) => {
+                state.orders.found(addresses);
+                state.proceed();
+            }
             Msg::Opened(terms, lane) => state.opened(terms, lane)?,
             Msg::Retire => state.me.stop(Some("retired".into())),
             Msg::Drain { deadline } => state.drain(deadline),
@@ -194,8 +197,11 @@ impl State {
         let sink = me.clone();
         let pull_sink: Sink = Arc::new(move |event| drop(sink.cast(Msg::Pull(event))));
         let sink = me.clone();
-        // What is told to one that has ended drops the permits in it, which go on to the next.
-        let seat = args.capacity.join(args.lane.clone(), Arc::new(move |notice| drop(sink.cast(Msg::Notice(notice)))));
+        let hear = move |notice| match sink.cast(Msg::Notice(notice)) {
+            Err(MessagingErr::SendErr(Msg::Notice(unheard))) => Err(unheard),
+            Ok(()) | Err(_) => Ok(()),
+        };
+        let seat = args.capacity.join(args.lane.clone(), Arc::new(hear));
         let ceiling = args.capacity.count().0;
         let orders = Orders::new(args.lane.clone(), args.desk.clone(), args.standing, ceiling);
         Self {
@@ -382,11 +388,6 @@ impl State {
         if let Some(answer) = self.link.bind(self.terms().limit) {
             self.tell_me(async move { Msg::Bound(answer.await) });
         }
-    }
-
-    fn found(&mut self, addresses: Addresses) {
-        self.orders.found(addresses);
-        self.proceed();
     }
 
     /// A task of its own; what it comes to is a message.
