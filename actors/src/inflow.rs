@@ -229,9 +229,13 @@ impl Inflow {
         let now = now.into_std();
         let out = self.pull.as_ref().map_or(0, |(_, permits)| *permits);
         let room = self.gate.room(in_flight, now);
-        let (count, until) = self.rates.available(&self.paces, now);
+        if self.paces.is_empty() {
+            return room;
+        }
+        let until = self.rates.next(&self.paces, now).map(|(_, at)| at);
         // The pull that is out has its tokens already.
-        room.and(count.saturating_add(out), Waiting { reason: Reason::Rate, until })
+        let count = self.rates.available(&self.paces, now).saturating_add(out);
+        room.and(count, Waiting { reason: Reason::Rate, until })
     }
 
     fn wish_for(&self, count: u32) -> Wish {

@@ -38,24 +38,34 @@
 //! let clock = Arc::new(SteadyClock::default());
 //! let broker = Arc::new(Memory::new(memory::Settings::default(), clock.clone()));
 //! let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
+//! let membership = Arc::new(watch::Sender::new(Arc::new(Membership::default())));
 //! let desk = Arc::new(Desk {
 //!     broker: broker.clone(),
 //!     invoker: Arc::new(NoContent),
 //!     clock: clock.clone(),
 //!     directory: directory.subscribe(),
-//!     membership: watch::Sender::new(Arc::new(Membership::default())).subscribe(),
+//!     membership: membership.subscribe(),
 //!     rates: Arc::default(),
 //!     callbacks: Callbacks::default(),
 //! });
-//! let ready = Arc::new(watch::Sender::new(false));
-//! let serve = Serves::Everything;
-//! let parts = Parts { desk, control: broker.clone(), directory, ready, listeners: Vec::new(), serve };
+//! let parts = Parts {
+//!     desk,
+//!     control: broker.clone(),
+//!     directory,
+//!     presence: broker.clone(),
+//!     id: "example".into(),
+//!     gateway: false,
+//!     membership,
+//!     ready: Arc::new(watch::Sender::new(false)),
+//!     listeners: Vec::new(),
+//!     serve: Serves::Everything,
+//! };
 //! let settings = Settings { pre_stop: std::time::Duration::ZERO, ..Settings::default() };
 //! let (tree, ending) = tree::start(parts, settings).await?;
 //!
 //! let spec = FunctionSpec::at(&Function::parse("f")?, "http://f.example")?;
 //! let call = Call::new(CallId::parse("c1")?, spec.function.clone(), clock.now(), Request::default());
-//! broker.put(&spec.function, spec.deployment.clone()).await?;
+//! broker.put((&spec).into()).await?;
 //! broker.publish(message(spec.lane(), &call)).await?;
 //! while !broker.backlog(&Queue::default()).await?.is_empty() {
 //!     tokio::task::yield_now().await;

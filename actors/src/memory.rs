@@ -14,6 +14,7 @@ mod lane;
 mod later;
 mod line;
 mod machine;
+mod presence;
 mod store;
 mod window;
 

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use crate::call::Desk;
 use crate::directory::Directory as Snapshot;
-use crate::membership::Serves;
+use crate::membership::{Membership, Serves};
 use crate::permit::share::Standing;
 use crate::port::broker::{Cause, Terms};
-use crate::port::{BoxFuture, Control};
+use crate::port::{BoxFuture, Control, Presence};
 
 /// A listener to be run and supervised.
 #[derive(Clone)]
@@ -33,6 +33,14 @@ pub struct Parts {
     pub control: Arc<dyn Control>,
     /// Where the snapshot of the functions is published; `desk.directory` listens to it.
     pub directory: Arc<watch::Sender<Arc<Snapshot>>>,
+    /// Signs of life, from and to the other processes.
+    pub presence: Arc<dyn Presence>,
+    /// Who this is among them.
+    pub id: String,
+    /// Whether this process accepts calls.
+    pub gateway: bool,
+    /// Where it is published who is alive; `desk.membership` listens to it.
+    pub membership: Arc<watch::Sender<Arc<Membership>>>,
     /// Whether this process wants to be sent requests.
     pub ready: Arc<watch::Sender<bool>>,
     /// The listeners.

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod control;
 pub mod invoker;
 pub mod lane;
+pub mod presence;
 
 pub use broker::Broker;
 pub use clock::Clock;
@@ -17,3 +18,4 @@ pub use futures_util::future::BoxFuture;
 pub use futures_util::stream::BoxStream;
 pub use invoker::Invoker;
 pub use lane::{Delivery, Lane, Lease};
+pub use presence::Presence;

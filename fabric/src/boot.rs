@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use actors::call::{Callbacks, Desk};
 use actors::directory::Directory;
-use actors::membership::{Membership, Serves};
+use actors::membership::{Member, Membership, Serves};
 use actors::parts::{self, Listener, Parts, QueueSettings};
 use actors::permit::share::Standing;
 use actors::port::broker::{Quotas, Terms};
-use actors::port::{Broker, Clock, Control};
+use actors::port::{Broker, Clock, Control, Presence};
 use actors::tree::{self, Ending};
 use anyhow::Context;
 use proto::Queue;
 use tokio::sync::{oneshot, watch};
+use uuid::Uuid;
 
 use crate::clock::SystemClock;
 use crate::embedded::Embedded;
@@ -154,10 +155,13 @@ impl Opened {
         })
     }
 
-    fn ports(&self) -> (Arc<dyn Broker>, Arc<dyn Control>) {
+    fn ports(&self) -> (Arc<dyn Broker>, Arc<dyn Control>, Arc<dyn Presence>) {
         match self {
-            Self::JetStream(store) => (store.clone(), store.clone()),
-            Self::Embedded(store) => (Arc::new(store.broker()), Arc::new(store.broker())),
+            Self::JetStream(store) => (store.clone(), store.clone(), store.clone()),
+            Self::Embedded(store) => {
+                let store = Arc::new(store.broker());
+                (store.clone(), store.clone(), store)
+            }
         }
     }
 }
@@ -171,11 +175,13 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let public = plan.public.map(|addr| listener::bind(addr, "--listen")).transpose()?;
     let admin = listener::bind(plan.admin, "--admin-listen")?;
     let store = Opened::open(plan.store, clock.clone()).await?;
-    let (broker, control) = store.ports();
+    let (broker, control, presence) = store.ports();
 
     let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
     let ready = Arc::new(watch::Sender::new(false));
-    let membership = Arc::new(watch::Sender::new(Arc::new(Membership::default())));
+    let id = Uuid::now_v7().simple().to_string();
+    let member = Member { gateway: plan.public.is_some(), serves: plan.serve.clone() };
+    let membership = Arc::new(watch::Sender::new(Arc::new(Membership::alone(id.clone(), member))));
     let invoker = HttpInvoker::new(invoke::Settings { allow_private_callbacks: plan.allow_private_callbacks });
     let desk = Arc::new(Desk {
         broker: broker.clone(),
@@ -188,7 +194,13 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     });
 
     let gateway = Gateway::new(
-        gateway::Ports { broker, control: control.clone(), clock, directory: directory.subscribe() },
+        gateway::Ports {
+            broker,
+            control: control.clone(),
+            clock,
+            directory: directory.subscribe(),
+            membership: membership.subscribe(),
+        },
         gateway::Settings {
             body_len_max: plan.max_body,
             expose_system: plan.public.is_some_and(|a| a.ip().is_loopback()),
@@ -205,7 +217,18 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
         listeners.push(Listener { name: "gateway", run: gateway::run(public, gateway), until_last: false });
     }
 
-    let parts = Parts { desk, control: control.clone(), directory, ready, listeners, serve: plan.serve };
+    let parts = Parts {
+        desk,
+        control: control.clone(),
+        directory,
+        presence,
+        id,
+        gateway: plan.public.is_some(),
+        membership,
+        ready,
+        listeners,
+        serve: plan.serve,
+    };
     let Work { max_inflight, standings, queue } = plan.work;
     let settings = parts::Settings { max_inflight, standings, queue, pre_stop: plan.pre_stop, grace: plan.grace };
     let (tree, ending) = tree::start(parts, settings).await.context("the supervision tree could not be started")?;

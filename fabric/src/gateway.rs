@@ -6,9 +6,11 @@
 //! | `/function/{name}[/path][?query]` | streamed to the function and back ([`forward`]) |
 //! | `/system/…` | the control plane, if this listener shows it ([`system`]) |
 
+pub mod accept;
 pub mod answer;
 pub mod enqueue;
 pub mod forward;
+pub mod namespaces;
 pub mod rotation;
 pub mod route;
 pub mod system;
@@ -16,6 +18,7 @@ pub mod system;
 use std::sync::Arc;
 
 use actors::directory::Directory;
+use actors::membership::Membership;
 use actors::parts::Run;
 use actors::port::{Broker, Clock, Control};
 use http::Request;
@@ -23,6 +26,7 @@ use hyper::body::Incoming;
 use proto::{Function, FunctionSpec, Refusal};
 use tokio::sync::watch;
 
+use self::accept::Accept;
 use self::answer::Answer;
 use self::forward::Forward;
 use self::route::Route;
@@ -39,6 +43,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// The functions.
     pub directory: watch::Receiver<Arc<Directory>>,
+    /// Who else is alive.
+    pub membership: watch::Receiver<Arc<Membership>>,
 }
 
 /// How a gateway behaves.
@@ -55,6 +61,7 @@ pub struct Settings {
 pub struct Gateway {
     ports: Ports,
     settings: Settings,
+    accept: Accept,
     forward: Forward,
 }
 
@@ -62,7 +69,8 @@ impl Gateway {
     /// A gateway.
     #[must_use]
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        Self { ports, settings, forward: Forward::new() }
+        let accept = Accept::new(ports.membership.clone());
+        Self { ports, settings, accept, forward: Forward::new() }
     }
 
     /// Answers one request of the public listener.

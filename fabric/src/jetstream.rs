@@ -8,7 +8,8 @@
 //! | [`publish`] | storing, and what the server's refusals mean |
 //! | [`hints`] | wake hints, at most so many |
 //! | [`lane`] | a lane is a durable consumer; a pull is one request |
-//! | [`control`] | functions in a key-value bucket |
+//! | [`control`] | functions and namespaces in a key-value bucket |
+//! | [`presence`] | signs of life in another |
 
 mod broker;
 pub mod check;
@@ -17,6 +18,7 @@ mod control;
 mod hints;
 mod lane;
 mod layout;
+mod presence;
 mod publish;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::{Function, name, spec};
+use crate::{Function, Namespace, name, spec};
 
 /// A request that was not taken, and nothing of it kept.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,9 @@ pub enum Refusal {
     /// Nobody registered the function.
     #[error("function {0} is not registered; PUT /system/functions registers it")]
     UnknownFunction(Function),
+    /// Nothing is known of the namespace.
+    #[error("namespace {0} has no functions, and nothing is set for it")]
+    UnknownNamespace(Namespace),
     /// The body, or the body and headers together, are larger than a message may be.
     #[error("the request is larger than the {limit} bytes that a call may have")]
     TooLarge {
@@ -47,6 +50,14 @@ pub enum Refusal {
     BacklogFull {
         /// Whose quota: the queue or the function.
         scope: String,
+    },
+    /// More calls than a rate allows.
+    #[error("more calls for {scope} than its accept rate allows; try again later")]
+    RateExceeded {
+        /// Whose rate: the function's or the namespace's.
+        scope: String,
+        /// When there is room again.
+        after: Duration,
     },
     /// The broker cannot be reached or did not answer in time; whether it stored the call is not known.
     #[error("the broker did not confirm the call; repeat it with the same X-Call-Id to be safe from running it twice")]
@@ -73,12 +84,12 @@ impl Refusal {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NoRoute | Self::UnknownFunction(_) => StatusCode::NOT_FOUND,
+            Self::NoRoute | Self::UnknownFunction(_) | Self::UnknownNamespace(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Name(_) | Self::Path | Self::Malformed(_) | Self::Spec(_) => StatusCode::BAD_REQUEST,
             Self::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BacklogFull { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::BacklogFull { .. } | Self::RateExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BrokerAway | Self::StorageFull | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(..) => StatusCode::BAD_GATEWAY,
             Self::TimedOut(..) => StatusCode::GATEWAY_TIMEOUT,
@@ -98,8 +109,10 @@ impl Refusal {
             Self::Stalled(_) => "stalled",
             Self::Spec(_) => "bad_spec",
             Self::UnknownFunction(_) => "unknown_function",
+            Self::UnknownNamespace(_) => "unknown_namespace",
             Self::TooLarge { .. } => "too_large",
             Self::BacklogFull { .. } => "backlog_full",
+            Self::RateExceeded { .. } => "rate_exceeded",
             Self::BrokerAway => "broker_away",
             Self::StorageFull => "storage_full",
             Self::Draining => "draining",
@@ -115,6 +128,7 @@ impl Refusal {
         match self {
             Self::BacklogFull { .. } | Self::BrokerAway | Self::Draining => Some(Duration::from_secs(1)),
             Self::StorageFull => Some(Duration::from_secs(10)),
+            Self::RateExceeded { after, .. } => Some(*after),
             _ => None,
         }
     }

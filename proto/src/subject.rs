@@ -146,6 +146,12 @@ impl Subjects {
         format!("{}_FUNCTIONS", self.stream_prefix)
     }
 
+    /// The key-value bucket of the processes that are alive.
+    #[must_use]
+    pub fn workers_bucket(&self) -> String {
+        format!("{}_WORKERS", self.stream_prefix)
+    }
+
     /// The durable consumer of a lane. A function's two labels are joined by `_`, which no label contains.
     #[must_use]
     pub fn lane_consumer(&self, lane: &LaneKey) -> String {

@@ -30,6 +30,7 @@ mod later;
 mod lease;
 mod limit;
 mod order;
+mod presence;
 mod pull;
 mod quota;
 mod restart;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actors::memory::{Memory, Settings, SteadyClock};
 use actors::port::broker::Quotas;
-use actors::port::{Broker, Clock, Control};
+use actors::port::{Broker, Clock, Control, Presence};
 use fabric::clock::SystemClock;
 use fabric::embedded::Embedded;
 use fabric::jetstream::{self, JetStream};
@@ -30,6 +30,8 @@ pub struct Fixture {
     pub broker: Arc<dyn Broker>,
     /// The control plane.
     pub control: Arc<dyn Control>,
+    /// Signs of life.
+    pub presence: Arc<dyn Presence>,
     /// The time of day that the broker goes by.
     pub clock: Arc<dyn Clock>,
     quotas: Quotas,
@@ -54,20 +56,26 @@ impl Fixture {
             Kind::Memory => {
                 let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
                 let memory = Arc::new(Memory::new(Settings { quotas, ..Settings::default() }, clock.clone()));
-                Self { broker: memory.clone(), control: memory, clock, quotas, ground: Ground::Memory }
+                Self::of(memory, clock, quotas, Ground::Memory)
             }
             Kind::Embedded => {
                 let dir = tempfile::tempdir().unwrap();
-                let (open, broker, control) = embedded(&dir, quotas);
-                Self { broker, control, clock: Arc::new(SystemClock), quotas, ground: Ground::Embedded { dir, open } }
+                let (open, broker) = embedded(&dir, quotas);
+                Self::of(broker, Arc::new(SystemClock), quotas, Ground::Embedded { dir, open })
             }
             Kind::JetStream => {
                 let nats = Nats::start().await;
                 let broker = connect(&nats, quotas).await;
-                let clock = Arc::new(SystemClock);
-                Self { broker: broker.clone(), control: broker, clock, quotas, ground: Ground::JetStream { nats } }
+                Self::of(broker, Arc::new(SystemClock), quotas, Ground::JetStream { nats })
             }
         }
+    }
+
+    fn of<B>(all: Arc<B>, clock: Arc<dyn Clock>, quotas: Quotas, ground: Ground) -> Self
+    where
+        B: Broker + Control + Presence,
+    {
+        Self { broker: all.clone(), control: all.clone(), presence: all, clock, quotas, ground }
     }
 
     /// Another process's view of the same broker: a second connection, where there are connections.
@@ -81,21 +89,21 @@ impl Fixture {
     /// Ends the broker as a crash would and starts it again: nats-server by `kill -9`; the embedded broker by a copy
     /// of its file as it is on disk at this moment, opened anew. (`restart` kills a whole process as well.)
     pub async fn crash(self) -> Self {
-        let Self { quotas, clock, broker, control, ground } = self;
+        let Self { quotas, clock, broker, control, presence, ground } = self;
         match ground {
             Ground::Memory => panic!("memory does not survive a crash"),
             Ground::Embedded { dir, open } => {
                 let copy = tempfile::tempdir().unwrap();
                 std::fs::copy(dir.path().join("fabric.redb"), copy.path().join("fabric.redb")).unwrap();
-                drop((broker, control, open));
-                let (open, broker, control) = embedded(&copy, quotas);
-                Self { broker, control, clock, quotas, ground: Ground::Embedded { dir: copy, open } }
+                drop((broker, control, presence, open));
+                let (open, broker) = embedded(&copy, quotas);
+                Self::of(broker, clock, quotas, Ground::Embedded { dir: copy, open })
             }
             Ground::JetStream { mut nats } => {
                 nats.kill9();
                 nats.restart().await;
                 let broker = connect(&nats, quotas).await;
-                Self { broker: broker.clone(), control: broker, clock, quotas, ground: Ground::JetStream { nats } }
+                Self::of(broker, clock, quotas, Ground::JetStream { nats })
             }
         }
     }
@@ -108,11 +116,11 @@ impl Fixture {
     }
 }
 
-fn embedded(dir: &TempDir, quotas: Quotas) -> (Embedded, Arc<dyn Broker>, Arc<dyn Control>) {
+fn embedded(dir: &TempDir, quotas: Quotas) -> (Embedded, Arc<Memory>) {
     let settings = Settings { quotas, ..Settings::default() };
     let open = Embedded::open(dir.path(), settings, Arc::new(SystemClock)).unwrap();
-    let (broker, control) = (Arc::new(open.broker()), Arc::new(open.broker()));
-    (open, broker, control)
+    let broker = Arc::new(open.broker());
+    (open, broker)
 }
 
 async fn connect(nats: &Nats, quotas: Quotas) -> Arc<JetStream> {

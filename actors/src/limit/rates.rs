@@ -1,6 +1,7 @@
 //! The buckets of a process: one for each function and each namespace that has a rate.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -17,6 +18,15 @@ pub enum Whose {
     Namespace(Namespace),
 }
 
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(function) => write!(f, "function {function}"),
+            Self::Namespace(namespace) => write!(f, "namespace {namespace}"),
+        }
+    }
+}
+
 /// The rates that a call is subject to, all of them.
 pub type Paces = Vec<(Whose, Pace)>;
 
@@ -30,21 +40,28 @@ pub struct Rates {
 const MANY: usize = 1024;
 
 impl Rates {
-    /// How many calls may start now by all of `paces`; with none, when the next one may.
+    /// How many calls may start now by all of `paces`.
     #[must_use]
-    pub fn available(&self, paces: &Paces, now: Instant) -> (u32, Option<Instant>) {
-        if paces.is_empty() {
-            return (u32::MAX, None);
-        }
+    pub fn available(&self, paces: &Paces, now: Instant) -> u32 {
         let buckets = self.buckets();
         let bucket = |whose| buckets.get(whose).copied().unwrap_or_default();
-        let count = paces.iter().map(|(whose, pace)| bucket(whose).available(*pace, now)).min();
-        let next = paces.iter().filter_map(|(whose, pace)| bucket(whose).next_at(*pace, now)).max();
-        (count.unwrap_or(u32::MAX), next)
+        paces.iter().map(|(whose, pace)| bucket(whose).available(*pace, now)).min().unwrap_or(u32::MAX)
+    }
+
+    /// Whose rate lets none start now for longest, and until when.
+    #[must_use]
+    pub fn next<'a>(&self, paces: &'a Paces, now: Instant) -> Option<(&'a Whose, Instant)> {
+        let buckets = self.buckets();
+        let bucket = |whose| buckets.get(whose).copied().unwrap_or_default();
+        let next = paces.iter().filter_map(|(whose, pace)| Some((whose, bucket(whose).next_at(*pace, now)?)));
+        next.max_by_key(|&(_, at)| at)
     }
 
     /// Takes up to `count` tokens from each bucket, the same from all. How many.
     pub fn take(&self, paces: &Paces, count: u32, now: Instant) -> u32 {
+        if paces.is_empty() {
+            return count;
+        }
         let mut buckets = self.buckets();
         if buckets.len() >= MANY {
             buckets.retain(|_, bucket| !bucket.is_idle(now));
@@ -94,7 +111,8 @@ mod tests {
         assert_eq!(rates.take(&a, 100, now), 10);
         assert_eq!(rates.take(&b, 100, now), 5);
         assert_eq!(rates.take(&b, 100, now), 0);
-        let next = rates.available(&b, now).1.unwrap();
+        let (whose, next) = rates.next(&b, now).unwrap();
+        assert!(matches!(whose, Whose::Namespace(_)));
         assert_eq!((next - now).as_millis(), 66);
         rates.put_back(&a, 4, now);
         assert_eq!(rates.take(&b, 100, now), 4, "what one did not use, another may");
@@ -104,6 +122,6 @@ mod tests {
     #[test]
     fn without_a_rate_there_is_no_limit() {
         let (rates, now) = (Rates::default(), tokio::time::Instant::now().into_std());
-        assert_eq!((rates.available(&Vec::new(), now), rates.take(&Vec::new(), 7, now)), ((u32::MAX, None), 7));
+        assert_eq!((rates.available(&Vec::new(), now), rates.take(&Vec::new(), 7, now)), (u32::MAX, 7));
     }
 }

@@ -2,14 +2,12 @@
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use proto::Function;
-use proto::spec::Deployment;
 use tokio::sync::mpsc;
 
 use super::Memory;
 use super::store::Change as Commit;
 use crate::port::broker::Error;
-use crate::port::control::Change;
+use crate::port::control::{Change, Key, Record};
 use crate::port::{BoxFuture, BoxStream, Control};
 
 impl Control for Memory {
@@ -17,7 +15,7 @@ impl Control for Memory {
         // Unbounded, because changes are as rare as people's decisions.
         let (tell, told) = mpsc::unbounded_channel();
         let mut state = self.machine.state();
-        let current = state.records.iter().map(|(function, record)| read(function, record)).collect::<Vec<_>>();
+        let current = state.records.iter().map(|(key, record)| read(key, record)).collect::<Vec<_>>();
         state.watchers.push(tell);
         drop(state);
         let changes = futures_util::stream::unfold(told, |mut told| async move { Some((told.recv().await?, told)) });
@@ -25,20 +23,23 @@ impl Control for Memory {
         Box::pin(std::future::ready(Ok(all.map(Ok).boxed())))
     }
 
-    fn put(&self, function: &Function, deployment: Deployment) -> BoxFuture<'_, Result<(), Error>> {
-        let function = function.clone();
+    fn put(&self, record: Record) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
-            let record = rmp_serde::to_vec_named(&deployment).map_err(|error| Error::Refused(error.into()))?;
-            self.record(function, Some(record.into())).await
+            let bytes = match &record {
+                Record::Function(_, deployment) => rmp_serde::to_vec_named(deployment),
+                Record::Namespace(_, tenancy) => rmp_serde::to_vec_named(tenancy),
+            };
+            let bytes = bytes.map_err(|error| Error::Refused(error.into()))?;
+            self.record(record.key(), Some(bytes.into())).await
         })
     }
 
-    fn delete(&self, function: &Function) -> BoxFuture<'_, Result<bool, Error>> {
-        let function = function.clone();
+    fn delete(&self, key: &Key) -> BoxFuture<'_, Result<bool, Error>> {
+        let key = key.clone();
         Box::pin(async move {
-            let known = self.machine.state().records.contains_key(&function);
+            let known = self.machine.state().records.contains_key(&key);
             if known {
-                self.record(function, None).await?;
+                self.record(key, None).await?;
             }
             Ok(known)
         })
@@ -46,8 +47,8 @@ impl Control for Memory {
 }
 
 impl Memory {
-    async fn record(&self, function: Function, record: Option<Bytes>) -> Result<(), Error> {
-        let change = Commit::Record(function.clone(), record.clone());
+    async fn record(&self, key: Key, record: Option<Bytes>) -> Result<(), Error> {
+        let change = Commit::Record(key.clone(), record.clone());
         let apply = move |machine: &super::Machine, result: &Result<(), super::Failure>| {
             if result.is_err() {
                 return;
@@ -55,13 +56,13 @@ impl Memory {
             let mut state = machine.state();
             let change = match record {
                 Some(record) => {
-                    let change = read(&function, &record);
-                    state.records.insert(function, record);
+                    let change = read(&key, &record);
+                    state.records.insert(key, record);
                     change
                 }
                 None => {
-                    state.records.remove(&function);
-                    Change::Deleted(function)
+                    state.records.remove(&key);
+                    Change::Deleted(key)
                 }
             };
             state.watchers.retain(|watcher| watcher.send(change.clone()).is_ok());
@@ -70,9 +71,6 @@ impl Memory {
     }
 }
 
-fn read(function: &Function, record: &[u8]) -> Change {
-    match rmp_serde::from_slice::<Deployment>(record) {
-        Ok(deployment) => Change::Put(function.clone(), Box::new(deployment)),
-        Err(error) => Change::Unreadable { key: function.to_string(), why: error.to_string() },
-    }
+fn read(key: &Key, record: &[u8]) -> Change {
+    Change::read(key, || rmp_serde::from_slice(record), || rmp_serde::from_slice(record))
 }

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use proto::{Function, LaneKey, Queue, Timestamp};
+use proto::{LaneKey, Queue, Timestamp};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::Settings;
 use super::hints::Hints;
 use super::later::Later;
 use super::line::Line;
+use super::presence::Signs;
 use super::store::{Change, Entry, Failure, Place, Recovered, Seq, Store};
 use super::window::{Known, Space, Window};
 use crate::port::broker::{Error, Stored};
@@ -40,7 +41,8 @@ pub(super) struct State {
     /// Those who sent a message again while it was being stored.
     duplicates: HashMap<(Space, String), Vec<Told>>,
     pub(super) hints: Hints,
-    pub(super) records: BTreeMap<Function, Bytes>,
+    pub(super) records: BTreeMap<control::Key, Bytes>,
+    pub(super) signs: Signs,
     pub(super) watchers: Vec<mpsc::UnboundedSender<control::Change>>,
 }
 

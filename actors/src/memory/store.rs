@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use proto::{CallId, Function, LaneKey, Timestamp};
+use proto::{CallId, LaneKey, Timestamp};
 
 use super::window::Space;
 use crate::port::broker::Error;
+use crate::port::control::Key;
 
 /// The place of an entry in the order of everything ever stored.
 pub type Seq = u64;
@@ -54,8 +55,8 @@ pub enum Change {
     Remove(Seq),
     /// A message id is old enough to be forgotten.
     Forget(Space, String),
-    /// A function's record is now this, or gone.
-    Record(Function, Option<Bytes>),
+    /// A record is now this, or gone.
+    Record(Key, Option<Bytes>),
 }
 
 /// Why a commit failed. Nothing of it is stored.
@@ -99,8 +100,8 @@ pub struct Recovered {
     pub entries: Vec<(Seq, Place)>,
     /// Every remembered id, oldest first.
     pub remembered: Vec<(Space, String, Timestamp)>,
-    /// Every function's record.
-    pub records: Vec<(Function, Bytes)>,
+    /// Every record of the control plane.
+    pub records: Vec<(Key, Bytes)>,
     /// The first place that was never used.
     pub next: Seq,
 }

@@ -1,12 +1,15 @@
-//! The control plane: functions as records that every process follows.
+//! The control plane: functions and namespaces as records that every process follows.
 
-use proto::Function;
+use std::fmt;
+
 use proto::spec::Deployment;
+use proto::tenant::Tenancy;
+use proto::{Function, FunctionSpec, Namespace, NamespaceSpec, name};
 
 use super::broker::Error;
 use super::{BoxFuture, BoxStream};
 
-/// Keeps the record of each function, durably, and tells everybody about changes.
+/// Keeps records, durably, and tells everybody about changes.
 pub trait Control: Send + Sync + 'static {
     /// Every record there is, then [`Change::Current`], then every change as it happens, in order. The stream ends
     /// with an error when it cannot go on; a new watch begins from the start.
@@ -15,26 +18,44 @@ pub trait Control: Send + Sync + 'static {
     /// [`Error::Away`], [`Error::Refused`].
     fn watch(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<Change, Error>>, Error>>;
 
-    /// Writes a function's record, new or not; answers when it is durable.
+    /// Writes a record, new or not; answers when it is durable.
     ///
     /// # Errors
     /// As [`Broker::schedule`](super::Broker::schedule).
-    fn put(&self, function: &Function, deployment: Deployment) -> BoxFuture<'_, Result<(), Error>>;
+    fn put(&self, record: Record) -> BoxFuture<'_, Result<(), Error>>;
 
-    /// Removes a function's record; answers when that is durable, and whether there was one.
+    /// Removes a record; answers when that is durable, and whether there was one.
     ///
     /// # Errors
     /// As [`put`](Self::put).
-    fn delete(&self, function: &Function) -> BoxFuture<'_, Result<bool, Error>>;
+    fn delete(&self, key: &Key) -> BoxFuture<'_, Result<bool, Error>>;
+}
+
+/// Whose record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// A function's.
+    Function(Function),
+    /// A namespace's.
+    Namespace(Namespace),
+}
+
+/// A record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A function's.
+    Function(Function, Box<Deployment>),
+    /// A namespace's.
+    Namespace(Namespace, Box<Tenancy>),
 }
 
 /// Something a watch tells.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// The function's record is now this.
-    Put(Function, Box<Deployment>),
-    /// The function has no record any more.
-    Deleted(Function),
+    /// This is the record now.
+    Put(Record),
+    /// There is no such record any more.
+    Deleted(Key),
     /// Everything that was there when the watch began has been told.
     Current,
     /// A record that cannot be read; the ones around it still count.
@@ -44,4 +65,65 @@ pub enum Change {
         /// What is wrong with it.
         why: String,
     },
+}
+
+impl Key {
+    /// Reads what [`Display`](fmt::Display) writes: a function always has its namespace, and so a dot.
+    ///
+    /// # Errors
+    /// If it is neither a function's name nor a namespace.
+    pub fn parse(text: &str) -> Result<Self, name::Error> {
+        if text.contains('.') {
+            Function::parse(text).map(Self::Function)
+        } else {
+            Namespace::parse(text).map(Self::Namespace)
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(function) => function.fmt(f),
+            Self::Namespace(namespace) => namespace.fmt(f),
+        }
+    }
+}
+
+impl Record {
+    /// Whose it is.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Function(function, _) => Key::Function(function.clone()),
+            Self::Namespace(namespace, _) => Key::Namespace(namespace.clone()),
+        }
+    }
+}
+
+impl From<&FunctionSpec> for Record {
+    fn from(spec: &FunctionSpec) -> Self {
+        Self::Function(spec.function.clone(), Box::new(spec.deployment.clone()))
+    }
+}
+
+impl From<&NamespaceSpec> for Record {
+    fn from(spec: &NamespaceSpec) -> Self {
+        Self::Namespace(spec.namespace.clone(), Box::new(spec.tenancy.clone()))
+    }
+}
+
+impl Change {
+    /// What an adapter read of a record, in whatever form it keeps them.
+    pub fn read<E: fmt::Display>(
+        key: &Key,
+        deployment: impl FnOnce() -> Result<Deployment, E>,
+        tenancy: impl FnOnce() -> Result<Tenancy, E>,
+    ) -> Self {
+        let record = match key {
+            Key::Function(function) => deployment().map(|it| Record::Function(function.clone(), Box::new(it))),
+            Key::Namespace(namespace) => tenancy().map(|it| Record::Namespace(namespace.clone(), Box::new(it))),
+        };
+        record.map_or_else(|error| Self::Unreadable { key: key.to_string(), why: error.to_string() }, Self::Put)
+    }
 }

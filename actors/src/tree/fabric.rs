@@ -7,7 +7,7 @@
 //! [`Msg`]: from the process, a drain or two; from the directory, a message for each change; from itself, timers.
 //!
 //! # Children
-//! [`directory`], a [`queue`] for each that is served, [`later`], and a [`service`] for each listener. One that fails
+//! [`directory`], [`presence`], a [`queue`] for each that is served, [`later`], and a [`service`] for each listener. One that fails
 //! is restarted; one that goes on failing ends the process, with its cause as the last line.
 //!
 //! # Stops
@@ -15,6 +15,7 @@
 
 mod directory;
 mod later;
+mod presence;
 mod queue;
 mod service;
 
@@ -30,7 +31,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::directory::Directory as Snapshot;
 use crate::drain::Phase;
-use crate::membership::Serves;
+use crate::membership::{Member, Serves};
 use crate::parts::{Parts, Settings};
 use crate::permit::capacity::Capacity;
 use crate::supervision::{Policy, Roster, Verdict, exit};
@@ -91,6 +92,7 @@ pub async fn start(parts: Parts, settings: Settings) -> Result<(Handle, oneshot:
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Name {
     Directory,
+    Presence,
     Queue(proto::Queue),
     Later,
     Listener(&'static str),
@@ -98,6 +100,7 @@ pub(crate) enum Name {
 
 enum Child {
     Directory(directory::Handle),
+    Presence(presence::Handle),
     Queue(queue::Handle),
     Later(later::Handle),
     Listener(service::Handle),
@@ -107,6 +110,7 @@ impl Child {
     fn drain(&self, deadline: Instant) {
         match self {
             Self::Directory(child) => child.drain(deadline),
+            Self::Presence(child) => child.drain(deadline),
             Self::Queue(child) => child.drain(deadline),
             Self::Later(child) => child.drain(deadline),
             Self::Listener(child) => child.drain(deadline),
@@ -192,7 +196,7 @@ impl Actor for Fabric {
 
 impl State {
     fn first_children(&self) -> Vec<Name> {
-        let mut names = vec![Name::Directory];
+        let mut names = vec![Name::Directory, Name::Presence];
         names.extend(self.parts.listeners.iter().map(|listener| Name::Listener(listener.name)));
         if self.parts.serve != Serves::Nothing {
             names.extend([Name::Later, Name::Queue(proto::Queue::callbacks())]);
@@ -232,6 +236,16 @@ impl State {
                 let (actor, _) = directory::Directory::spawn_linked(None, directory::Directory, args, me).await?;
                 (actor.get_id(), Child::Directory(directory::Handle::new(actor)))
             }
+            Name::Presence => {
+                let args = presence::Args {
+                    presence: self.parts.presence.clone(),
+                    id: self.parts.id.clone(),
+                    member: self.member(),
+                    publish: self.parts.membership.clone(),
+                };
+                let (actor, _) = presence::Presence::spawn_linked(None, presence::Presence, args, me).await?;
+                (actor.get_id(), Child::Presence(presence::Handle::new(actor)))
+            }
             Name::Queue(queue) => {
                 let args = queue::Args {
                     queue: queue.clone(),
@@ -255,6 +269,11 @@ impl State {
                 (actor.get_id(), Child::Listener(service::Handle::new(actor)))
             }
         })
+    }
+
+    /// What this process does, as the others are told.
+    fn member(&self) -> Member {
+        Member { gateway: self.parts.gateway, serves: self.parts.serve.clone() }
     }
 
     /// The first snapshot makes the process ready; each one may name a new queue.
@@ -364,7 +383,7 @@ impl State {
 
     fn phase_of(&self, name: &Name) -> Phase {
         match name {
-            Name::Queue(_) | Name::Later => Phase::Work,
+            Name::Queue(_) | Name::Later | Name::Presence => Phase::Work,
             Name::Directory => Phase::Last,
             Name::Listener(name) => {
                 let until_last = self.parts.listeners.iter().any(|it| it.name == *name && it.until_last);
@@ -384,7 +403,7 @@ impl State {
     fn view(&mut self, reply: RpcReplyPort<view::Fabric>) {
         let queue_of = |child: &Child| match child {
             Child::Queue(queue) => Some(queue.clone()),
-            Child::Directory(_) | Child::Later(_) | Child::Listener(_) => None,
+            Child::Directory(_) | Child::Presence(_) | Child::Later(_) | Child::Listener(_) => None,
         };
         let queues: Vec<_> = self.children.up().filter_map(|(_, child)| queue_of(child)).collect();
         let (permits, permits_free) = self.capacity.count();
@@ -403,6 +422,7 @@ impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Directory => f.write_str("directory"),
+            Self::Presence => f.write_str("presence"),
             Self::Queue(queue) => write!(f, "queue {queue}"),
             Self::Later => f.write_str("later"),
             Self::Listener(name) => write!(f, "listener {name}"),

@@ -33,7 +33,7 @@ pub(super) async fn run(args: Dev) -> anyhow::Result<()> {
         let spec = FunctionSpec::at(&function, url.as_str())?;
         running
             .control
-            .put(&function, spec.deployment)
+            .put((&spec).into())
             .await
             .with_context(|| format!("function {function} could not be registered"))?;
         names.push(function.name().to_owned());

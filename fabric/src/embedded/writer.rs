@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use actors::memory::{Change, Done, Failure, Recovered, Seq, Store};
+use actors::port::control::Key;
 use bytes::Bytes;
-use proto::{Function, Timestamp};
+use proto::Timestamp;
 use redb::{
     CommitError, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableError, TransactionError,
 };
@@ -57,9 +58,9 @@ impl File {
             recovered.remembered.sort_by_key(|&(_, _, at)| at);
             for row in transaction.open_table(RECORDS)?.iter()? {
                 let (name, record) = row?;
-                let function = Function::parse(name.value())
+                let key = Key::parse(name.value())
                     .map_err(|error| Damaged::new(&format_args!("record {:?}", name.value()), &error))?;
-                recovered.records.push((function, Bytes::copy_from_slice(record.value())));
+                recovered.records.push((key, Bytes::copy_from_slice(record.value())));
             }
             Ok(recovered)
         })
@@ -86,10 +87,10 @@ impl File {
                         }
                         Change::Remove(seq) => drop(entries.remove(seq)?),
                         Change::Forget(space, id) => drop(ids.remove(&*format::id_key(space, id))?),
-                        Change::Record(function, Some(record)) => {
-                            records.insert(&*function.to_string(), &**record)?;
+                        Change::Record(key, Some(record)) => {
+                            records.insert(&*key.to_string(), &**record)?;
                         }
-                        Change::Record(function, None) => drop(records.remove(&*function.to_string())?),
+                        Change::Record(key, None) => drop(records.remove(&*key.to_string())?),
                     }
                 }
             }

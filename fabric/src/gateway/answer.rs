@@ -27,7 +27,9 @@ struct Problem<'a> {
 pub fn refuse(refusal: &Refusal) -> Answer {
     let mut answer = json(refusal.status(), &Problem { error: refusal.code(), message: refusal.to_string() });
     if let Some(after) = refusal.retry_after() {
-        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        answer
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(after.as_millis().div_ceil(1000).max(1) as u64));
     }
     if let Refusal::Method { allow } = refusal {
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));

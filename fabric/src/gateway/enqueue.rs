@@ -29,6 +29,7 @@ impl Gateway {
         let (head, body) = request.into_parts();
         let id = call_id(&head.headers, &spec.function)?;
         let callback = callback_url(&head.headers)?;
+        self.accept.call(&spec, &self.ports.directory.borrow().clone())?;
         let limit = self.body_len_max();
         let body = read(body, limit).await?;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actors::port::control::Key;
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use proto::spec::Deployment;
@@ -13,9 +14,9 @@ use super::Gateway;
 use super::answer::{self, Answer};
 use super::enqueue::{read, refusal};
 
-const BODY_LEN_MAX: usize = 1024 * 1024;
+pub(super) const BODY_LEN_MAX: usize = 1024 * 1024;
 /// How long a change may take to reach this process before it is answered all the same.
-const SEEN_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const SEEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// OpenFaaS's `FunctionStatus`.
 #[derive(Serialize)]
@@ -91,11 +92,16 @@ impl Gateway {
             ("/system/namespaces", &Method::GET) => Ok(self.namespaces()),
             ("/healthz", &Method::GET | &Method::HEAD) => Ok(answer::text("ok\n")),
             ("/system/info" | "/system/namespaces" | "/healthz", _) => Err(Refusal::Method { allow: "GET" }),
-            (path, method) => match path.strip_prefix("/system/function/") {
-                Some(name) if method == Method::GET => self.describe(name, namespace),
-                Some(_) => Err(Refusal::Method { allow: "GET" }),
-                None => Err(Refusal::NoRoute),
-            },
+            (path, method) => {
+                if let Some(name) = path.strip_prefix("/system/namespace/") {
+                    return self.namespace(method, name, request.into_body()).await;
+                }
+                match path.strip_prefix("/system/function/") {
+                    Some(name) if method == Method::GET => self.describe(name, namespace),
+                    Some(_) => Err(Refusal::Method { allow: "GET" }),
+                    None => Err(Refusal::NoRoute),
+                }
+            }
         }
     }
 
@@ -119,7 +125,7 @@ impl Gateway {
     async fn deploy(&self, body: Incoming) -> Result<Answer, Refusal> {
         let deployment: Deployment = json(body).await?;
         let spec = FunctionSpec::compile(deployment)?;
-        let put = self.ports.control.put(&spec.function, spec.deployment.clone()).await;
+        let put = self.ports.control.put((&spec).into()).await;
         put.map_err(|error| refusal(error, BODY_LEN_MAX))?;
         let mut directory = self.ports.directory.clone();
         // A script that goes on at once should find what it has just written; other processes follow by themselves.
@@ -135,7 +141,7 @@ impl Gateway {
             None | Some("") => Function::parse(&function_name)?,
             Some(namespace) => Function::new(&function_name, Namespace::parse(namespace)?)?,
         };
-        let deleted = self.ports.control.delete(&function).await;
+        let deleted = self.ports.control.delete(&Key::Function(function.clone())).await;
         if !deleted.map_err(|error| refusal(error, BODY_LEN_MAX))? {
             return Err(Refusal::UnknownFunction(function));
         }
@@ -143,17 +149,9 @@ impl Gateway {
         drop(timeout(SEEN_WITHIN, directory.wait_for(|directory| directory.get(&function).is_none())).await);
         Ok(answer::empty(StatusCode::ACCEPTED))
     }
-
-    fn namespaces(&self) -> Answer {
-        let directory = self.ports.directory.borrow().clone();
-        let mut names: std::collections::BTreeSet<String> =
-            directory.iter().map(|spec| spec.function.namespace().to_string()).collect();
-        names.insert(Namespace::default().to_string());
-        answer::json(StatusCode::OK, &names)
-    }
 }
 
-async fn json<T: for<'de> Deserialize<'de>>(body: Incoming) -> Result<T, Refusal> {
+pub(super) async fn json<T: for<'de> Deserialize<'de>>(body: Incoming) -> Result<T, Refusal> {
     let bytes = read(body, BODY_LEN_MAX).await?;
     serde_json::from_slice(&bytes)
         .map_err(|error| Refusal::Malformed(format!("the body is not the JSON wanted: {error}")))

@@ -1,11 +1,11 @@
-//! Functions in a key-value bucket, as a [`Control`] port. Key: `<namespace>.<name>`; value: the deployment as JSON.
+//! Functions and namespaces in a key-value bucket, as a [`Control`] port. Keys: `<namespace>.<name>` and
+//! `<namespace>`; values: OpenFaaS's records as JSON.
 
 use actors::port::broker::Error;
-use actors::port::control::Change;
+use actors::port::control::{Change, Key, Record};
 use actors::port::{BoxFuture, BoxStream, Control};
 use async_nats::jetstream::kv::{Entry, Operation, Store};
 use futures_util::{StreamExt, stream};
-use proto::spec::Deployment;
 use proto::{Function, Namespace};
 
 use super::JetStream;
@@ -40,16 +40,19 @@ impl Control for JetStream {
         Box::pin(self.follow())
     }
 
-    fn put(&self, function: &Function, deployment: Deployment) -> BoxFuture<'_, Result<(), Error>> {
-        let key = key(function);
+    fn put(&self, record: Record) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
-            let record = serde_json::to_vec(&deployment).map_err(|error| Error::Refused(error.into()))?;
-            self.functions().await?.put(key, record.into()).await.map(drop).map_err(away)
+            let json = match &record {
+                Record::Function(_, deployment) => serde_json::to_vec(deployment),
+                Record::Namespace(_, tenancy) => serde_json::to_vec(tenancy),
+            };
+            let json = json.map_err(|error| Error::Refused(error.into()))?;
+            self.functions().await?.put(write_key(&record.key()), json.into()).await.map(drop).map_err(away)
         })
     }
 
-    fn delete(&self, function: &Function) -> BoxFuture<'_, Result<bool, Error>> {
-        let key = key(function);
+    fn delete(&self, key: &Key) -> BoxFuture<'_, Result<bool, Error>> {
+        let key = write_key(key);
         Box::pin(async move {
             let bucket = self.functions().await?;
             let known = bucket.get(&key).await.map_err(away)?.is_some();
@@ -61,23 +64,26 @@ impl Control for JetStream {
     }
 }
 
-fn key(function: &Function) -> String {
-    format!("{}.{}", function.namespace(), function.name())
+fn write_key(key: &Key) -> String {
+    match key {
+        Key::Function(function) => format!("{}.{}", function.namespace(), function.name()),
+        Key::Namespace(namespace) => namespace.to_string(),
+    }
 }
 
-fn parse_key(key: &str) -> Option<Function> {
-    let (namespace, name) = key.split_once('.')?;
-    Function::new(name, Namespace::parse(namespace).ok()?).ok()
+fn parse_key(key: &str) -> Option<Key> {
+    let Some((namespace, name)) = key.split_once('.') else { return Namespace::parse(key).ok().map(Key::Namespace) };
+    Function::new(name, Namespace::parse(namespace).ok()?).ok().map(Key::Function)
 }
 
 fn read(entry: &Entry) -> Change {
-    let unreadable = |why: String| Change::Unreadable { key: entry.key.clone(), why };
-    let Some(function) = parse_key(&entry.key) else { return unreadable("not <namespace>.<name>".into()) };
+    let Some(key) = parse_key(&entry.key) else {
+        return Change::Unreadable { key: entry.key.clone(), why: "not <namespace>.<name> or <namespace>".into() };
+    };
     match entry.operation {
-        Operation::Delete | Operation::Purge => Change::Deleted(function),
-        Operation::Put => match serde_json::from_slice::<Deployment>(&entry.value) {
-            Ok(deployment) => Change::Put(function, Box::new(deployment)),
-            Err(error) => unreadable(error.to_string()),
-        },
+        Operation::Delete | Operation::Purge => Change::Deleted(key),
+        Operation::Put => {
+            Change::read(&key, || serde_json::from_slice(&entry.value), || serde_json::from_slice(&entry.value))
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use actors::port::presence::ALIVE_FOR;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
@@ -34,14 +35,20 @@ impl Layout {
     pub(super) async fn prepare(&self) -> Result<(), Error> {
         self.ensure(self.later()).await?;
         self.ensure(self.dead()).await?;
-        let bucket = self.settings.subjects.functions_bucket();
-        let wanted = kv::Config {
-            bucket: bucket.clone(),
+        let subjects = &self.settings.subjects;
+        let common = kv::Config {
             history: 1,
             storage: StorageType::File,
             num_replicas: self.settings.replicas,
             ..kv::Config::default()
         };
+        self.ensure_bucket(kv::Config { bucket: subjects.functions_bucket(), ..common.clone() }).await?;
+        let workers = kv::Config { bucket: subjects.workers_bucket(), max_age: ALIVE_FOR, ..common };
+        self.ensure_bucket(workers).await
+    }
+
+    async fn ensure_bucket(&self, wanted: kv::Config) -> Result<(), Error> {
+        let bucket = wanted.bucket.clone();
         if self.context.get_key_value(&bucket).await.is_err() {
             let made = self.context.create_key_value(wanted).await;
             // Another process that starts now may have been quicker.

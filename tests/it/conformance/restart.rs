@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actors::port::broker::{Stored, Terms};
-use actors::port::control::Change;
+use actors::port::control::{Change, Record};
 use futures_util::StreamExt;
 use proto::{CallId, Function, FunctionSpec};
 use tests::broker::{Fixture, Kind};
@@ -44,12 +44,12 @@ async fn schedules_and_records_are_there(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let function = Function::parse("f").unwrap();
     let deployment = FunctionSpec::at(&function, "http://a").unwrap().deployment;
-    fixture.control.put(&function, deployment.clone()).await.unwrap();
+    fixture.control.put(Record::Function(function.clone(), Box::new(deployment.clone()))).await.unwrap();
     let at = fixture.clock.now().after(Duration::from_secs(2));
     fixture.broker.schedule(message("f", "a"), &CallId::parse("a").unwrap(), at).await.unwrap();
     let fixture = fixture.crash().await;
     let mut changes = fixture.control.watch().await.unwrap();
-    assert_eq!(changes.next().await.unwrap().unwrap(), Change::Put(function, Box::new(deployment)));
+    assert_eq!(changes.next().await.unwrap().unwrap(), Change::Put(Record::Function(function, Box::new(deployment))));
     let due = fixture.broker.due(Terms::default()).await.unwrap();
     let taken = take(&due, 1).await;
     assert_eq!(ids(&taken), ["a"]);

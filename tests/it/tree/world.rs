@@ -14,6 +14,7 @@ use actors::membership::{Membership, Serves};
 use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
 use actors::parts::{Listener, Parts, Settings};
 use actors::port::broker::{Backlog, Error as BrokerError, Message, Stored, Terms};
+use actors::port::control::Record;
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
 use actors::port::{BoxFuture, BoxStream, Broker, Clock, Control, Delivery, Invoker, Lane, Lease};
 use actors::tree::{self, Ending, Handle};
@@ -225,12 +226,13 @@ impl World {
         let broker = Arc::new(Shutters { memory, refused: Mutex::default(), deaf: Arc::default() });
         let functions = Arc::new(Functions::default());
         let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
+        let membership = Arc::new(watch::Sender::new(Arc::new(Membership::default())));
         let desk = Arc::new(Desk {
             broker: broker.clone(),
             invoker: functions.clone(),
             clock: clock.clone(),
             directory: directory.subscribe(),
-            membership: watch::Sender::new(Arc::new(Membership::default())).subscribe(),
+            membership: membership.subscribe(),
             rates: Arc::default(),
             callbacks: Callbacks::default(),
         });
@@ -238,6 +240,10 @@ impl World {
             desk,
             control: Arc::new(broker.memory.clone()),
             directory,
+            presence: Arc::new(broker.memory.clone()),
+            id: "world".into(),
+            gateway: false,
+            membership,
             ready: Arc::new(watch::Sender::new(false)),
             listeners,
             serve: Serves::Everything,
@@ -252,7 +258,7 @@ impl World {
         let function = Function::parse(name).unwrap();
         let mut deployment = FunctionSpec::at(&function, &format!("http://{name}")).unwrap().deployment;
         deployment.annotations.extend(annotations.iter().map(|&(name, value)| (name.into(), value.into())));
-        self.broker.memory.put(&function, deployment).await.unwrap();
+        self.broker.memory.put(Record::Function(function, Box::new(deployment))).await.unwrap();
         sleep(Duration::from_millis(10)).await;
     }
 

@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use proto::FunctionSpec;
+use proto::{FunctionSpec, NamespaceSpec};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use crate::directory::Directory as Snapshot;
 use crate::port::Control;
 use crate::port::broker::Error;
-use crate::port::control::Change;
+use crate::port::control::{Change, Key, Record};
 
 /// What it is told.
 pub(crate) enum Msg {
@@ -105,13 +105,20 @@ impl State {
     fn apply(&mut self, change: Change) {
         match change {
             Change::Current => self.snapshot.current = true,
-            Change::Put(function, deployment) => match FunctionSpec::compile(*deployment) {
+            Change::Put(Record::Function(function, deployment)) => match FunctionSpec::compile(*deployment) {
                 Ok(spec) => self.snapshot.insert(Arc::new(spec)),
                 Err(error) => {
                     tracing::error!(%function, %error, "a function's record cannot be used; keeping what was known of it");
                 }
             },
-            Change::Deleted(function) => drop(self.snapshot.remove(&function)),
+            Change::Put(Record::Namespace(namespace, tenancy)) => match NamespaceSpec::compile(*tenancy) {
+                Ok(spec) => self.snapshot.insert_namespace(Arc::new(spec)),
+                Err(error) => {
+                    tracing::error!(%namespace, %error, "a namespace's record cannot be used; keeping what was known of it");
+                }
+            },
+            Change::Deleted(Key::Function(function)) => drop(self.snapshot.remove(&function)),
+            Change::Deleted(Key::Namespace(namespace)) => drop(self.snapshot.remove_namespace(&namespace)),
             Change::Unreadable { key, why } => {
                 tracing::error!(key, why, "a record of the control plane cannot be read; it is passed over");
             }

@@ -1,0 +1,188 @@
+//! Says that this process is alive, and follows who else is.
+//!
+//! # Owns
+//! The membership as it is published, and when everybody was last heard of.
+//!
+//! # Takes
+//! [`Msg`]. A sign from each process every few seconds bounds the mailbox.
+//!
+//! # Children
+//! None.
+//!
+//! # Stops
+//! When drained: it says that it goes, and whoever stays takes over its part of every limit.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::membership::{Member, Membership};
+use crate::port;
+use crate::port::presence::{ALIVE_FOR, ANNOUNCE_EVERY, Sign};
+
+/// The pause before the signs of others are listened for again after that ended.
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How long saying something may take.
+const SAY_WITHIN: Duration = Duration::from_secs(2);
+
+/// What it is told.
+pub(crate) enum Msg {
+    /// From itself: it is time to say so again, and to see who has not.
+    Beat,
+    /// From another process.
+    Heard(Sign),
+    /// From the root: say goodbye and stop.
+    Drain,
+    /// From itself: that was said.
+    SaidGoodbye,
+}
+
+pub(crate) struct Args {
+    pub(crate) presence: Arc<dyn port::Presence>,
+    /// Who this is.
+    pub(crate) id: String,
+    pub(crate) member: Member,
+    /// Outlives this actor, so that a restart interrupts nobody.
+    pub(crate) publish: Arc<watch::Sender<Arc<Membership>>>,
+}
+
+/// How the root speaks to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(ActorRef<Msg>);
+
+impl Handle {
+    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
+        Self(actor)
+    }
+
+    pub(crate) fn drain(&self, _: Instant) {
+        if self.0.cast(Msg::Drain).is_err() {
+            tracing::debug!("what has ended need not be drained");
+        }
+    }
+}
+
+pub(crate) struct Presence;
+
+pub(crate) struct State {
+    me: ActorRef<Msg>,
+    args: Args,
+    membership: Membership,
+    heard_at: HashMap<String, Instant>,
+    tasks: JoinSet<()>,
+}
+
+impl Actor for Presence {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        let membership = Membership::alone(args.id.clone(), args.member.clone());
+        Ok(State { me, args, membership, heard_at: HashMap::new(), tasks: JoinSet::new() })
+    }
+
+    async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.listen();
+        state.beat();
+        Ok(())
+    }
+
+    async fn handle(&self, _: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Beat => state.beat(),
+            Msg::Heard(sign) => state.heard(sign),
+            Msg::Drain => state.say_goodbye(),
+            Msg::SaidGoodbye => state.me.stop(Some("drained".into())),
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Follows the signs of others; begins again whenever that ends.
+    fn listen(&mut self) {
+        let (presence, me) = (self.args.presence.clone(), self.me.clone());
+        self.tasks.spawn(async move {
+            loop {
+                match presence.signs().await {
+                    Ok(mut signs) => {
+                        while let Some(sign) = signs.next().await {
+                            if me.cast(Msg::Heard(sign)).is_err() {
+                                return;
+                            }
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "who else is alive cannot be followed; trying again"),
+                }
+                sleep(LISTEN_AGAIN_AFTER).await;
+            }
+        });
+    }
+
+    fn beat(&mut self) {
+        while self.tasks.try_join_next().is_some() {}
+        let now = Instant::now();
+        let silent = |at: &Instant| now.duration_since(*at) > ALIVE_FOR;
+        let gone: Vec<String> = self.heard_at.iter().filter(|(_, at)| silent(at)).map(|(id, _)| id.clone()).collect();
+        for id in gone {
+            self.forget(&id);
+        }
+        let (presence, id, member) = (self.args.presence.clone(), self.args.id.clone(), self.args.member.clone());
+        let me = self.me.clone();
+        self.tasks.spawn(async move {
+            let began = Instant::now();
+            match timeout(SAY_WITHIN, presence.announce(&id, &member)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "others cannot be told that this process is alive"),
+                Err(_) => tracing::warn!("others could not be told in time that this process is alive"),
+            }
+            sleep(ANNOUNCE_EVERY.saturating_sub(began.elapsed())).await;
+            drop(me.cast(Msg::Beat));
+        });
+    }
+
+    fn heard(&mut self, sign: Sign) {
+        match sign {
+            Sign::Alive(id, _) | Sign::Left(id) if id == self.args.id => {}
+            Sign::Alive(id, member) => {
+                if self.membership.seen(&id, member) {
+                    tracing::info!(member = id, "another process joined");
+                    self.publish();
+                }
+                self.heard_at.insert(id, Instant::now());
+            }
+            Sign::Left(id) => self.forget(&id),
+        }
+    }
+
+    fn forget(&mut self, id: &str) {
+        self.heard_at.remove(id);
+        if self.membership.left(id) {
+            tracing::info!(member = id, "another process left");
+            self.publish();
+        }
+    }
+
+    fn publish(&self) {
+        self.args.publish.send_replace(Arc::new(self.membership.clone()));
+    }
+
+    /// Beats and signs that come after this change nothing.
+    fn say_goodbye(&mut self) {
+        self.tasks.abort_all();
+        let (presence, id, me) = (self.args.presence.clone(), self.args.id.clone(), self.me.clone());
+        self.tasks.spawn(async move {
+            if !matches!(timeout(SAY_WITHIN, presence.leave(&id)).await, Ok(Ok(()))) {
+                tracing::debug!("others could not be told that this process goes; they will notice");
+            }
+            drop(me.cast(Msg::SaidGoodbye));
+        });
+    }
+}

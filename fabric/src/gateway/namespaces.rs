@@ -1,0 +1,73 @@
+//! `/system/namespace…`: namespaces as OpenFaaS's API knows them, and what is set for each.
+
+use std::collections::BTreeSet;
+
+use actors::port::control::Key;
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use proto::tenant::Tenancy;
+use proto::{Namespace, NamespaceSpec, Refusal};
+use tokio::time::timeout;
+
+use super::Gateway;
+use super::answer::{self, Answer};
+use super::enqueue::refusal;
+use super::system::{BODY_LEN_MAX, SEEN_WITHIN, json};
+
+impl Gateway {
+    /// The names of all namespaces: those that have functions, and those that something is set for.
+    pub(super) fn namespaces(&self) -> Answer {
+        let directory = self.ports.directory.borrow().clone();
+        let mut names: BTreeSet<String> = directory.iter().map(|spec| spec.function.namespace().to_string()).collect();
+        names.extend(directory.namespaces().map(|spec| spec.namespace.to_string()));
+        names.insert(Namespace::default().to_string());
+        answer::json(StatusCode::OK, &names)
+    }
+
+    /// A request for `/system/namespace/{name}`; to create one, OpenFaaS's client leaves the name to the body.
+    pub(super) async fn namespace(&self, method: &Method, name: &str, body: Incoming) -> Result<Answer, Refusal> {
+        match *method {
+            Method::GET => self.describe_namespace(name),
+            Method::POST | Method::PUT => self.set_namespace(name, json(body).await?).await,
+            Method::DELETE => self.delete_namespace(name).await,
+            _ => Err(Refusal::Method { allow: "GET, POST, PUT, DELETE" }),
+        }
+    }
+
+    fn describe_namespace(&self, name: &str) -> Result<Answer, Refusal> {
+        let namespace = Namespace::parse(name)?;
+        let directory = self.ports.directory.borrow().clone();
+        let tenancy = directory.namespace(&namespace).map(|spec| spec.tenancy.clone());
+        let bare = || directory.iter().any(|spec| *spec.function.namespace() == namespace);
+        let tenancy = tenancy.or_else(|| bare().then(|| Tenancy { name: name.into(), ..Tenancy::default() }));
+        let tenancy = tenancy.ok_or(Refusal::UnknownNamespace(namespace))?;
+        Ok(answer::json(StatusCode::OK, &tenancy))
+    }
+
+    async fn set_namespace(&self, name: &str, tenancy: Tenancy) -> Result<Answer, Refusal> {
+        if !name.is_empty() && name != tenancy.name {
+            return Err(Refusal::Malformed(format!("the path names {name}, the body {}", tenancy.name)));
+        }
+        let spec = NamespaceSpec::compile(tenancy)?;
+        let put = self.ports.control.put((&spec).into()).await;
+        put.map_err(|error| refusal(error, BODY_LEN_MAX))?;
+        let mut directory = self.ports.directory.clone();
+        // A script that goes on at once should find what it has just written; other processes follow by themselves.
+        let seen =
+            directory.wait_for(|it| it.namespace(&spec.namespace).is_some_and(|seen| seen.tenancy == spec.tenancy));
+        drop(timeout(SEEN_WITHIN, seen).await);
+        Ok(answer::empty(StatusCode::ACCEPTED))
+    }
+
+    /// Nothing is set for it any more; its functions stay.
+    async fn delete_namespace(&self, name: &str) -> Result<Answer, Refusal> {
+        let namespace = Namespace::parse(name)?;
+        let deleted = self.ports.control.delete(&Key::Namespace(namespace.clone())).await;
+        if !deleted.map_err(|error| refusal(error, BODY_LEN_MAX))? {
+            return Err(Refusal::UnknownNamespace(namespace));
+        }
+        let mut directory = self.ports.directory.clone();
+        drop(timeout(SEEN_WITHIN, directory.wait_for(|it| it.namespace(&namespace).is_none())).await);
+        Ok(answer::empty(StatusCode::ACCEPTED))
+    }
+}
