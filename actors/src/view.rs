@@ -1,5 +1,6 @@
 //! What each actor shows of itself: the tree as data, for operators and for tests to wait on.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ractor::rpc::CallResult;
@@ -7,6 +8,7 @@ use ractor::{ActorRef, Message, RpcReplyPort};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::membership::Member;
 use crate::waiting::{self, Reason};
 
 /// How long an actor may take to answer: it answers between two messages, so longer means that it is gone.
@@ -19,6 +21,8 @@ pub struct Fabric {
     pub phase: &'static str,
     /// The children that are not queues.
     pub children: Vec<Child>,
+    /// The processes that are alive, this one included, by id.
+    pub members: BTreeMap<String, Member>,
     /// How many calls this worker runs at once.
     pub permits: u32,
     /// How many more could run.

@@ -9,8 +9,10 @@
 )]
 
 mod conformance;
+mod figures;
 mod first_call;
 mod isolation;
+mod limits;
 mod refusals;
 mod streaming;
 mod tidy;

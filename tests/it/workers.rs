@@ -1,9 +1,6 @@
 //! A gateway and workers on a real nats-server: nothing is lost, nothing runs twice without a crash.
 
-use std::collections::HashSet;
-
 use serde_json::json;
-use tests::client::Client;
 use tests::eventually;
 use tests::fabric::Fabric;
 use tests::function::Server;
@@ -16,23 +13,6 @@ fn calls() -> usize {
 
 async fn worker(nats: &Nats) -> Fabric {
     Fabric::start(&["worker", "--broker", &nats.url(), "--allow-private-callbacks"]).await
-}
-
-/// Posts `count` calls, 32 at a time; their ids.
-async fn post(gateway: &Fabric, path: &str, callback: Option<String>, count: usize) -> HashSet<String> {
-    let client = Client::default();
-    let url = format!("{}/async-function/{path}", gateway.public);
-    let posts = (0..count).map(|n| {
-        let (client, url, callback) = (client.clone(), url.clone(), callback.clone());
-        async move {
-            let headers: Vec<_> = callback.iter().map(|url| ("x-callback-url", url.as_str())).collect();
-            let answer = client.post(&url, &headers, n.to_string()).await.unwrap();
-            assert_eq!(answer.status, http::StatusCode::ACCEPTED, "{:?}", answer.body);
-            answer.header("x-call-id").to_owned()
-        }
-    });
-    futures_util::StreamExt::collect(futures_util::StreamExt::buffer_unordered(futures_util::stream::iter(posts), 32))
-        .await
 }
 
 async fn assert_streams_are_empty(nats: &Nats) {
@@ -52,7 +32,8 @@ async fn every_call_runs_once_and_is_called_back() {
     let gateway = Fabric::start(&["gateway", "--broker", &nats.url()]).await;
     let _workers = [worker(&nats).await, worker(&nats).await];
     gateway.register("f", json!({"fabric.upstream": server.url("/ok")})).await;
-    let ids = post(&gateway, "f", Some(server.url("/callback")), calls()).await;
+    let callback = server.url("/callback");
+    let ids = gateway.accepted_many("f", &[("x-callback-url", &callback)], calls()).await;
     assert_eq!(ids.len(), calls());
     eventually(async || {
         let called_back = server.calls("/callback").len();
@@ -71,7 +52,7 @@ async fn a_killed_workers_calls_run_again_elsewhere() {
     let gateway = Fabric::start(&["gateway", "--broker", &nats.url()]).await;
     let mut doomed = worker(&nats).await;
     gateway.register("f", json!({"fabric.upstream": server.url("/hold")})).await;
-    let ids = post(&gateway, "f", None, IN_FLIGHT).await;
+    let ids = gateway.accepted_many("f", &[], IN_FLIGHT).await;
     eventually(async || {
         let running = server.running();
         if running == IN_FLIGHT { Ok(()) } else { Err(format!("{running} run")) }
@@ -98,7 +79,7 @@ async fn a_worker_at_its_deadline_gives_back_what_still_runs() {
     let args = ["worker", "--broker", &nats.url(), "--lease", "10m", "--grace", "100ms", "--pre-stop", "0s"];
     let mut leaving = Fabric::start(&args).await;
     gateway.register("f", json!({"fabric.upstream": server.url("/hold")})).await;
-    let ids = post(&gateway, "f", None, 10).await;
+    let ids = gateway.accepted_many("f", &[], 10).await;
     eventually(async || if leaving.in_flight().await == 10 { Ok(()) } else { Err("not all run yet") }).await;
     leaving.process.terminate();
     assert!(leaving.process.ended().await.success());
@@ -107,15 +88,4 @@ async fn a_worker_at_its_deadline_gives_back_what_still_runs() {
     let _staying = worker(&nats).await;
     assert_streams_are_empty(&nats).await;
     assert_eq!((server.calls("/hold"), server.seen("/hold").len()), (ids, 20));
-}
-
-#[tokio::test]
-async fn a_limit_holds_across_workers() {
-    let (nats, server) = (Nats::start().await, Server::start().await);
-    let gateway = Fabric::start(&["gateway", "--broker", &nats.url()]).await;
-    let _workers = [worker(&nats).await, worker(&nats).await];
-    gateway.register("f", json!({"fabric.upstream": server.url("/sleep/20"), "fabric.concurrency": "5"})).await;
-    let ids = post(&gateway, "f", None, 200).await;
-    eventually(async || if server.calls("/sleep") == ids { Ok(()) } else { Err("not all have run") }).await;
-    assert_eq!(server.running_max(), 5);
 }

@@ -1,8 +1,10 @@
 //! The `fabric` binary as a user runs it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use futures_util::{StreamExt, stream};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -76,6 +78,42 @@ impl Fabric {
         let answer = self.call(path, headers, body).await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{:?}", answer.body);
         answer.header("x-call-id").to_owned()
+    }
+
+    /// Posts `count` calls that must be accepted, 64 at a time; their ids.
+    pub async fn accepted_many(&self, path: &str, headers: &[(&str, &str)], count: usize) -> HashSet<String> {
+        let posts = (0..count).map(|n| self.accepted_one(path, headers, n));
+        stream::iter(posts).buffer_unordered(64).collect().await
+    }
+
+    async fn accepted_one(&self, path: &str, headers: &[(&str, &str)], n: usize) -> String {
+        self.accepted(path, headers, &n.to_string()).await
+    }
+
+    /// Sets what is set for a namespace.
+    pub async fn set_namespace(&self, name: &str, annotations: Value) {
+        let url = format!("{}/system/namespace/{name}", self.public);
+        let body = json!({"name": name, "annotations": annotations}).to_string();
+        let answer = self.client.send(Method::PUT, &url, &[], body).await.unwrap();
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{:?}", answer.body);
+    }
+
+    /// Waits until this process knows of `count` processes, itself included.
+    pub async fn knows(&self, count: usize) {
+        eventually(async || {
+            let known = self.tree().await["members"].as_object().unwrap().len();
+            if known == count { Ok(()) } else { Err(format!("{known} processes are known")) }
+        })
+        .await;
+    }
+
+    /// What a function's calls wait for, if its subscriber here says so.
+    pub async fn waits_for(&self, function: &str) -> Option<String> {
+        let tree = self.tree().await;
+        let queues = tree["queues"].as_array().unwrap().clone();
+        let mut subscribers = queues.iter().flat_map(|queue| queue["subscribers"].as_array().unwrap());
+        let subscriber = subscribers.find(|it| it["function"].as_str().unwrap().starts_with(function))?;
+        Some(subscriber["waiting"]["reason"].as_str()?.to_owned())
     }
 
     /// The supervision tree.

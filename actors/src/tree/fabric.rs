@@ -408,7 +408,8 @@ impl State {
         let queues: Vec<_> = self.children.up().filter_map(|(_, child)| queue_of(child)).collect();
         let (permits, permits_free) = self.capacity.count();
         let (phase, children) = (self.phase.as_str(), self.children.children());
-        let mut view = view::Fabric { phase, children, permits, permits_free, queues: Vec::new() };
+        let members = self.parts.membership.borrow().iter().map(|(id, member)| (id.into(), member.clone())).collect();
+        let mut view = view::Fabric { phase, children, members, permits, permits_free, queues: Vec::new() };
         self.spawn_task(async move {
             let answers = futures_util::future::join_all(queues.iter().map(queue::Handle::view)).await;
             view.queues = answers.into_iter().flatten().collect();
