@@ -21,8 +21,10 @@ use crate::pull::{self, Pulled, Sink};
 use crate::view;
 use crate::waiting::{Reason, Waiting};
 
-/// How long a pull waits for a first message before it is asked anew.
+/// How long a pull with one permit waits for a first message before it is asked anew.
 const PULL_WAIT: Duration = Duration::from_secs(2);
+/// How long one with several does, which others may need: long enough for a busy broker to hand out a full batch.
+const BATCH_WAIT: Duration = Duration::from_millis(100);
 
 /// What a subscriber may take, and is taking.
 pub struct Inflow {
@@ -41,6 +43,7 @@ pub struct Inflow {
     dry: bool,
     /// How long a call usually takes.
     typical: Option<Duration>,
+    /// The pull that is out, and with how many permits that have found no message yet.
     pull: Option<(AbortHandle, u32)>,
     sink: Sink,
     /// As they were when it was last decided.
@@ -92,6 +95,9 @@ impl Inflow {
     pub fn taken(&mut self, behind: u64, now: Instant) {
         self.backlog = behind;
         self.dry = false;
+        if let Some((_, out)) = &mut self.pull {
+            *out = out.saturating_sub(1);
+        }
         self.gate.began(now.into_std());
     }
 
@@ -167,8 +173,7 @@ impl Inflow {
         }
         let count = if pull > 0 { self.rates.take(&self.paces, pull, now.into_std()) } else { 0 };
         if count > 0 {
-            // Several permits are not kept from others to wait with.
-            let wait = if count == 1 { PULL_WAIT } else { Duration::ZERO };
+            let wait = if count == 1 { PULL_WAIT } else { BATCH_WAIT };
             let permits = self.hand.take(count);
             self.pull = Some((tasks.spawn(pull::run(lane.clone(), permits, wait, self.sink.clone())), count));
         }
@@ -241,5 +246,102 @@ impl Inflow {
     fn wish_for(&self, count: u32) -> Wish {
         let brief = self.typical.is_some_and(|typical| typical <= BRIEF);
         Wish { count, brief, standings: self.standings }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::sync::Mutex;
+
+    use futures_util::{StreamExt, stream};
+    use proto::{Function, LaneKey, Queue};
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::permit::capacity::{Capacity, Notice};
+    use crate::port::{BoxFuture, BoxStream, Delivery, Lease};
+    use crate::pull::Event;
+
+    struct NoLease;
+
+    impl Lease for NoLease {
+        fn ack(&self) -> BoxFuture<'_, Result<(), Error>> {
+            Box::pin(async { Ok(()) })
+        }
+        fn extend(&self) -> BoxFuture<'_, Result<(), Error>> {
+            Box::pin(async { Ok(()) })
+        }
+        fn give_back(&self, _: Option<Duration>) -> BoxFuture<'_, Result<(), Error>> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    /// A lane whose messages come one every ten milliseconds, without end.
+    struct Slow(LaneKey);
+
+    impl Lane for Slow {
+        fn pull(&self, max: NonZeroU32, _: Duration) -> BoxStream<'static, Result<Delivery, Error>> {
+            let lane = self.0.clone();
+            stream::iter(0..max.get())
+                .then(move |n| {
+                    let (lane, id) = (lane.clone(), n.to_string());
+                    async move {
+                        sleep(Duration::from_millis(10)).await;
+                        let payload = bytes::Bytes::new();
+                        Ok(Delivery { lane, id, payload, deliveries: 1, behind: 1000, lease: Arc::new(NoLease) })
+                    }
+                })
+                .boxed()
+        }
+        fn waiting(&self) -> BoxFuture<'_, Result<u64, Error>> {
+            Box::pin(async { Ok(1000) })
+        }
+        fn set_limit(&self, _: Option<NonZeroU32>) -> BoxFuture<'_, Result<(), Error>> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_pull_has_brought_does_not_count_twice_against_the_limit() {
+        let key = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
+        let (told, granted) = (Arc::<Mutex<Vec<Event>>>::default(), Arc::<Mutex<Vec<Permits>>>::default());
+        let (events, grants) = (told.clone(), granted.clone());
+        let tell = move |notice| {
+            if let Notice::Granted(permits) = notice {
+                grants.lock().unwrap().push(permits);
+            }
+            Ok(())
+        };
+        let seat = Capacity::new(64).join(key.clone(), Arc::new(tell));
+        let sink: Sink = Arc::new(move |event| events.lock().unwrap().push(event));
+        let mut inflow = Inflow::new(64, Arc::default(), seat, sink);
+        let limits = Limits { concurrency: NonZeroU32::new(10), paused: false, ceiling: 64 };
+        inflow.gate.set(limits, None);
+        inflow.know(Ok(1000));
+        let lane: Arc<dyn Lane> = Arc::new(Slow(key));
+        let (mut tasks, mut flying) = (JoinSet::new(), Vec::new());
+        for _ in 0..20 {
+            inflow.proceed(&lane, flying.len(), &mut tasks);
+            for permits in std::mem::take(&mut *granted.lock().unwrap()) {
+                inflow.granted(permits);
+            }
+            for event in std::mem::take(&mut *told.lock().unwrap()) {
+                match event {
+                    Event::Taken(taken) => {
+                        for (delivery, permit) in taken {
+                            inflow.taken(delivery.behind, Instant::now());
+                            flying.push(permit);
+                        }
+                    }
+                    Event::Over(pulled) => {
+                        assert_eq!((pulled.taken, pulled.unused.count()), (10, 0), "it was not cut short");
+                        assert!(inflow.over(pulled).is_none());
+                    }
+                }
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(flying.len(), 10);
     }
 }

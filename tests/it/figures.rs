@@ -23,7 +23,7 @@ async fn ran(server: &Server, path: &str, count: usize) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a figure"]
 async fn a_limit_of_five_is_used_to_the_full_by_four_workers() {
-    for call in [20, 50, 200] {
+    for call in [20, 50, 100] {
         let (cluster, server) = (Cluster::start(4, &[]).await, Server::start().await);
         let path = format!("/sleep/{call}");
         let annotations = json!({"fabric.upstream": server.url(&path), "fabric.concurrency": "5"});
@@ -99,8 +99,9 @@ async fn a_noisy_neighbour() {
         let (url, path) = (nats.url(), dir.path().to_str().unwrap().to_owned());
         let place = if broker == "jetstream" { ["--broker", &url] } else { ["--data-dir", &path] };
         let fabric = Fabric::start(&[&["serve"], place.as_slice()].concat()).await;
-        let noisy = json!({"fabric.upstream": server.url("/sleep/20"), "fabric.concurrency": "50"});
-        fabric.register("a", noisy).await;
+        let mut noisy = json!({"fabric.upstream": server.url("/sleep/50"), "fabric.concurrency": "50"});
+        noisy["fabric.paused"] = "true".into();
+        fabric.register("a", noisy.clone()).await;
         for name in ["b", "c", "d"] {
             fabric.register(name, json!({"fabric.upstream": server.url("/ok")})).await;
         }
@@ -108,6 +109,9 @@ async fn a_noisy_neighbour() {
         trickle(&fabric, &server, &names, 2).await;
         let alone = trickle(&fabric, &server, &names, 20).await;
         fabric.accepted_many("a", &[], 100_000).await;
+        noisy["fabric.paused"] = "false".into();
+        fabric.register("a", noisy).await;
+        eventually(async || if server.running() == 50 { Ok(()) } else { Err("A does not run yet") }).await;
         let beside = trickle(&fabric, &server, &names, 20).await;
         assert!(server.running() >= 40, "A is at its limit all the while");
         println!(

@@ -154,6 +154,7 @@ impl Pull {
             let inbox = self.inbox.as_mut()?;
             let Ok(Some(message)) = timeout_at(self.until, inbox.next()).await else {
                 // The server's last word was lost with the connection, or there is no connection.
+                tracing::debug!(lane = self.consumer.name, left = self.left, "a pull ended without a last word");
                 self.inbox = None;
                 return None;
             };
