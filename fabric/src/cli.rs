@@ -120,9 +120,10 @@ pub struct Broker {
     /// Replicas of each stream, when it is created.
     #[arg(long, env = "FABRIC_REPLICAS", default_value_t = 1, value_name = "N")]
     pub replicas: usize,
-    /// Streams over which the functions of a queue are spread, when it is created.
-    #[arg(long, env = "FABRIC_SHARDS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
-    pub shards: u16,
+    /// Streams over which the functions of a queue are spread: of new queues, and of empty ones that have fewer. One,
+    /// or as many as a queue has, if absent; aim at 50 active functions each.
+    #[arg(long, env = "FABRIC_SHARDS", value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
+    pub shards: Option<u16>,
     /// Calls that may wait in a queue; more are refused with 429.
     #[arg(long, env = "FABRIC_QUEUE_BACKLOG", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
     pub queue_backlog: u64,

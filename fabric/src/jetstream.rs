@@ -10,6 +10,7 @@
 //! | [`lane`] | a lane is a durable consumer; a pull is one request |
 //! | [`control`] | functions and namespaces in a key-value bucket |
 //! | [`presence`] | signs of life in another |
+//! | [`shards`] | how many streams a queue has, in a third |
 
 mod broker;
 pub mod check;
@@ -20,6 +21,7 @@ mod lane;
 mod layout;
 mod presence;
 mod publish;
+mod shards;
 
 use std::sync::Arc;
 
@@ -39,8 +41,9 @@ pub struct Settings {
     pub subjects: Subjects,
     /// Replicas of each stream.
     pub replicas: usize,
-    /// Streams for each queue.
-    pub shards: u16,
+    /// Streams for each queue that is made; queues that are there must have as many, or get them. Absent: those that
+    /// are there have what they have, and new ones have one.
+    pub shards: Option<u16>,
     /// How much may wait.
     pub quotas: Quotas,
 }

@@ -152,6 +152,12 @@ impl Subjects {
         format!("{}_WORKERS", self.stream_prefix)
     }
 
+    /// The key-value bucket of queues.
+    #[must_use]
+    pub fn queues_bucket(&self) -> String {
+        format!("{}_QUEUES", self.stream_prefix)
+    }
+
     /// The durable consumer of a lane. A function's two labels are joined by `_`, which no label contains.
     #[must_use]
     pub fn lane_consumer(&self, lane: &LaneKey) -> String {

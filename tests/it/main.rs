@@ -14,6 +14,7 @@ mod first_call;
 mod isolation;
 mod limits;
 mod refusals;
+mod shards;
 mod streaming;
 mod tidy;
 mod tree;

@@ -125,6 +125,6 @@ fn embedded(dir: &TempDir, quotas: Quotas) -> (Embedded, Arc<Memory>) {
 
 async fn connect(nats: &Nats, quotas: Quotas) -> Arc<JetStream> {
     let settings =
-        jetstream::Settings { url: nats.url(), subjects: Subjects::default(), replicas: 1, shards: 1, quotas };
+        jetstream::Settings { url: nats.url(), subjects: Subjects::default(), replicas: 1, shards: None, quotas };
     Arc::new(JetStream::connect(settings).await.unwrap())
 }

@@ -24,7 +24,8 @@ pub struct Fabric {
 }
 
 /// Where the binary is that `./tests/run` has built.
-fn binary() -> PathBuf {
+#[must_use]
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("FABRIC_BIN") {
         return path.into();
     }

@@ -22,7 +22,7 @@ const UNREADABLE: &str = "unreadable";
 impl JetStream {
     async fn put_ready(&self, message: Message) -> Result<Stored, Error> {
         let Message { lane, id, payload } = message;
-        let shard = self.layout.shard(&lane);
+        let shard = self.layout.shard(&lane).await.map_err(unavailable)?;
         let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
         let subject = self.layout.settings.subjects.ready(&lane, shard);
         let headers = headers([(NATS_MESSAGE_ID.as_ref(), id), (NATS_EXPECTED_STREAM.as_ref(), stream)]);
@@ -39,7 +39,7 @@ impl JetStream {
     async fn put_later(&self, message: Message, call: &CallId, due: Timestamp) -> Result<Stored, Error> {
         let Message { lane, id, payload } = message;
         let subjects = &self.layout.settings.subjects;
-        let target = subjects.due(&lane, self.layout.shard(&lane));
+        let target = subjects.due(&lane, self.layout.shard(&lane).await.map_err(unavailable)?);
         let headers = headers([
             ("Nats-Schedule", format!("@at {due}")),
             ("Nats-Schedule-Target", target),
@@ -61,7 +61,8 @@ impl JetStream {
     }
 
     async fn ready_consumer(&self, lane: &LaneKey, terms: Terms) -> Result<Consumer, Error> {
-        let (subjects, shard) = (self.layout.settings.subjects.clone(), self.layout.shard(lane));
+        let subjects = self.layout.settings.subjects.clone();
+        let shard = self.layout.shard(lane).await.map_err(unavailable)?;
         Ok(Consumer {
             stream: self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?,
             name: subjects.lane_consumer(lane),
@@ -85,7 +86,7 @@ impl JetStream {
     async fn waiting(&self, queue: &Queue) -> Result<Vec<Backlog>, Error> {
         let mut backlog = Vec::new();
         let subjects = &self.layout.settings.subjects;
-        for shard in 0..self.layout.settings.shards {
+        for shard in 0..self.layout.shards(queue).await.map_err(unavailable)? {
             let stream = self.layout.ready_stream(queue, shard).await.map_err(unavailable)?;
             let stream = self.layout.context.get_stream_no_info(stream).await.map_err(away)?;
             let mut counts = stream.info_with_subjects(subjects.ready_filter(queue, shard)).await.map_err(away)?;
@@ -162,7 +163,7 @@ pub(super) fn away(error: impl std::error::Error + Send + Sync + 'static) -> Err
 /// A stream that cannot be made now may be later; one that would lose messages is an operator's to mend.
 fn unavailable(error: connect::Error) -> Error {
     match error {
-        connect::Error::Unsafe { .. } => Error::Refused(error.into()),
+        connect::Error::Unsafe { .. } | connect::Error::Shards { .. } => Error::Refused(error.into()),
         other => Error::Away(other.into()),
     }
 }

@@ -55,6 +55,18 @@ pub enum Error {
         /// What the server says.
         why: String,
     },
+    /// A queue has another number of shards than was asked for.
+    #[error("queue {queue} has {has} shards, and cannot have the {wanted} of --shards: {why}; or leave --shards away")]
+    Shards {
+        /// The queue.
+        queue: proto::Queue,
+        /// How many it has.
+        has: u16,
+        /// How many were asked for.
+        wanted: u16,
+        /// What is in the way.
+        why: String,
+    },
     /// A stream is there whose settings would lose messages.
     #[error("stream {stream} would lose messages: {}; change it, or let Fabric make its own with another --prefix",
         faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]

@@ -12,6 +12,7 @@ use async_nats::jetstream::{Context, ErrorCode};
 use proto::{LaneKey, Queue};
 
 use super::check::faults;
+use super::shards::Shards;
 use super::{Error, Settings};
 
 /// How long a message id is remembered.
@@ -23,12 +24,14 @@ const DEAD_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub(super) struct Layout {
     pub(super) context: Context,
     pub(super) settings: Settings,
+    shards: Shards,
     present: RwLock<HashSet<String>>,
 }
 
 impl Layout {
     pub(super) fn new(context: Context, settings: Settings) -> Self {
-        Self { context, settings, present: RwLock::default() }
+        let shards = Shards::new(context.clone(), settings.subjects.clone(), settings.shards);
+        Self { context, settings, shards, present: RwLock::default() }
     }
 
     /// Makes what every fabric has: schedules, dead letters, functions.
@@ -43,8 +46,10 @@ impl Layout {
             ..kv::Config::default()
         };
         self.ensure_bucket(kv::Config { bucket: subjects.functions_bucket(), ..common.clone() }).await?;
-        let workers = kv::Config { bucket: subjects.workers_bucket(), max_age: ALIVE_FOR, ..common };
-        self.ensure_bucket(workers).await
+        let workers = kv::Config { bucket: subjects.workers_bucket(), max_age: ALIVE_FOR, ..common.clone() };
+        self.ensure_bucket(workers).await?;
+        self.ensure_bucket(kv::Config { bucket: subjects.queues_bucket(), ..common }).await?;
+        self.shards.settle().await
     }
 
     async fn ensure_bucket(&self, wanted: kv::Config) -> Result<(), Error> {
@@ -62,8 +67,13 @@ impl Layout {
     }
 
     /// The shard that a lane lies in.
-    pub(super) fn shard(&self, lane: &LaneKey) -> u16 {
-        lane.function.shard(self.settings.shards)
+    pub(super) async fn shard(&self, lane: &LaneKey) -> Result<u16, Error> {
+        Ok(lane.function.shard(self.shards.of(&lane.queue).await?))
+    }
+
+    /// How many shards a queue has.
+    pub(super) async fn shards(&self, queue: &Queue) -> Result<u16, Error> {
+        self.shards.of(queue).await
     }
 
     /// The stream of one shard of a queue, made if it is missing. Its name.
@@ -147,7 +157,7 @@ impl Layout {
     }
 }
 
-fn is_missing(kind: &GetStreamErrorKind) -> bool {
+pub(super) fn is_missing(kind: &GetStreamErrorKind) -> bool {
     matches!(kind, GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
