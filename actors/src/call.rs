@@ -46,6 +46,8 @@ pub struct Callbacks {
     pub timeout: Duration,
     /// How deliveries are retried.
     pub retry: proto::retry::Policy,
+    /// The largest result that a callback carries, in bytes; the caller of a larger one is told how large it was.
+    pub result_len_max: usize,
     /// How many deliveries to one host may run at once in the whole cluster.
     pub per_host: NonZeroU32,
 }
@@ -55,6 +57,6 @@ impl Default for Callbacks {
         // Whatever a receiver answers but success may pass: it is its operator, not its caller, who mends it.
         let retry = proto::retry::Policy { codes: (300..=599).collect(), ..proto::retry::Policy::default() };
         let per_host = NonZeroU32::MIN.saturating_add(63);
-        Self { timeout: Duration::from_secs(30), retry, per_host }
+        Self { timeout: Duration::from_secs(30), retry, result_len_max: 1024 * 1024, per_host }
     }
 }

@@ -288,7 +288,7 @@ mod tests {
                     let (lane, id) = (lane.clone(), n.to_string());
                     async move {
                         sleep(Duration::from_millis(10)).await;
-                        let payload = bytes::Bytes::new();
+                        let payload = bytes::Bytes::new().into();
                         Ok(Delivery { lane, id, payload, deliveries: 1, behind: 1000, lease: Arc::new(NoLease) })
                     }
                 })

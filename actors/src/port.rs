@@ -17,5 +17,5 @@ pub use control::Control;
 pub use futures_util::future::BoxFuture;
 pub use futures_util::stream::BoxStream;
 pub use invoker::Invoker;
-pub use lane::{Delivery, Lane, Lease};
+pub use lane::{Aside, Delivery, Lane, Lease, Payload};
 pub use presence::Presence;

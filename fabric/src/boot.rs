@@ -26,6 +26,10 @@ use crate::invoke::{self, HttpInvoker};
 use crate::jetstream::{self, JetStream};
 use crate::{admin, cli, listener};
 
+/// The largest payload that a broker keeps, in bytes. The same in every process, because each must be able to store
+/// again what another has accepted; what gateways accept and what callbacks carry is set by flags, below it.
+const PAYLOAD_LEN_MAX: usize = 1024 * 1024 * 1024;
+
 /// What a process is to be.
 #[derive(Debug)]
 pub struct Plan {
@@ -43,6 +47,8 @@ pub struct Plan {
     pub work: Work,
     /// Whether callbacks may go to addresses inside the network.
     pub allow_private_callbacks: bool,
+    /// The largest result that a callback carries, in bytes.
+    pub max_result: usize,
     /// How long a drain is announced before it begins.
     pub pre_stop: Duration,
     /// How long calls in flight may take in a drain.
@@ -68,6 +74,7 @@ impl From<cli::Broker> for Store {
                 replicas: args.replicas,
                 shards: args.shards,
                 quotas,
+                payload_len_max: PAYLOAD_LEN_MAX,
             }),
             (None, dir) => Self::Embedded(dir.unwrap_or_default(), quotas),
         }
@@ -149,7 +156,7 @@ impl Opened {
         Ok(match store {
             Store::JetStream(settings) => Self::JetStream(Arc::new(JetStream::connect(settings).await?)),
             Store::Embedded(dir, quotas) => {
-                let settings = actors::memory::Settings { quotas, ..actors::memory::Settings::default() };
+                let settings = actors::memory::Settings { quotas, payload_len_max: PAYLOAD_LEN_MAX };
                 Self::Embedded(Embedded::open(&dir, settings, clock)?)
             }
         })
@@ -190,7 +197,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
         directory: directory.subscribe(),
         membership: membership.subscribe(),
         rates: Arc::default(),
-        callbacks: Callbacks::default(),
+        callbacks: Callbacks { result_len_max: plan.max_result, ..Callbacks::default() },
     });
 
     let gateway = Gateway::new(

@@ -9,6 +9,11 @@ use proto::subject::Subjects;
 use proto::{Function, Queue};
 use url::Url;
 
+/// The largest result that a callback carries unless somebody says otherwise, in bytes.
+pub const MAX_RESULT: usize = 1024 * 1024;
+/// What bodies and results may be made to be at the most: they are held in memory while they are on their way.
+const SIZE_MAX: u64 = 512 * 1024 * 1024;
+
 /// Runs functions asynchronously: takes calls over HTTP, keeps them durably, invokes, retries, calls back.
 #[derive(Debug, Parser)]
 #[command(name = "fabric", version, propagate_version = true)]
@@ -141,7 +146,8 @@ pub struct Listen {
     /// Health, readiness and the admin API.
     #[arg(long, env = "FABRIC_ADMIN_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub admin_listen: SocketAddr,
-    /// The largest body of an asynchronous call; more is refused with 413.
+    /// The largest body of an asynchronous call, up to 512MiB; more is refused with 413. What a NATS server does not
+    /// take as a message is kept aside in an object store.
     #[arg(long, env = "FABRIC_MAX_BODY", default_value = "1MiB", value_parser = size, value_name = "SIZE")]
     pub max_body: usize,
 }
@@ -172,6 +178,9 @@ pub struct Callbacks {
     /// Let callbacks go to loopback, private and link-local addresses.
     #[arg(long, env = "FABRIC_ALLOW_PRIVATE_CALLBACKS")]
     pub allow_private_callbacks: bool,
+    /// The largest result that a callback carries; of a larger one its receiver is told the length.
+    #[arg(long, env = "FABRIC_MAX_RESULT", default_value_t = MAX_RESULT, value_parser = size, value_name = "SIZE")]
+    pub max_result: usize,
 }
 
 /// How a process ends.
@@ -213,8 +222,11 @@ fn lease(text: &str) -> Result<Duration, String> {
 }
 
 fn size(text: &str) -> Result<usize, String> {
-    let bytes = parse_size::parse_size(text).map_err(|error| format!("{error}; write 256KiB or 1MiB"))?;
-    usize::try_from(bytes).map_err(|error| error.to_string())
+    match parse_size::parse_size(text) {
+        Ok(bytes) if bytes <= SIZE_MAX => usize::try_from(bytes).map_err(|error| error.to_string()),
+        Ok(_) => Err("must be at most 512MiB".into()),
+        Err(error) => Err(format!("{error}; write 256KiB or 1MiB")),
+    }
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@
 //! | [`layout`] | the streams, made when missing |
 //! | [`check`] | whether a stream that was there would lose messages |
 //! | [`publish`] | storing, and what the server's refusals mean |
+//! | [`aside`] | payloads too large for a message, in an object store |
 //! | [`hints`] | wake hints, at most so many |
 //! | [`lane`] | a lane is a durable consumer; a pull is one request |
 //! | [`control`] | functions and namespaces in a key-value bucket |
 //! | [`presence`] | signs of life in another |
 //! | [`shards`] | how many streams a queue has, in a third |
 
+mod aside;
 mod broker;
 pub mod check;
 mod connect;
@@ -46,6 +48,8 @@ pub struct Settings {
     pub shards: Option<u16>,
     /// How much may wait.
     pub quotas: Quotas,
+    /// The largest payload, in bytes; what is too large for a message of the server is kept aside.
+    pub payload_len_max: usize,
 }
 
 impl std::fmt::Debug for Settings {

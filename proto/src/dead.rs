@@ -15,6 +15,8 @@ pub enum Reason {
     TooOld,
     /// Its bytes are not a call.
     Undecodable,
+    /// Its bytes were kept aside, and are gone.
+    Lost,
 }
 
 /// A message that was taken out of its lane for good, kept as it was.

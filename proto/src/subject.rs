@@ -158,6 +158,12 @@ impl Subjects {
         format!("{}_QUEUES", self.stream_prefix)
     }
 
+    /// The object store of payloads that are too large for a message.
+    #[must_use]
+    pub fn payloads_bucket(&self) -> String {
+        format!("{}_PAYLOADS", self.stream_prefix)
+    }
+
     /// The durable consumer of a lane. A function's two labels are joined by `_`, which no label contains.
     #[must_use]
     pub fn lane_consumer(&self, lane: &LaneKey) -> String {

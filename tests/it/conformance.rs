@@ -26,6 +26,7 @@ mod dead;
 mod duplicates;
 mod give_back;
 mod lanes;
+mod large;
 mod later;
 mod lease;
 mod limit;

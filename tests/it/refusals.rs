@@ -146,3 +146,23 @@ async fn a_stream_that_would_lose_messages_is_refused() {
     async_nats::jetstream::new(client).create_stream(unsafe_stream).await.unwrap();
     fails_to_start(&["worker", "--broker", &nats.url()], "retention is limits, must be workqueue").await;
 }
+
+/// A body of several times what a NATS server takes reaches its function whole, and so does its result its caller.
+#[tokio::test]
+async fn a_large_body_is_kept_aside_and_a_larger_one_refused() {
+    let (nats, server) = (Nats::start().await, Server::start().await);
+    let url = nats.url();
+    let gateway = Fabric::start(&["gateway", "--broker", &url, "--max-body", "4MiB"]).await;
+    let args = ["worker", "--broker", &url, "--allow-private-callbacks", "--max-result", "8MiB"];
+    let _worker = Fabric::start(&args).await;
+    gateway.register("f", json!({"fabric.upstream": server.url("/fail-first/503")})).await;
+    let body: String = (0..4 * 1024 * 1024).map(|n| char::from(b'a' + (n % 23) as u8)).collect();
+    let callback = server.url("/callback");
+    gateway.accepted("f", &[("x-callback-url", &callback)], &body).await;
+    tests::eventually(async || if server.count("/callback") == 1 { Ok(()) } else { Err("not called back") }).await;
+    let seen = server.seen("/fail-first");
+    assert_eq!(seen.len(), 2, "and again when it is tried again");
+    assert!(seen.iter().all(|seen| seen.body == body.as_bytes()));
+    assert!(server.seen("/callback")[0].body == format!("answer to {body}").as_bytes());
+    assert_refused(&gateway.call("f", &[], &format!("{body}x")).await, 413, "too_large");
+}

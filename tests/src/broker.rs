@@ -8,10 +8,14 @@ use actors::port::{Broker, Clock, Control, Presence};
 use fabric::clock::SystemClock;
 use fabric::embedded::Embedded;
 use fabric::jetstream::{self, JetStream};
+use futures_util::StreamExt;
 use proto::subject::Subjects;
 use tempfile::TempDir;
 
 use crate::nats::Nats;
+
+/// The largest payload of all three: several times what a NATS server takes as a message.
+pub const PAYLOAD_LEN_MAX: usize = 3 * 1024 * 1024;
 
 /// Which broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +59,8 @@ impl Fixture {
         match kind {
             Kind::Memory => {
                 let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
-                let memory = Arc::new(Memory::new(Settings { quotas, ..Settings::default() }, clock.clone()));
+                let memory =
+                    Arc::new(Memory::new(Settings { quotas, payload_len_max: PAYLOAD_LEN_MAX }, clock.clone()));
                 Self::of(memory, clock, quotas, Ground::Memory)
             }
             Kind::Embedded => {
@@ -84,6 +89,14 @@ impl Fixture {
             Ground::Memory | Ground::Embedded { .. } => self.broker.clone(),
             Ground::JetStream { nats } => connect(nats, self.quotas).await,
         }
+    }
+
+    /// How many payloads are kept aside: none where messages take every size.
+    pub async fn asides(&self) -> usize {
+        let Ground::JetStream { nats } = &self.ground else { return 0 };
+        let context = async_nats::jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+        let store = context.get_object_store(Subjects::default().payloads_bucket()).await.unwrap();
+        store.list().await.unwrap().count().await
     }
 
     /// Ends the broker as a crash would and starts it again: nats-server by `kill -9`; the embedded broker by a copy
@@ -117,14 +130,20 @@ impl Fixture {
 }
 
 fn embedded(dir: &TempDir, quotas: Quotas) -> (Embedded, Arc<Memory>) {
-    let settings = Settings { quotas, ..Settings::default() };
+    let settings = Settings { quotas, payload_len_max: PAYLOAD_LEN_MAX };
     let open = Embedded::open(dir.path(), settings, Arc::new(SystemClock)).unwrap();
     let broker = Arc::new(open.broker());
     (open, broker)
 }
 
 async fn connect(nats: &Nats, quotas: Quotas) -> Arc<JetStream> {
-    let settings =
-        jetstream::Settings { url: nats.url(), subjects: Subjects::default(), replicas: 1, shards: None, quotas };
+    let settings = jetstream::Settings {
+        url: nats.url(),
+        subjects: Subjects::default(),
+        replicas: 1,
+        shards: None,
+        quotas,
+        payload_len_max: PAYLOAD_LEN_MAX,
+    };
     Arc::new(JetStream::connect(settings).await.unwrap())
 }

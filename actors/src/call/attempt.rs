@@ -78,7 +78,8 @@ impl Desk {
         headers.insert(X_CALL_ID, text(&call.id));
         headers.insert(X_ATTEMPT, text(call.next_attempt()));
         headers.insert(X_START_TIME, text(call.accepted_at.unix_nanos()));
-        let keep = call.callback.is_some().then(|| self.broker.payload_len_max().saturating_sub(ROOM_FOR_HEADERS));
+        let room = self.broker.payload_len_max().saturating_sub(ROOM_FOR_HEADERS);
+        let keep = call.callback.is_some().then(|| self.callbacks.result_len_max.min(room));
         let (mut tried, mut last) = (Vec::new(), None);
         while let Some(slot) = next {
             let url = request_url(&slot.endpoint.url, &call.request.path, call.request.query.as_deref());

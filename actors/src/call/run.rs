@@ -1,11 +1,14 @@
 //! A call from delivery to report, in one piece.
 
+use bytes::Bytes;
+use proto::dead::Reason;
 use rand::RngExt;
 
 use super::Desk;
 use super::attempt::Choice;
 use super::plan::plan;
 use super::report::{Ended, Report};
+use super::settle::persist;
 use crate::port::{Delivery, broker};
 
 /// Runs a delivered call and reports what became of it. Dropping the future at any point leaves the message leased
@@ -26,11 +29,18 @@ async fn handle(
     delivery: &Delivery,
     report: &mut Report,
 ) -> Result<(), broker::Error> {
-    let call = match proto::codec::decode(&delivery.payload) {
+    let payload = match persist(|| Box::pin(delivery.payload.read())).await {
+        Ok(payload) => payload,
+        Err(error) => {
+            tracing::error!(lane = %delivery.lane, message = %delivery.id, %error, "a call whose bytes are lost is dead");
+            return desk.settle_unrunnable(delivery, Bytes::new(), Reason::Lost, error.to_string()).await;
+        }
+    };
+    let call = match proto::codec::decode(&payload) {
         Ok(call) => call,
         Err(error) => {
             tracing::warn!(lane = %delivery.lane, message = %delivery.id, %error, "a message that is no call is dead");
-            return desk.settle_undecodable(delivery, error.to_string()).await;
+            return desk.settle_unrunnable(delivery, payload, Reason::Undecodable, error.to_string()).await;
         }
     };
     let attempt = desk.attempt(&call, endpoints).await;

@@ -48,13 +48,18 @@ impl Desk {
         persist(|| delivery.lease.ack()).await
     }
 
-    /// A message whose bytes are no call goes to the dead letters as it is.
+    /// A message that is no call goes to the dead letters, as much of it as there is.
     ///
     /// # Errors
     /// As [`settle`](Self::settle).
-    pub async fn settle_undecodable(&self, delivery: &Delivery, why: String) -> Result<(), Error> {
-        let reason = dead::Reason::Undecodable;
-        let letter = letter(&delivery.lane, reason, why, self.clock.now(), delivery.payload.clone());
+    pub async fn settle_unrunnable(
+        &self,
+        delivery: &Delivery,
+        payload: Bytes,
+        reason: dead::Reason,
+        why: String,
+    ) -> Result<(), Error> {
+        let letter = letter(&delivery.lane, reason, why, self.clock.now(), payload);
         self.settle(delivery, Next::Dead { letter, callback: None }).await
     }
 
@@ -84,7 +89,7 @@ fn callback_lane(call: &Call) -> Option<LaneKey> {
 }
 
 /// Repeats a step until the broker has answered it.
-async fn persist<'a, T>(mut step: impl FnMut() -> BoxFuture<'a, Result<T, Error>>) -> Result<T, Error> {
+pub(super) async fn persist<'a, T>(mut step: impl FnMut() -> BoxFuture<'a, Result<T, Error>>) -> Result<T, Error> {
     let mut pause = PAUSE_FIRST;
     loop {
         match step().await {

@@ -44,13 +44,50 @@ pub struct Delivery {
     /// The id it was stored with.
     pub id: String,
     /// Its bytes.
-    pub payload: Bytes,
+    pub payload: Payload,
     /// How often it has been delivered, this time included.
     pub deliveries: u32,
     /// How many messages waited in the lane behind it when it was taken.
     pub behind: u64,
     /// The lease on it.
     pub lease: Arc<dyn Lease>,
+}
+
+/// The bytes of a message.
+#[derive(Clone)]
+pub enum Payload {
+    /// At hand.
+    Here(Bytes),
+    /// Kept aside by the broker, because they are large: fetched when the call runs, not when it is pulled.
+    Aside(Arc<dyn Aside>),
+}
+
+/// A payload that the broker keeps aside.
+pub trait Aside: Send + Sync {
+    /// Fetches it.
+    ///
+    /// # Errors
+    /// [`Error::Away`]; [`Error::Refused`] if it is lost.
+    fn fetch(&self) -> BoxFuture<'_, Result<Bytes, Error>>;
+}
+
+impl Payload {
+    /// The bytes, fetched if they are kept aside.
+    ///
+    /// # Errors
+    /// [`Error::Away`]; [`Error::Refused`] if they are lost.
+    pub async fn read(&self) -> Result<Bytes, Error> {
+        match self {
+            Self::Here(bytes) => Ok(bytes.clone()),
+            Self::Aside(aside) => aside.fetch().await,
+        }
+    }
+}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self::Here(bytes)
+    }
 }
 
 impl fmt::Debug for Delivery {

@@ -21,6 +21,7 @@ pub(super) async fn run(args: Dev) -> anyhow::Result<()> {
         max_body: args.listen.max_body,
         serve: boot::serve(&args.work),
         work: (&args.work).into(),
+        max_result: crate::cli::MAX_RESULT,
         allow_private_callbacks: true,
         pre_stop: Duration::ZERO,
         grace: Duration::from_secs(10),

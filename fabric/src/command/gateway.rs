@@ -13,6 +13,7 @@ pub(super) async fn run(args: Gateway) -> anyhow::Result<()> {
         max_body: args.listen.max_body,
         serve: Serves::Nothing,
         work: boot::Work::default(),
+        max_result: crate::cli::MAX_RESULT,
         allow_private_callbacks: false,
         pre_stop: args.drain.pre_stop,
         grace: args.drain.grace,

@@ -11,6 +11,7 @@ pub(super) async fn run(args: Serve) -> anyhow::Result<()> {
         max_body: args.listen.max_body,
         serve: boot::serve(&args.work),
         work: (&args.work).into(),
+        max_result: args.callbacks.max_result,
         allow_private_callbacks: args.callbacks.allow_private_callbacks,
         pre_stop: args.drain.pre_stop,
         grace: args.drain.grace,

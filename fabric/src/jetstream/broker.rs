@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use actors::port::broker::{Backlog, Error, Message, Stored, Terms};
 use actors::port::{BoxFuture, BoxStream, Broker, Lane};
+use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_STREAM, NATS_MESSAGE_ID};
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use proto::{CallId, Dead, Function, LaneKey, Queue, Timestamp};
 
@@ -26,7 +28,7 @@ impl JetStream {
         let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
         let subject = self.layout.settings.subjects.ready(&lane, shard);
         let headers = headers([(NATS_MESSAGE_ID.as_ref(), id), (NATS_EXPECTED_STREAM.as_ref(), stream)]);
-        let stored = store(&self.client, subject, headers, payload, &scope(&lane)).await;
+        let stored = self.keep(subject, headers, payload, &scope(&lane)).await;
         match &stored {
             Ok(_) => self.hints.hint(&lane).await,
             // Perhaps somebody removed the stream: the next publish looks, and makes it again.
@@ -46,14 +48,35 @@ impl JetStream {
             (NATS_MESSAGE_ID.as_ref(), id.clone()),
             (MESSAGE_ID, id),
         ]);
-        store(&self.client, subjects.later(&lane, call), headers, payload, &scope(&lane)).await
+        self.keep(subjects.later(&lane, call), headers, payload, &scope(&lane)).await
     }
 
     async fn put_dead(&self, dead: Dead, id: String, call: Option<&CallId>) -> Result<Stored, Error> {
         let unreadable = CallId::parse(UNREADABLE).map_err(|error| Error::Refused(error.into()))?;
         let subject = self.layout.settings.subjects.dead(&dead.lane, call.unwrap_or(&unreadable));
         let headers = headers([(NATS_MESSAGE_ID.as_ref(), id)]);
-        store(&self.client, subject, headers, dead.encode(), &scope(&dead.lane)).await
+        self.keep(subject, headers, dead.encode(), &scope(&dead.lane)).await
+    }
+
+    /// Stores a message, its payload aside if the server would not take it.
+    async fn keep(
+        &self,
+        subject: String,
+        mut headers: HeaderMap,
+        payload: Bytes,
+        scope: &Scope,
+    ) -> Result<Stored, Error> {
+        if payload.len() > self.payload_len_max() {
+            return Err(Error::TooLarge { limit: self.payload_len_max() });
+        }
+        if payload.len() + HEADERS <= self.client.server_info().max_payload {
+            return store(&self.client, subject, headers, payload, scope).await;
+        }
+        let claim = self.layout.objects.put(payload).await?;
+        claim.write(&mut headers);
+        let stored = store(&self.client, subject, headers, Bytes::new(), scope).await;
+        claim.settle(&stored).await;
+        stored
     }
 
     async fn open(&self, consumer: Consumer) -> Result<Arc<dyn Lane>, Error> {
@@ -148,7 +171,7 @@ impl Broker for JetStream {
     }
 
     fn payload_len_max(&self) -> usize {
-        self.client.server_info().max_payload.saturating_sub(HEADERS)
+        self.layout.settings.payload_len_max
     }
 }
 

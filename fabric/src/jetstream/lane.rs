@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::port::broker::{Error, Terms};
-use actors::port::{BoxFuture, BoxStream, Delivery, Lane, Lease};
+use actors::port::{BoxFuture, BoxStream, Delivery, Lane, Lease, Payload};
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::message::Message;
@@ -17,6 +17,7 @@ use proto::LaneKey;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
+use super::aside::Claim;
 use super::layout::Layout;
 use super::publish::ask;
 
@@ -190,8 +191,12 @@ impl Pull {
         let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref()));
         // A message that somebody else published has no id: its place in the stream is one.
         let id = id.unwrap_or_else(|| format!("{}/{}", self.consumer.stream, info.stream_sequence));
-        let lease = JetStreamLease { client: self.client.clone(), reply: reply.to_string() };
-        let payload = message.message.payload.clone();
+        let claim = self.layout.objects.claim(message.headers.as_ref());
+        let payload = match claim.clone() {
+            Some(claim) => Payload::Aside(claim.into()),
+            None => Payload::Here(message.message.payload.clone()),
+        };
+        let lease = JetStreamLease { client: self.client.clone(), reply: reply.to_string(), claim };
         Ok(Delivery { lane, id, payload, deliveries, behind, lease: Arc::new(lease) })
     }
 }
@@ -212,7 +217,7 @@ impl Drop for Pull {
             }
             while let Ok(Some(message)) = timeout_at(until, inbox.next()).await {
                 let Some(reply) = message.reply.filter(|_| message.status.is_none()) else { continue };
-                let lease = JetStreamLease { client: client.clone(), reply: reply.to_string() };
+                let lease = JetStreamLease { client: client.clone(), reply: reply.to_string(), claim: None };
                 if let Err(error) = lease.give_back(None).await {
                     tracing::debug!(%error, "a message is free again when its lease ends");
                 }
@@ -225,6 +230,8 @@ impl Drop for Pull {
 struct JetStreamLease {
     client: Client,
     reply: String,
+    /// On a payload that goes with the message.
+    claim: Option<Claim>,
 }
 
 impl JetStreamLease {
@@ -242,7 +249,13 @@ struct Delay {
 
 impl Lease for JetStreamLease {
     fn ack(&self) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(self.confirm(Bytes::from_static(b"+ACK")))
+        Box::pin(async {
+            self.confirm(Bytes::from_static(b"+ACK")).await?;
+            if let Some(claim) = self.claim.clone() {
+                claim.remove().await;
+            }
+            Ok(())
+        })
     }
 
     fn extend(&self) -> BoxFuture<'_, Result<(), Error>> {

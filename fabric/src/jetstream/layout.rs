@@ -11,6 +11,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stor
 use async_nats::jetstream::{Context, ErrorCode};
 use proto::{LaneKey, Queue};
 
+use super::aside::Objects;
 use super::check::faults;
 use super::shards::Shards;
 use super::{Error, Settings};
@@ -25,13 +26,15 @@ pub(super) struct Layout {
     pub(super) context: Context,
     pub(super) settings: Settings,
     shards: Shards,
+    pub(super) objects: Objects,
     present: RwLock<HashSet<String>>,
 }
 
 impl Layout {
     pub(super) fn new(context: Context, settings: Settings) -> Self {
         let shards = Shards::new(context.clone(), settings.subjects.clone(), settings.shards);
-        Self { context, settings, shards, present: RwLock::default() }
+        let objects = Objects::new(context.clone(), &settings.subjects);
+        Self { context, settings, shards, objects, present: RwLock::default() }
     }
 
     /// Makes what every fabric has: schedules, dead letters, functions.
@@ -49,6 +52,7 @@ impl Layout {
         let workers = kv::Config { bucket: subjects.workers_bucket(), max_age: ALIVE_FOR, ..common.clone() };
         self.ensure_bucket(workers).await?;
         self.ensure_bucket(kv::Config { bucket: subjects.queues_bucket(), ..common }).await?;
+        self.objects.prepare(self.settings.replicas).await?;
         self.shards.settle().await
     }
 

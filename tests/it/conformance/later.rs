@@ -37,8 +37,8 @@ async fn it_comes_when_it_is_due(kind: Kind) {
     let taken = take(&lane, 1).await;
     assert!(start.elapsed() >= delay.mul_f64(0.95), "after {:?}", start.elapsed());
     assert_eq!(
-        (ids(&taken), &taken[0].lane, &*taken[0].payload),
-        (vec!["a"], &super::steps::lane("f"), &b"payload of a"[..])
+        (ids(&taken), &taken[0].lane, taken[0].payload.read().await.unwrap()),
+        (vec!["a"], &super::steps::lane("f"), "payload of a".into())
     );
     ack_all(&taken).await;
     assert_nothing_waits(&lane).await;

@@ -32,7 +32,7 @@ async fn a_message_is_what_was_stored(kind: Kind) {
     let taken = take(&lane, 1).await;
     let first = &taken[0];
     assert_eq!(first.lane, super::steps::lane("f"));
-    assert_eq!(&*first.payload, b"payload of a");
+    assert_eq!(first.payload.read().await.unwrap(), "payload of a");
     assert_eq!((first.deliveries, first.behind), (1, 2));
     fixture.close().await;
 }

@@ -74,6 +74,6 @@ async fn a_message_that_is_too_large_is_refused(kind: Kind) {
         assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");
     }
     let lane = open(&*fixture.broker, "f", WAIT).await;
-    assert_eq!(take(&lane, 1).await[0].payload.len(), limit);
+    assert_eq!(take(&lane, 1).await[0].payload.read().await.unwrap().len(), limit);
     fixture.close().await;
 }

@@ -131,7 +131,10 @@ async fn keep_moving(
 /// Stores the message in its lane, then forgets it here: killed in between, it is stored once, by its id.
 async fn relocate(desk: &Desk, delivery: Delivery) {
     let Delivery { lane, id, payload, lease, .. } = delivery;
-    let moved = desk.broker.publish(Message { lane: lane.clone(), id, payload }).await;
+    let moved = match payload.read().await {
+        Ok(payload) => desk.broker.publish(Message { lane: lane.clone(), id, payload }).await,
+        Err(error) => Err(error),
+    };
     let settled = match moved {
         Ok(_) => lease.ack().await,
         Err(Error::Full { scope }) => {

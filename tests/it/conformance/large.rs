@@ -1,0 +1,75 @@
+//! Payloads of several times what a NATS server takes as one message.
+
+use std::time::Duration;
+
+use actors::port::broker::{Message, Stored, Terms};
+use actors::port::Delivery;
+use bytes::Bytes;
+use proto::{CallId, Dead, dead};
+use tests::broker::{Fixture, Kind, PAYLOAD_LEN_MAX};
+
+use super::steps::{WAIT, lane, message, open, take};
+
+behaviours!(
+    it_comes_whole_and_again_after_it_was_given_back,
+    a_schedule_and_a_dead_letter_take_it_too,
+    a_repeated_one_is_a_duplicate_and_leaves_the_first_whole
+);
+
+fn large(id: &str) -> Message {
+    let payload: Vec<u8> = (0..PAYLOAD_LEN_MAX).map(|n| (n * 31 + n / 256) as u8).collect();
+    Message { payload: payload.into(), ..message("f", id) }
+}
+
+async fn payload(delivery: &Delivery) -> Bytes {
+    delivery.payload.read().await.unwrap()
+}
+
+async fn it_comes_whole_and_again_after_it_was_given_back(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    assert_eq!(fixture.broker.publish(large("a")).await.unwrap(), Stored::New);
+    let lane = open(&*fixture.broker, "f", WAIT).await;
+    for _ in 0..2 {
+        let taken = take(&lane, 1).await;
+        assert!(payload(&taken[0]).await == large("a").payload, "every byte of it");
+        taken[0].lease.give_back(None).await.unwrap();
+    }
+    let taken = take(&lane, 1).await;
+    taken[0].lease.ack().await.unwrap();
+    assert_eq!(fixture.asides().await, 0, "what was kept aside goes with the message");
+    fixture.close().await;
+}
+
+async fn a_schedule_and_a_dead_letter_take_it_too(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let due = fixture.clock.now().after(Duration::from_millis(300));
+    let id = CallId::parse("c").unwrap();
+    fixture.broker.schedule(large("a"), &id, due).await.unwrap();
+    let lane_of_due = fixture.broker.due(Terms::default()).await.unwrap();
+    let taken = take(&lane_of_due, 1).await;
+    assert!(payload(&taken[0]).await == large("a").payload);
+    taken[0].lease.ack().await.unwrap();
+    assert_eq!(fixture.asides().await, 0);
+
+    let letter = Dead {
+        lane: lane("f"),
+        reason: dead::Reason::Exhausted,
+        detail: "status 500".into(),
+        at: due,
+        payload: large("a").payload.slice(..PAYLOAD_LEN_MAX - 4096),
+    };
+    assert_eq!(fixture.broker.bury(letter, "a".into(), Some(&id)).await.unwrap(), Stored::New);
+    assert_eq!(fixture.broker.dead_count().await.unwrap(), 1);
+    fixture.close().await;
+}
+
+async fn a_repeated_one_is_a_duplicate_and_leaves_the_first_whole(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    assert_eq!(fixture.broker.publish(large("a")).await.unwrap(), Stored::New);
+    assert_eq!(fixture.broker.publish(large("a")).await.unwrap(), Stored::Duplicate);
+    let lane = open(&*fixture.broker, "f", WAIT).await;
+    assert!(fixture.asides().await <= 1, "nothing is kept of a duplicate");
+    let taken = take(&lane, 1).await;
+    assert!(payload(&taken[0]).await == large("a").payload);
+    fixture.close().await;
+}
