@@ -1,5 +1,6 @@
 //! How messages come in to a subscriber: what may start, permits to start it with, and at most one pull.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,9 @@ const PULL_WAIT: Duration = Duration::from_secs(2);
 /// How long one with several does, which others may need: long enough for a busy broker to hand out a full batch.
 const BATCH_WAIT: Duration = Duration::from_millis(100);
 
+/// How many retries are remembered, to say when the next is due.
+const DUE_MAX: usize = 64;
+
 /// What a subscriber may take, and is taking.
 pub struct Inflow {
     /// The function's own limits.
@@ -46,6 +50,8 @@ pub struct Inflow {
     /// The pull that is out, and with how many permits that have found no message yet.
     pull: Option<(AbortHandle, u32)>,
     sink: Sink,
+    /// When retries that were scheduled here are due, the first ones of them.
+    due: BTreeSet<Instant>,
     /// As they were when it was last decided.
     room: Room,
     wished: u32,
@@ -67,6 +73,7 @@ impl Inflow {
             typical: None,
             pull: None,
             sink,
+            due: BTreeSet::new(),
             room: Room { count: u32::MAX, by: None },
             wished: 0,
         }
@@ -112,6 +119,16 @@ impl Inflow {
         self.typical = Some(self.typical.map_or(took, |typical| (typical * 7 + took) / 8));
         if self.seat.may_keep() {
             self.hand.join(permit);
+        }
+    }
+
+    /// A call will be tried again then, if it will.
+    pub fn later(&mut self, due: Option<Instant>) {
+        let Some(due) = due else { return };
+        self.due = self.due.split_off(&Instant::now());
+        self.due.insert(due);
+        if self.due.len() > DUE_MAX {
+            self.due.pop_last();
         }
     }
 
@@ -211,11 +228,13 @@ impl Inflow {
         }
     }
 
-    /// Why nothing starts although messages wait: the limits first, then the permits.
+    /// Why nothing starts although messages wait: the limits first, then the permits. With none waiting, the retry
+    /// that is next.
     #[must_use]
     pub fn waiting(&self) -> Option<Waiting> {
         if self.backlog == 0 {
-            return None;
+            let next = self.due.range(Instant::now()..).next();
+            return next.map(|due| Reason::DueLater.until(due.into_std()));
         }
         if self.room.count == 0 {
             return self.room.by;

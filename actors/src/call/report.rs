@@ -27,6 +27,8 @@ pub struct Done {
     pub ended: Ended,
     /// What it said about its function, if it came to that.
     pub feedback: Option<Feedback>,
+    /// When it is tried again, if it is.
+    pub again: Option<Instant>,
     /// The permit it ran by.
     pub permit: Permits,
 }
@@ -44,13 +46,20 @@ pub struct Report {
 impl Report {
     /// For one call that begins at `began`.
     pub fn new(key: u64, began: Instant, permit: Permits, tell: Arc<dyn Fn(Done) + Send + Sync>) -> Self {
-        Self { done: Some(Done { key, began, ended: Ended::Unsettled, feedback: None, permit }), tell }
+        Self { done: Some(Done { key, began, ended: Ended::Unsettled, feedback: None, again: None, permit }), tell }
     }
 
     /// The function was heard of.
     pub fn heard(&mut self, feedback: Option<Feedback>) {
         if let Some(done) = &mut self.done {
             done.feedback = feedback;
+        }
+    }
+
+    /// It will be tried again.
+    pub fn again(&mut self, due: Instant) {
+        if let Some(done) = &mut self.done {
+            done.again = Some(due);
         }
     }
 

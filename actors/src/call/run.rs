@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use proto::dead::Reason;
 use rand::RngExt;
+use tokio::time::Instant;
 
 use super::Desk;
 use super::attempt::Choice;
-use super::plan::plan;
+use super::plan::{Next, plan};
 use super::report::{Ended, Report};
 use super::settle::persist;
 use crate::port::{Delivery, broker};
@@ -56,5 +57,10 @@ async fn handle(
     );
     let policy = desk.retry_policy(&call);
     let luck = rand::rng().random();
-    desk.settle(delivery, plan(&delivery.lane, call, attempt, &policy, desk.clock.now(), luck)).await
+    let now = desk.clock.now();
+    let next = plan(&delivery.lane, call, attempt, &policy, now, luck);
+    if let Next::Again { due, .. } = &next {
+        report.again(Instant::now() + due.since(now));
+    }
+    desk.settle(delivery, next).await
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use actors::port::broker::{Message, Stored, Terms};
 use actors::port::Delivery;
+use actors::port::broker::{Message, Stored, Terms};
 use bytes::Bytes;
 use proto::{CallId, Dead, dead};
 use tests::broker::{Fixture, Kind, PAYLOAD_LEN_MAX};

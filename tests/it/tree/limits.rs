@@ -204,6 +204,35 @@ async fn a_function_that_asks_to_be_left_alone_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_function_of_which_only_retries_are_left_says_when_the_next_is_due() {
+    let world = World::new(MINUTE).await;
+    world.register("later", &[("com.openfaas.retry.min_wait", "1h"), ("com.openfaas.retry.max_wait", "1h")]).await;
+    world.functions.script("later", async |_, _| Ok(StatusCode::INTERNAL_SERVER_ERROR.into()));
+    world.post_many("later", 5).await;
+    sleep(5 * SECOND).await;
+    let waiting = subscriber(&world, "later").await.inflow.waiting.unwrap();
+    assert_eq!(waiting.reason, Reason::DueLater);
+    assert!((1.0..3600.0).contains(&waiting.seconds.unwrap()), "{waiting:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_is_lowered_interrupts_nobody() {
+    let world = World::new(MINUTE).await;
+    world.register("a", &[("fabric.concurrency", "10")]).await;
+    let (now, _) = counted(&world, "a", 30 * SECOND);
+    world.post_many("a", 30).await;
+    sleep(5 * SECOND).await;
+    assert_eq!(now.load(Ordering::SeqCst), 10);
+    world.register("a", &[("fabric.concurrency", "2")]).await;
+    sleep(20 * SECOND).await;
+    assert_eq!((now.load(Ordering::SeqCst), world.functions.asked("a").len()), (10, 10));
+    sleep(10 * SECOND).await;
+    assert_eq!(now.load(Ordering::SeqCst), 2);
+    sleep(10 * MINUTE).await;
+    world.assert_settled(30);
+}
+
+#[tokio::test(start_paused = true)]
 async fn endpoints_get_as_many_calls_as_they_have_slots() {
     let world = World::new(MINUTE).await;
     world.register("many", &[("fabric.upstream", "http://e1,http://e2,http://e3"), ("fabric.slots", "2")]).await;

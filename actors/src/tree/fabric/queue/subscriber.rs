@@ -321,12 +321,13 @@ impl State {
         }
     }
 
-    fn done(&mut self, Done { key, began, ended, feedback, permit }: Done) {
+    fn done(&mut self, Done { key, began, ended, feedback, again, permit }: Done) {
         self.reap();
         let (now, in_flight) = (Instant::now(), u32::try_from(self.flights.len()).unwrap_or(u32::MAX));
         let luck = rand::rng().random();
         self.inflow.gate.ended(feedback, began.into_std(), in_flight, now.into_std(), luck);
         self.inflow.landed(permit, now.duration_since(began));
+        self.inflow.later(again);
         if let Some(lease) = self.flights.land(key)
             && ended == Ended::Unsettled
         {
