@@ -1,5 +1,7 @@
 //! The calls in flight of one subscriber: a task and a lease each.
 
+pub mod lease;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +11,9 @@ use proto::LaneKey;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
+use self::lease::{Ring, Schedule};
 use crate::call::report::{Done, Report};
 use crate::call::{Desk, run};
-use crate::lease::{Ring, Schedule};
 use crate::limit::endpoints::Endpoints;
 use crate::permit::Permits;
 use crate::port::broker::Error;

@@ -1,5 +1,8 @@
 //! How messages come in to a subscriber: what may start, permits to start it with, and at most one pull.
 
+pub mod demand;
+pub mod pull;
+
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -8,7 +11,8 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::demand::Demand;
+use self::demand::Demand;
+use self::pull::{Pulled, Sink};
 use crate::limit::applied::Applied;
 use crate::limit::endpoints::Endpoints;
 use crate::limit::rates::{Paces, Rates};
@@ -18,7 +22,6 @@ use crate::permit::capacity::Seat;
 use crate::permit::share::{BRIEF, Short, Standings, Wish};
 use crate::port::Lane;
 use crate::port::broker::Error;
-use crate::pull::{self, Pulled, Sink};
 use crate::view;
 use crate::waiting::{Reason, Waiting};
 
@@ -183,7 +186,7 @@ impl Inflow {
         self.seat.wish(self.wish_for(step.wish));
         let mut pull = step.pull;
         if step.idle
-            && let Some(permit) = self.seat.idle()
+            && let Some(permit) = self.seat.idle(self.standings)
         {
             self.hand.join(permit);
             pull = 1;
@@ -277,10 +280,10 @@ mod tests {
     use proto::{Function, LaneKey, Queue};
     use tokio::time::sleep;
 
+    use super::pull::Event;
     use super::*;
     use crate::permit::capacity::{Capacity, Notice};
     use crate::port::{BoxFuture, BoxStream, Delivery, Lease};
-    use crate::pull::Event;
 
     struct NoLease;
 

@@ -1,9 +1,9 @@
 //! Fabric's supervision tree, what it decides with, and the ports it needs.
 //!
 //! Read [`tree`] first: it draws who supervises whom, and each file below it is one actor. An actor applies what a
-//! pure rule decided: [`demand`] (what to pull), [`permit::share`] (who may run), [`lease`] (what to renew),
-//! [`call::plan`] (what follows from an attempt), [`supervision::policy`] (what a failure means). What the tree needs
-//! from outside is in [`port`]; [`memory`] is the reference for what a broker does.
+//! pure rule decided: [`limit`] (what a function bears), [`permit::share`] (who may run), [`inflow::demand`] (what to
+//! pull), [`flight::lease`] (what to renew), [`call::plan`] (what follows from an attempt), [`supervision::policy`] (what
+//! a failure means). What the tree needs from outside is in [`port`]; [`memory`] is the reference for what a broker does.
 //!
 //! # Example
 //!
@@ -77,12 +77,10 @@
 //! ```
 
 pub mod call;
-pub mod demand;
 pub mod directory;
 pub mod drain;
 pub mod flight;
 pub mod inflow;
-pub mod lease;
 pub mod limit;
 pub mod link;
 pub mod membership;
@@ -91,7 +89,6 @@ pub mod orders;
 pub mod parts;
 pub mod permit;
 pub mod port;
-pub mod pull;
 pub mod supervision;
 pub mod tree;
 pub mod view;

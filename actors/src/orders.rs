@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use proto::spec::Upstream;
-use proto::{FunctionSpec, LaneKey};
+use proto::{FunctionSpec, LaneKey, Upstream};
 use tokio::time::{Instant, timeout};
 
 use crate::call::Desk;

@@ -18,6 +18,7 @@ mod broker;
 pub mod check;
 mod connect;
 mod control;
+mod error;
 mod hints;
 mod lane;
 mod layout;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use actors::port::broker::Quotas;
 use proto::subject::Subjects;
 
-pub use self::connect::Error;
+pub use self::error::Error;
 use self::hints::Hints;
 use self::layout::Layout;
 

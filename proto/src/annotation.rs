@@ -5,10 +5,8 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use url::Url;
-
 use crate::limit::{Rate, Throttle};
-use crate::spec::Upstream;
+use crate::upstream::Upstream;
 use crate::{Queue, retry};
 
 /// Where the function answers: a URL, several separated by commas, or `dns+http://name:port`.
@@ -153,7 +151,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn upstreams(&self) -> Result<Vec<Upstream>, Error> {
-        self.read(UPSTREAM, |text| text.split(',').map(upstream).collect())?.ok_or(Error::NoUpstream)
+        self.read(UPSTREAM, |text| text.split(',').map(Upstream::parse).collect())?.ok_or(Error::NoUpstream)
     }
 
     pub(crate) fn retry(&self) -> Result<retry::Policy, Error> {
@@ -166,18 +164,6 @@ impl<'a> Reader<'a> {
             codes: codes.unwrap_or(default.codes),
             max_age: default.max_age,
         })
-    }
-}
-
-fn upstream(text: &str) -> Result<Upstream, String> {
-    let text = text.trim();
-    let (resolved, text) = text.strip_prefix("dns+").map_or((false, text), |text| (true, text));
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
-    match url.scheme() {
-        // The certificate of a name is not one of its addresses.
-        "https" if resolved => Err("must be dns+http: names behind https are not resolved one by one".into()),
-        "http" | "https" if url.has_host() => Ok(Upstream { url, resolved }),
-        _ => Err("must be an http or https URL".into()),
     }
 }
 

@@ -42,6 +42,7 @@ pub mod spec;
 pub mod subject;
 pub mod tenant;
 pub mod time;
+pub mod upstream;
 
 pub use call::{Call, Request, Target};
 pub use dead::Dead;
@@ -51,3 +52,4 @@ pub use refusal::Refusal;
 pub use spec::FunctionSpec;
 pub use tenant::NamespaceSpec;
 pub use time::Timestamp;
+pub use upstream::Upstream;

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use crate::limit::Throttle;
+use crate::upstream::Upstream;
 use crate::{Function, LaneKey, Namespace, Queue, annotation, name, retry};
 
 /// Why a deployment is not usable: which field, what is wrong with it.
@@ -64,15 +64,6 @@ impl Deployment {
         };
         Function::new(&self.service, namespace)
     }
-}
-
-/// A base URL at which a function answers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Upstream {
-    /// The URL, without `dns+`.
-    pub url: Url,
-    /// Whether each address of its host is an endpoint of its own (`dns+http://`).
-    pub resolved: bool,
 }
 
 /// A function, ready to be called.

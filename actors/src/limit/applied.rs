@@ -3,8 +3,7 @@
 use core::net::SocketAddr;
 use std::collections::HashMap;
 
-use proto::spec::Upstream;
-use proto::{FunctionSpec, LaneKey};
+use proto::{FunctionSpec, LaneKey, Upstream};
 
 use super::Limits;
 use super::endpoint::Endpoint;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use proto::LaneKey;
 use tokio::time::Instant;
 
-use super::share::{Share, Short, Wish};
+use super::share::{Share, Short, Standings, Wish};
 use super::{Home, Permits};
 
 /// What the holder of a [`Seat`] is told.
@@ -167,8 +167,9 @@ impl Seat {
 
     /// One permit to wait for the next call with, while permits are plenty.
     #[must_use]
-    pub fn idle(&self) -> Option<Permits> {
-        let may = self.inner.change(|share, now| share.may_idle(&self.lane, now));
+    pub fn idle(&mut self, standings: Standings) -> Option<Permits> {
+        self.wish = Wish::default();
+        let may = self.inner.change(|share, now| share.may_idle(&self.lane, standings, now));
         may.then(|| Permits::new(1, self.home.clone()))
     }
 
@@ -281,7 +282,7 @@ mod tests {
                     }
                     2 => seats[n] = seat(&capacity, n),
                     _ => {
-                        let permits = seats[n].0.idle();
+                        let permits = seats[n].0.idle(Standings::default());
                         seats[n].1.lock().unwrap().extend(permits);
                     }
                 }

@@ -127,13 +127,14 @@ impl Share {
     }
 
     /// `lane` has nothing waiting and would like a permit to wait for its next call with. Whether it may.
-    pub fn may_idle(&mut self, lane: &LaneKey, now: Instant) -> bool {
-        let may = !self.is_contended() && self.free() > self.total / 2;
+    pub fn may_idle(&mut self, lane: &LaneKey, standings: Standings, now: Instant) -> bool {
+        // What it wishes for is nothing; where it stands must be known before its caps can be.
+        self.want(lane, Wish { standings, ..Wish::default() }, now);
+        let may = !self.is_contended() && self.free() > self.total / 2 && self.root.room(&path(lane)) > 0;
         if may {
             self.change(lane, now, |leaf| {
                 leaf.held += 1;
                 leaf.idle = true;
-                leaf.lane.get_or_insert_with(|| lane.clone());
             });
         }
         may
@@ -147,9 +148,7 @@ impl Share {
     /// `lane` is gone: it waits no more. What it holds comes back by itself.
     pub fn gone(&mut self, lane: &LaneKey, now: Instant) {
         self.change(lane, now, |leaf| leaf.wanted = 0);
-        if !self.is_contended() {
-            self.root.forget_inactive();
-        }
+        self.root.forget_inactive(now);
     }
 
     /// Hands out what can be handed out now.
@@ -223,7 +222,7 @@ impl Share {
 
     /// Use counts from when somebody first waits in vain.
     fn remember(&mut self, now: Instant) {
-        if self.root.wished > u64::from(self.spare()) {
+        if self.vain || self.root.wished > u64::from(self.spare()) {
             if !self.is_remembering(now) {
                 self.root.begin_anew(now);
             }
@@ -336,12 +335,43 @@ mod tests {
     #[test]
     fn an_idle_function_takes_nothing_from_a_busy_one() {
         let (mut share, now) = share(8);
-        assert!((0..4).all(|n| share.may_idle(&lane(&format!("f{n}")), now)));
-        assert!(!share.may_idle(&lane("f4"), now), "half of all permits stay free");
+        assert!((0..4).all(|n| share.may_idle(&lane(&format!("f{n}")), Standings::default(), now)));
+        assert!(!share.may_idle(&lane("f4"), Standings::default(), now), "half of all permits stay free");
         share.want(&lane("busy"), Wish { count: 8, brief: true, ..Wish::default() }, now);
         share.grants(now);
-        assert!(!share.may_idle(&lane("f5"), now), "not before somebody who has work");
+        assert!(!share.may_idle(&lane("f5"), Standings::default(), now), "not before somebody who has work");
         assert_eq!(share.idlers().len(), 4, "who only waits is asked to let go");
         assert_eq!(share.idlers().len(), 0, "once");
+    }
+
+    #[test]
+    fn a_cap_holds_for_idle_ones_too() {
+        let (mut share, now) = share(64);
+        let capped = Standings { queue: Standing { weight: 1, cap: Some(1) }, ..Standings::default() };
+        assert!(share.may_idle(&lane("a"), capped, now));
+        assert!(!share.may_idle(&lane("b"), capped, now));
+    }
+
+    #[test]
+    fn who_is_gone_and_ahead_does_not_begin_anew_at_once_and_who_is_not_is_forgotten() {
+        let (mut share, now) = share(2);
+        for name in ["a", "b", "c"] {
+            share.want(&lane(name), wish(1), now);
+        }
+        share.grants(now);
+        let later = now + Duration::from_secs(10);
+        share.returned(&lane("a"), 1, later);
+        share.gone(&lane("a"), later);
+        assert_eq!(share.grants(later), [(lane("c"), 1)]);
+        share.want(&lane("a"), wish(1), later);
+        share.want(&lane("d"), wish(1), later);
+        share.returned(&lane("c"), 1, later);
+        assert_eq!(share.grants(later), [(lane("d"), 1)], "it has had its ten seconds");
+        share.gone(&lane("a"), later);
+        for name in ["b", "d"] {
+            share.returned(&lane(name), 1, later);
+            share.gone(&lane(name), later);
+        }
+        assert_eq!(share.root.count(), 1, "nothing is kept of nobody");
     }
 }

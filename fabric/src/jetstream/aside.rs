@@ -25,7 +25,7 @@ use proto::subject::Subjects;
 use tokio::io::AsyncReadExt;
 use uuid::Uuid;
 
-use super::broker::away;
+use super::publish::away;
 
 /// The header that holds a claim.
 const CLAIM: &str = "Fabric-Claim";

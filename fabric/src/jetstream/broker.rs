@@ -11,8 +11,8 @@ use futures_util::{StreamExt, TryStreamExt};
 use proto::{CallId, Dead, Function, LaneKey, Queue, Timestamp};
 
 use super::lane::{Consumer, Handle, MESSAGE_ID, headers};
-use super::publish::{Scope, store};
-use super::{JetStream, connect, hints};
+use super::publish::{Scope, away, store};
+use super::{JetStream, error, hints};
 
 /// What headers, the protocol and a schedule add to a payload, at the most.
 const HEADERS: usize = 8 * 1024;
@@ -179,14 +179,10 @@ fn scope(lane: &LaneKey) -> Scope {
     Scope { queue: lane.queue.to_string(), function: lane.function.to_string() }
 }
 
-pub(super) fn away(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Away(error.into())
-}
-
 /// A stream that cannot be made now may be later; one that would lose messages is an operator's to mend.
-fn unavailable(error: connect::Error) -> Error {
+fn unavailable(error: error::Error) -> Error {
     match error {
-        connect::Error::Unsafe { .. } | connect::Error::Shards { .. } => Error::Refused(error.into()),
+        error::Error::Unsafe { .. } | error::Error::Shards { .. } => Error::Refused(error.into()),
         other => Error::Away(other.into()),
     }
 }

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use proto::{Function, Namespace};
 
 use super::JetStream;
-use super::broker::away;
+use super::publish::away;
 
 impl JetStream {
     async fn functions(&self) -> Result<Store, Error> {

@@ -5,7 +5,7 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use actors::port::presence::ALIVE_FOR;
-use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::context::CreateStreamErrorKind;
 use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{Context, ErrorCode};
@@ -13,6 +13,7 @@ use proto::{LaneKey, Queue};
 
 use super::aside::Objects;
 use super::check::faults;
+use super::publish::is_missing;
 use super::shards::Shards;
 use super::{Error, Settings};
 
@@ -159,10 +160,6 @@ impl Layout {
         let faults = faults(&found, &wanted);
         if faults.is_empty() { Ok(()) } else { Err(Error::Unsafe { stream, faults }) }
     }
-}
-
-pub(super) fn is_missing(kind: &GetStreamErrorKind) -> bool {
-    matches!(kind, GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
 fn exists(kind: &CreateStreamErrorKind) -> bool {

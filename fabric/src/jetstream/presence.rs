@@ -8,7 +8,7 @@ use async_nats::jetstream::kv::{Entry, Operation, Store};
 use futures_util::StreamExt;
 
 use super::JetStream;
-use super::broker::away;
+use super::publish::away;
 
 impl JetStream {
     async fn workers(&self) -> Result<Store, Error> {

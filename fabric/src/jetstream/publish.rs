@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use actors::port::broker::{Error, Stored};
 use async_nats::client::{Request, RequestErrorKind};
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -78,6 +80,16 @@ pub(super) async fn ask(
         }
         Err(error) => Err(Error::Away(error.into())),
     }
+}
+
+/// An error of the connection, or of the server: trying again may work.
+pub(super) fn away(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Away(error.into())
+}
+
+/// Whether a stream is not there, as opposed to not to be seen.
+pub(super) fn is_missing(kind: &GetStreamErrorKind) -> bool {
+    matches!(kind, GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
 /// What a refusal means. The codes are nats-server's `errors.json`.

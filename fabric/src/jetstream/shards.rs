@@ -15,6 +15,7 @@ use proto::subject::Subjects;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::publish::is_missing;
 
 /// A queue's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +117,7 @@ impl Shards {
             let stream = self.subjects.ready_stream(queue, shard);
             let waiting = match self.context.get_stream(&stream).await {
                 Ok(stream) => stream.cached_info().state.messages,
-                Err(error) if super::layout::is_missing(&error.kind()) => 0,
+                Err(error) if is_missing(&error.kind()) => 0,
                 Err(error) => return Err(self.failed(&error)),
             };
             if waiting > 0 {

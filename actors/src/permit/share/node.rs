@@ -175,12 +175,18 @@ impl Node {
         }
     }
 
-    /// Forgets those who hold nothing and want nothing.
-    pub(super) fn forget_inactive(&mut self) {
-        self.children.retain(|_, child| child.is_active());
+    /// Forgets those who hold nothing and want nothing, unless they are ahead of those who do: they would begin anew.
+    pub(super) fn forget_inactive(&mut self, now: Instant) {
+        let least = self.least_used(now);
+        self.children.retain(|_, child| child.is_active() || least.is_some_and(|least| child.used > least));
         for child in self.children.values_mut() {
-            child.forget_inactive();
+            child.forget_inactive(now);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        1 + self.children.values().map(Self::count).sum::<usize>()
     }
 
     /// Small is next: what was used, and what is held on top.

@@ -28,6 +28,7 @@ use crate::call::Desk;
 use crate::call::report::{Done, Ended};
 use crate::flight::{Extended, Flights, give_back};
 use crate::inflow::Inflow;
+use crate::inflow::pull::{Event, Pulled, Sink};
 use crate::limit::applied::Addresses;
 use crate::link::Link;
 use crate::orders::Orders;
@@ -36,7 +37,6 @@ use crate::permit::capacity::{Capacity, Notice};
 use crate::permit::share::Standing;
 use crate::port::broker::{Error, Terms};
 use crate::port::{Delivery, Lane, Lease};
-use crate::pull::{Event, Pulled, Sink};
 use crate::view::{self, Phase};
 
 /// How long a call that died without an outcome waits before it is tried again.
