@@ -1,6 +1,7 @@
 //! The supervision tree on the in-memory broker under a paused clock: hours pass in milliseconds, always alike.
 
 mod limits;
+mod members;
 mod world;
 
 use std::collections::HashMap;

@@ -4,9 +4,9 @@ use actors::port::broker::Backlog;
 use proto::{Function, Queue};
 use tests::broker::{Fixture, Kind};
 
-use super::steps::{WAIT, open, publish, take};
+use super::steps::{WAIT, ack_all, open, publish, take};
 
-behaviours!(it_counts_what_waits_and_what_is_leased);
+behaviours!(it_counts_what_waits_and_what_is_leased, a_lane_says_how_many_wait_in_it);
 
 async fn it_counts_what_waits_and_what_is_leased(kind: Kind) {
     let fixture = Fixture::new(kind).await;
@@ -26,5 +26,20 @@ async fn it_counts_what_waits_and_what_is_leased(kind: Kind) {
     taken[0].lease.ack().await.unwrap();
     assert_eq!(backlog().await, [of("f", 2), of("g.acme", 1)]);
     assert_eq!(fixture.broker.backlog(&Queue::parse("other").unwrap()).await.unwrap(), []);
+    fixture.close().await;
+}
+
+async fn a_lane_says_how_many_wait_in_it(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    publish(&*fixture.broker, "f", 0..5).await;
+    publish(&*fixture.broker, "g", 5..6).await;
+    let lane = open(&*fixture.broker, "f", WAIT).await;
+    assert_eq!(lane.waiting().await.unwrap(), 5);
+    let taken = take(&lane, 2).await;
+    assert_eq!(lane.waiting().await.unwrap(), 3, "what is leased does not wait");
+    ack_all(&taken).await;
+    assert_eq!(lane.waiting().await.unwrap(), 3);
+    take(&lane, 3).await;
+    assert_eq!(lane.waiting().await.unwrap(), 0);
     fixture.close().await;
 }

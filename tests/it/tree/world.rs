@@ -10,13 +10,14 @@ use std::time::Duration;
 use actors::call::plan::message;
 use actors::call::{Callbacks, Desk};
 use actors::directory::Directory;
-use actors::membership::{Membership, Serves};
+use actors::membership::{Member, Membership, Serves};
 use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
 use actors::parts::{Listener, Parts, Settings};
 use actors::port::broker::{Backlog, Error as BrokerError, Message, Stored, Terms};
 use actors::port::control::Record;
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
-use actors::port::{BoxFuture, BoxStream, Broker, Clock, Control, Delivery, Invoker, Lane, Lease};
+use actors::port::presence::Sign;
+use actors::port::{BoxFuture, BoxStream, Broker, Clock, Control, Delivery, Invoker, Lane, Lease, Presence};
 use actors::tree::{self, Ending, Handle};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
@@ -206,6 +207,21 @@ impl Broker for Shutters {
     }
 }
 
+impl Presence for Shutters {
+    fn announce(&self, id: &str, member: &Member) -> BoxFuture<'_, Result<(), BrokerError>> {
+        if self.deaf.load(Ordering::SeqCst) {
+            return Box::pin(std::future::ready(Err(BrokerError::Away("deaf".into()))));
+        }
+        self.memory.announce(id, member)
+    }
+    fn leave(&self, id: &str) -> BoxFuture<'_, Result<(), BrokerError>> {
+        self.memory.leave(id)
+    }
+    fn signs(&self) -> BoxFuture<'_, Result<BoxStream<'static, Sign>, BrokerError>> {
+        self.memory.signs()
+    }
+}
+
 pub(super) struct World {
     pub(super) broker: Arc<Shutters>,
     pub(super) functions: Arc<Functions>,
@@ -240,7 +256,7 @@ impl World {
             desk,
             control: Arc::new(broker.memory.clone()),
             directory,
-            presence: Arc::new(broker.memory.clone()),
+            presence: broker.clone(),
             id: "world".into(),
             gateway: false,
             membership,

@@ -33,8 +33,8 @@ const SAY_WITHIN: Duration = Duration::from_secs(2);
 
 /// What it is told.
 pub(crate) enum Msg {
-    /// From itself: it is time to say so again, and to see who has not.
-    Beat,
+    /// From itself: it is time to say so again, and to see who has not. Whether it was heard the last time.
+    Beat { heard: bool },
     /// From another process.
     Heard(Sign),
     /// From the root: say goodbye and stop.
@@ -90,13 +90,13 @@ impl Actor for Presence {
 
     async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
         state.listen();
-        state.beat();
+        state.beat(true);
         Ok(())
     }
 
     async fn handle(&self, _: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
         match msg {
-            Msg::Beat => state.beat(),
+            Msg::Beat { heard } => state.beat(heard),
             Msg::Heard(sign) => state.heard(sign),
             Msg::Drain => state.say_goodbye(),
             Msg::SaidGoodbye => state.me.stop(Some("drained".into())),
@@ -126,9 +126,13 @@ impl State {
         });
     }
 
-    fn beat(&mut self) {
+    fn beat(&mut self, heard: bool) {
         while self.tasks.try_join_next().is_some() {}
         let now = Instant::now();
+        if !heard {
+            // Who cannot be heard from here is not gone: it is the way that is.
+            self.heard_at.values_mut().for_each(|at| *at = now);
+        }
         let silent = |at: &Instant| now.duration_since(*at) > ALIVE_FOR;
         let gone: Vec<String> = self.heard_at.iter().filter(|(_, at)| silent(at)).map(|(id, _)| id.clone()).collect();
         for id in gone {
@@ -138,13 +142,14 @@ impl State {
         let me = self.me.clone();
         self.tasks.spawn(async move {
             let began = Instant::now();
-            match timeout(SAY_WITHIN, presence.announce(&id, &member)).await {
+            let said = timeout(SAY_WITHIN, presence.announce(&id, &member)).await;
+            match &said {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "others cannot be told that this process is alive"),
                 Err(_) => tracing::warn!("others could not be told in time that this process is alive"),
             }
             sleep(ANNOUNCE_EVERY.saturating_sub(began.elapsed())).await;
-            drop(me.cast(Msg::Beat));
+            drop(me.cast(Msg::Beat { heard: matches!(said, Ok(Ok(()))) }));
         });
     }
 
