@@ -75,6 +75,19 @@ async fn the_slots_of_endpoints_are_divided_and_none_is_asked_for_more() {
     }
 }
 
+/// `localhost` is one address or two, of which one answers; either way every call gets there, by the name.
+#[tokio::test]
+async fn a_name_is_resolved_and_its_addresses_are_called_by_it() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), Server::start().await);
+    let fabric = Fabric::start(&["dev", "--data-dir", dir.path().to_str().unwrap()]).await;
+    let port = server.url("").rsplit(':').next().unwrap().to_owned();
+    let upstream = format!("dns+http://localhost:{port}/ok");
+    fabric.register("f", json!({"fabric.upstream": upstream, "com.openfaas.retry.attempts": "1"})).await;
+    let ids = fabric.accepted_many("f", &[], 50).await;
+    all_ran(&server, "/ok", &ids).await;
+    assert!(server.seen("/ok").iter().all(|seen| seen.header("host") == format!("localhost:{port}")));
+}
+
 #[tokio::test]
 async fn a_rate_holds_across_workers() {
     let (cluster, server) = (Cluster::start(2, &[]).await, Server::start().await);

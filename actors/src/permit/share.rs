@@ -80,13 +80,15 @@ pub struct Share {
     vain: bool,
     /// When somebody last did; absent before the first.
     vain_at: Option<Instant>,
+    /// Whether somebody may hold a permit only to wait with: if not, nobody need be looked for.
+    idles: bool,
 }
 
 impl Share {
     /// All `total` of them free.
     #[must_use]
     pub fn new(total: u32, now: Instant) -> Self {
-        Self { total, root: Node::new(now), vain: false, vain_at: None }
+        Self { total, root: Node::new(now), vain: false, vain_at: None, idles: false }
     }
 
     /// How many there are.
@@ -132,6 +134,7 @@ impl Share {
         self.want(lane, Wish { standings, ..Wish::default() }, now);
         let may = !self.is_contended() && self.free() > self.total / 2 && self.root.room(&path(lane)) > 0;
         if may {
+            self.idles = true;
             self.change(lane, now, |leaf| {
                 leaf.held += 1;
                 leaf.idle = true;
@@ -182,7 +185,7 @@ impl Share {
     /// Those who hold a permit only to wait with, because somebody wants it now. Each is told once.
     pub fn idlers(&mut self) -> Vec<LaneKey> {
         let mut idlers = Vec::new();
-        if self.is_contended() {
+        if self.is_contended() && std::mem::take(&mut self.idles) {
             self.root.take_idlers(&mut idlers);
         }
         idlers
