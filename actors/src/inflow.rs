@@ -113,7 +113,7 @@ impl Inflow {
 
     /// A wish was answered.
     pub fn granted(&mut self, permits: Permits) {
-        self.seat.granted(permits.count());
+        self.seat.granted();
         self.hand.join(permits);
     }
 
@@ -186,7 +186,7 @@ impl Inflow {
         self.seat.wish(self.wish_for(step.wish));
         let mut pull = step.pull;
         if step.idle
-            && let Some(permit) = self.seat.idle(self.standings)
+            && let Some(permit) = self.seat.idle(self.wish_for(0))
         {
             self.hand.join(permit);
             pull = 1;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use proto::LaneKey;
 use tokio::time::Instant;
 
-use super::share::{Share, Short, Standings, Wish};
+use super::share::{Share, Short, Wish};
 use super::{Home, Permits};
 
 /// What the holder of a [`Seat`] is told.
@@ -66,7 +66,7 @@ impl Capacity {
         });
         let before = self.0.state().seats.insert(lane.clone(), Member { tell: tell.clone(), home: home.clone() });
         drop(before);
-        Seat { inner: self.0.clone(), lane, tell, home, wish: Wish::default() }
+        Seat { inner: self.0.clone(), lane, tell, home, told: Some(Wish::default()) }
     }
 
     /// How many permits there are, and how many nobody holds.
@@ -143,7 +143,8 @@ pub struct Seat {
     lane: LaneKey,
     tell: Tell,
     home: Home,
-    wish: Wish,
+    /// What the capacity was told; absent once some of it was granted, because then it counts down there.
+    told: Option<Wish>,
 }
 
 impl Seat {
@@ -154,22 +155,22 @@ impl Seat {
 
     /// Wishes for so many more, instead of what it wished for before.
     pub fn wish(&mut self, wish: Wish) {
-        if wish != self.wish {
-            self.wish = wish;
+        if self.told != Some(wish) {
+            self.told = Some(wish);
             self.inner.change(|share, now| share.want(&self.lane, wish, now));
         }
     }
 
-    /// So many of those wished for have arrived.
-    pub fn granted(&mut self, count: u32) {
-        self.wish.count = self.wish.count.saturating_sub(count);
+    /// Some of those wished for have arrived: what is wished for now is to be said again.
+    pub fn granted(&mut self) {
+        self.told = None;
     }
 
-    /// One permit to wait for the next call with, while permits are plenty.
+    /// One permit to wait for the next call with, while permits are plenty; `wish` is for none.
     #[must_use]
-    pub fn idle(&mut self, standings: Standings) -> Option<Permits> {
-        self.wish = Wish::default();
-        let may = self.inner.change(|share, now| share.may_idle(&self.lane, standings, now));
+    pub fn idle(&mut self, wish: Wish) -> Option<Permits> {
+        self.told = Some(wish);
+        let may = self.inner.change(|share, now| share.may_idle(&self.lane, wish, now));
         may.then(|| Permits::new(1, self.home.clone()))
     }
 
@@ -282,7 +283,7 @@ mod tests {
                     }
                     2 => seats[n] = seat(&capacity, n),
                     _ => {
-                        let permits = seats[n].0.idle(Standings::default());
+                        let permits = seats[n].0.idle(wish(0));
                         seats[n].1.lock().unwrap().extend(permits);
                     }
                 }

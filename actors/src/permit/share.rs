@@ -128,10 +128,11 @@ impl Share {
         });
     }
 
-    /// `lane` has nothing waiting and would like a permit to wait for its next call with. Whether it may.
-    pub fn may_idle(&mut self, lane: &LaneKey, standings: Standings, now: Instant) -> bool {
-        // What it wishes for is nothing; where it stands must be known before its caps can be.
-        self.want(lane, Wish { standings, ..Wish::default() }, now);
+    /// `lane` has nothing waiting, wishes for nothing, and would like a permit to wait for its next call with. Whether
+    /// it may.
+    pub fn may_idle(&mut self, lane: &LaneKey, wish: Wish, now: Instant) -> bool {
+        // Where it stands must be known before its caps can be.
+        self.want(lane, Wish { count: 0, ..wish }, now);
         let may = !self.is_contended() && self.free() > self.total / 2 && self.root.room(&path(lane)) > 0;
         if may {
             self.idles = true;
@@ -338,11 +339,11 @@ mod tests {
     #[test]
     fn an_idle_function_takes_nothing_from_a_busy_one() {
         let (mut share, now) = share(8);
-        assert!((0..4).all(|n| share.may_idle(&lane(&format!("f{n}")), Standings::default(), now)));
-        assert!(!share.may_idle(&lane("f4"), Standings::default(), now), "half of all permits stay free");
+        assert!((0..4).all(|n| share.may_idle(&lane(&format!("f{n}")), Wish::default(), now)));
+        assert!(!share.may_idle(&lane("f4"), Wish::default(), now), "half of all permits stay free");
         share.want(&lane("busy"), Wish { count: 8, brief: true, ..Wish::default() }, now);
         share.grants(now);
-        assert!(!share.may_idle(&lane("f5"), Standings::default(), now), "not before somebody who has work");
+        assert!(!share.may_idle(&lane("f5"), Wish::default(), now), "not before somebody who has work");
         assert_eq!(share.idlers().len(), 4, "who only waits is asked to let go");
         assert_eq!(share.idlers().len(), 0, "once");
     }
@@ -351,6 +352,7 @@ mod tests {
     fn a_cap_holds_for_idle_ones_too() {
         let (mut share, now) = share(64);
         let capped = Standings { queue: Standing { weight: 1, cap: Some(1) }, ..Standings::default() };
+        let capped = Wish { standings: capped, ..Wish::default() };
         assert!(share.may_idle(&lane("a"), capped, now));
         assert!(!share.may_idle(&lane("b"), capped, now));
     }

@@ -236,19 +236,15 @@ impl State {
             Notice::LetGo if self.flights.is_empty() => self.inflow.let_go(),
             Notice::LetGo => {}
         }
-        if self.phase == Phase::Running {
-            self.proceed();
-        } else {
-            self.inflow.release();
-        }
+        self.proceed();
     }
 
-    /// Pulls, wishes for permits and lets go of them, as the demand is.
+    /// Pulls, wishes for permits and lets go of them, as the demand is; lets go of all where nothing can be pulled.
     fn proceed(&mut self) {
         if self.phase != Phase::Running {
-            return;
+            return self.inflow.release();
         }
-        let Some(lane) = self.link.lane() else { return };
+        let Some(lane) = self.link.lane() else { return self.inflow.release() };
         let again = self.inflow.proceed(lane, self.flights.len(), &mut self.tasks);
         if let Some(at) = again.filter(|at| self.look_at.is_none_or(|before| *at < before)) {
             self.look_at = Some(at);
@@ -294,6 +290,7 @@ impl State {
     /// opened again beneath them.
     fn lane_broke(&mut self, error: Error) -> Result<(), ActorProcessingErr> {
         self.link.broke();
+        self.inflow.release();
         if self.phase == Phase::Draining {
             self.stop_if_done();
         } else if self.flights.is_empty() {
