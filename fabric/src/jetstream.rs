@@ -6,7 +6,7 @@
 //! | [`layout`] | the streams, made when missing |
 //! | [`check`] | whether a stream that was there would lose messages |
 //! | [`publish`] | storing, and what the server's refusals mean |
-//! | [`aside`] | payloads too large for a message, in an object store |
+//! | [`aside`] | payloads too large for a message, in pieces in a stream of their own |
 //! | [`hints`] | wake hints, at most so many |
 //! | [`lane`] | a lane is a durable consumer; a pull is one request |
 //! | [`control`] | functions and namespaces in a key-value bucket |

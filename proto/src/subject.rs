@@ -158,10 +158,28 @@ impl Subjects {
         format!("{}_QUEUES", self.stream_prefix)
     }
 
-    /// The object store of payloads that are too large for a message.
+    /// The stream of payloads that are too large for a message, in pieces.
     #[must_use]
-    pub fn payloads_bucket(&self) -> String {
+    pub fn payloads_stream(&self) -> String {
         format!("{}_PAYLOADS", self.stream_prefix)
+    }
+
+    /// One piece of such a payload.
+    #[must_use]
+    pub fn payload(&self, name: &str, piece: usize) -> String {
+        format!("{}.payload.{name}.{piece}", self.prefix)
+    }
+
+    /// All pieces of one.
+    #[must_use]
+    pub fn payload_filter(&self, name: &str) -> String {
+        format!("{}.payload.{name}.*", self.prefix)
+    }
+
+    /// The pieces of all.
+    #[must_use]
+    pub fn payloads_filter(&self) -> String {
+        format!("{}.payload.>", self.prefix)
     }
 
     /// The durable consumer of a lane. A function's two labels are joined by `_`, which no label contains.

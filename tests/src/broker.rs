@@ -8,7 +8,6 @@ use actors::port::{Broker, Clock, Control, Presence};
 use fabric::clock::SystemClock;
 use fabric::embedded::Embedded;
 use fabric::jetstream::{self, JetStream};
-use futures_util::StreamExt;
 use proto::subject::Subjects;
 use tempfile::TempDir;
 
@@ -91,12 +90,19 @@ impl Fixture {
         }
     }
 
-    /// How many payloads are kept aside: none where messages take every size.
-    pub async fn asides(&self) -> usize {
-        let Ground::JetStream { nats } = &self.ground else { return 0 };
+    /// How many pieces of payloads are kept aside: none where messages take every size.
+    pub async fn pieces(&self) -> u64 {
+        self.stream_of_pieces().await.map_or(0, |(_, stream)| stream.cached_info().state.messages)
+    }
+
+    /// The stream of those pieces, if there is one.
+    pub async fn stream_of_pieces(
+        &self,
+    ) -> Option<(async_nats::jetstream::Context, async_nats::jetstream::stream::Stream)> {
+        let Ground::JetStream { nats } = &self.ground else { return None };
         let context = async_nats::jetstream::new(async_nats::connect(nats.url()).await.unwrap());
-        let store = context.get_object_store(Subjects::default().payloads_bucket()).await.unwrap();
-        store.list().await.unwrap().count().await
+        let stream = context.get_stream(Subjects::default().payloads_stream()).await.unwrap();
+        Some((context, stream))
     }
 
     /// Ends the broker as a crash would and starts it again: nats-server by `kill -9`; the embedded broker by a copy

@@ -1,106 +1,126 @@
-//! Payloads that are larger than the server takes: kept aside in an object store, the message carrying only a claim
-//! on them (Hohpe and Woolf, "Claim Check", Enterprise Integration Patterns).
+//! Payloads that are larger than the server takes: kept aside in pieces, the message carrying only a claim on them
+//! (Hohpe and Woolf, "Claim Check", Enterprise Integration Patterns).
 //!
 //! | order | a crash after it leaves |
 //! |---|---|
-//! | the object is stored | an object nobody has a claim on, until the store forgets it |
+//! | the pieces are stored | pieces nobody has a claim on, until the stream forgets them |
 //! | the message with the claim is stored | both, as it should be |
-//! | the message is settled | the object, as above |
-//! | the object is removed | nothing |
+//! | the message is settled | the pieces, as above |
+//! | the pieces are removed | nothing |
 //!
-//! Every message has an object of its own, so no count of claims is kept that could be wrong.
+//! Every message has pieces of its own, so no count of claims is kept that could be wrong. NATS's own object store is
+//! not used because its client forgets the pieces of an upload that failed: a store that was full once would stay so.
 
-use std::io::Cursor;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actors::port::broker::{Error, Stored};
 use actors::port::{Aside, BoxFuture};
-use async_nats::HeaderMap;
+use async_nats::header::NATS_SEQUENCE;
 use async_nats::jetstream::Context;
-use async_nats::jetstream::object_store::{self, GetErrorKind, ObjectStore};
-use async_nats::jetstream::stream::StorageType;
-use bytes::Bytes;
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use async_nats::{Client, HeaderMap, Request, StatusCode};
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use proto::subject::Subjects;
-use tokio::io::AsyncReadExt;
 use uuid::Uuid;
 
-use super::publish::away;
+use super::publish::{Scope, away, store};
 
 /// The header that holds a claim.
 const CLAIM: &str = "Fabric-Claim";
-/// How long an object is kept: as long as a dead letter, the message that lasts longest.
+/// How long pieces are kept: as long as a dead letter, the message that lasts longest.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How many pieces are on their way at once.
+const AT_ONCE: usize = 8;
+/// How long the server may take to answer with a piece.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// The object store.
+/// Where pieces are kept.
 #[derive(Clone)]
-pub(super) struct Objects {
+pub(super) struct Shelf {
+    client: Client,
     context: Context,
-    bucket: String,
+    subjects: Subjects,
 }
 
-impl Objects {
-    pub(super) fn new(context: Context, subjects: &Subjects) -> Self {
-        Self { context, bucket: subjects.payloads_bucket() }
+impl Shelf {
+    pub(super) fn new(client: Client, context: Context, subjects: Subjects) -> Self {
+        Self { client, context, subjects }
     }
 
-    /// Makes the store if it is missing.
-    ///
-    /// # Errors
-    /// What the server says.
-    pub(super) async fn prepare(&self, replicas: usize) -> Result<(), super::Error> {
-        if self.context.get_object_store(&self.bucket).await.is_ok() {
-            return Ok(());
-        }
-        let wanted = object_store::Config {
-            bucket: self.bucket.clone(),
-            max_age: KEPT_FOR,
-            storage: StorageType::File,
-            num_replicas: replicas,
-            ..object_store::Config::default()
-        };
-        let made = self.context.create_object_store(wanted).await;
-        // Another process that starts now may have been quicker.
-        if let Err(error) = made
-            && self.context.get_object_store(&self.bucket).await.is_err()
-        {
-            return Err(super::Error::Stream { stream: self.bucket.clone(), why: error.to_string() });
-        }
-        Ok(())
-    }
-
-    /// Keeps `payload` aside; the claim on it.
-    pub(super) async fn put(&self, payload: Bytes) -> Result<Claim, Error> {
+    /// Keeps `payload` aside, in pieces that are as large as a message may be; the claim on it. If that does not come
+    /// to its end, for whatever reason, the pieces that were stored are removed.
+    pub(super) async fn put(&self, payload: Bytes, piece: usize, scope: &Scope) -> Result<Claim, Error> {
         let name = Uuid::now_v7().simple().to_string();
-        self.store().await?.put(name.as_str(), &mut Cursor::new(payload)).await.map_err(away)?;
-        Ok(Claim { objects: self.clone(), name })
+        let pieces: Vec<Bytes> =
+            (0..payload.len()).step_by(piece).map(|at| payload.slice(at..payload.len().min(at + piece))).collect();
+        let claim = Claim { shelf: self.clone(), name, len: payload.len(), pieces: pieces.len() };
+        let unfinished = Unfinished(Some(claim));
+        let subject = |index: usize| self.subjects.payload(&unfinished.name(), index);
+        let stored = pieces.into_iter().enumerate().map(|(index, piece)| {
+            let subject = subject(index);
+            async move { store(&self.client, subject, HeaderMap::new(), piece, scope).await }
+        });
+        stream::iter(stored).buffer_unordered(AT_ONCE).try_for_each(|_| std::future::ready(Ok(()))).await?;
+        unfinished.finish().ok_or_else(|| Error::Refused("a claim is taken once".into()))
     }
 
     /// The claim that a message carries, if it carries one.
     pub(super) fn claim(&self, headers: Option<&HeaderMap>) -> Option<Claim> {
-        let name = headers?.get(CLAIM)?.to_string();
-        Some(Claim { objects: self.clone(), name })
+        let mut parts = headers?.get(CLAIM)?.as_str().split('/');
+        let (name, len, pieces) = (parts.next()?.into(), parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(Claim { shelf: self.clone(), name, len, pieces })
     }
 
-    async fn store(&self) -> Result<ObjectStore, Error> {
-        self.context.get_object_store(&self.bucket).await.map_err(away)
+    /// The piece that lies under `subject`. Any replica may answer; that it is gone only the leader can know.
+    async fn piece(&self, subject: String) -> Result<Bytes, Error> {
+        let ask = serde_json::json!({ "last_by_subj": subject }).to_string();
+        let request = Request::new().payload(ask.into()).timeout(Some(ANSWER_WITHIN));
+        let to = format!("$JS.API.DIRECT.GET.{}", self.subjects.payloads_stream());
+        let answer = self.client.send_request(to, request).await.map_err(away)?;
+        match answer.status {
+            None if answer.headers.as_ref().is_some_and(|it| it.get(NATS_SEQUENCE).is_some()) => Ok(answer.payload),
+            Some(StatusCode::NOT_FOUND) => self.piece_from_leader(subject).await,
+            status => Err(Error::Away(format!("piece {subject}: the server answered {status:?}").into())),
+        }
+    }
+
+    async fn piece_from_leader(&self, subject: String) -> Result<Bytes, Error> {
+        let stream = self.context.get_stream_no_info(self.subjects.payloads_stream()).await.map_err(away)?;
+        match stream.get_last_raw_message_by_subject(&subject).await {
+            Ok(piece) => Ok(piece.payload),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+                Err(Error::Refused(format!("the payload's piece {subject} is gone").into()))
+            }
+            Err(error) => Err(away(error)),
+        }
     }
 }
 
-/// A claim on a payload that is kept aside.
+/// A claim on a payload that is kept aside. It reads `<name>/<length>/<pieces>`.
 #[derive(Clone)]
 pub(super) struct Claim {
-    objects: Objects,
+    shelf: Shelf,
     name: String,
+    len: usize,
+    pieces: usize,
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.name, self.len, self.pieces)
+    }
 }
 
 impl Claim {
     /// Has a message carry it.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
-        headers.insert(CLAIM, self.name.as_str());
+        headers.insert(CLAIM, self.to_string());
     }
 
-    /// The message that was to carry it was stored, or not. Where that is not known the object stays.
+    /// The message that was to carry it was stored, or not. Where that is not known the payload stays.
     pub(super) async fn settle(self, stored: &Result<Stored, Error>) {
         match stored {
             Ok(Stored::New) | Err(Error::Away(_)) => {}
@@ -108,30 +128,26 @@ impl Claim {
         }
     }
 
-    /// Nobody needs it any more. One that cannot be removed now is forgotten by the store in time.
+    /// Nobody needs it any more. What cannot be removed now is forgotten by the stream in time.
     pub(super) async fn remove(self) {
-        let removed = match self.objects.store().await {
-            Ok(store) => store.delete(&self.name).await.map_err(away),
-            Err(error) => Err(error),
+        let Shelf { context, subjects, .. } = &self.shelf;
+        let removed = match context.get_stream_no_info(subjects.payloads_stream()).await {
+            Ok(stream) => stream.purge().filter(subjects.payload_filter(&self.name)).await.map_err(|e| e.to_string()),
+            Err(error) => Err(error.to_string()),
         };
         if let Err(error) = removed {
-            tracing::debug!(object = self.name, %error, "a payload that was kept aside could not be removed");
+            tracing::debug!(claim = %self, error, "a payload that was kept aside could not be removed");
         }
     }
 
     async fn read(self) -> Result<Bytes, Error> {
-        let store = self.objects.store().await?;
-        let mut object = match store.get(&self.name).await {
-            Ok(object) => object,
-            Err(error) if error.kind() == GetErrorKind::NotFound => {
-                let lost = format!("the payload was kept aside as object {}, which is gone", self.name);
-                return Err(Error::Refused(lost.into()));
-            }
-            Err(error) => return Err(away(error)),
-        };
-        let mut payload = Vec::with_capacity(object.info().size);
-        object.read_to_end(&mut payload).await.map_err(away)?;
-        Ok(payload.into())
+        let mut payload = BytesMut::with_capacity(self.len);
+        let pieces = (0..self.pieces).map(|index| self.shelf.piece(self.shelf.subjects.payload(&self.name, index)));
+        let mut pieces = stream::iter(pieces).buffered(AT_ONCE);
+        while let Some(piece) = pieces.try_next().await? {
+            payload.extend_from_slice(&piece);
+        }
+        Ok(payload.freeze())
     }
 }
 
@@ -144,5 +160,26 @@ impl Aside for Claim {
 impl From<Claim> for Arc<dyn Aside> {
     fn from(claim: Claim) -> Self {
         Arc::new(claim)
+    }
+}
+
+/// Removes what it has a claim on unless it is finished.
+struct Unfinished(Option<Claim>);
+
+impl Unfinished {
+    fn name(&self) -> String {
+        self.0.as_ref().map(|claim| claim.name.clone()).unwrap_or_default()
+    }
+
+    fn finish(mut self) -> Option<Claim> {
+        self.0.take()
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let (Some(claim), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) else { return };
+        #[expect(clippy::disallowed_methods, reason = "drop cannot await; the task ends with one request")]
+        runtime.spawn(claim.remove());
     }
 }

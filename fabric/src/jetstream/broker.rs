@@ -69,10 +69,11 @@ impl JetStream {
         if payload.len() > self.payload_len_max() {
             return Err(Error::TooLarge { limit: self.payload_len_max() });
         }
-        if payload.len() + HEADERS <= self.client.server_info().max_payload {
+        let one_piece = self.client.server_info().max_payload.saturating_sub(HEADERS).max(1);
+        if payload.len() <= one_piece {
             return store(&self.client, subject, headers, payload, scope).await;
         }
-        let claim = self.layout.objects.put(payload).await?;
+        let claim = self.layout.shelf.put(payload, one_piece, scope).await?;
         claim.write(&mut headers);
         let stored = store(&self.client, subject, headers, Bytes::new(), scope).await;
         claim.settle(&stored).await;

@@ -47,7 +47,7 @@ impl JetStream {
         context.query_account().await.map_err(|error| Error::NoJetStream { at, why: error.to_string() })?;
 
         let subjects = settings.subjects.clone();
-        let layout = Arc::new(Layout::new(context, settings));
+        let layout = Arc::new(Layout::new(client.clone(), context, settings));
         layout.prepare().await?;
         let hints = Hints::new(client.clone(), subjects);
         Ok(Self { client, layout, hints })

@@ -191,7 +191,7 @@ impl Pull {
         let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref()));
         // A message that somebody else published has no id: its place in the stream is one.
         let id = id.unwrap_or_else(|| format!("{}/{}", self.consumer.stream, info.stream_sequence));
-        let claim = self.layout.objects.claim(message.headers.as_ref());
+        let claim = self.layout.shelf.claim(message.headers.as_ref());
         let payload = match claim.clone() {
             Some(claim) => Payload::Aside(claim.into()),
             None => Payload::Here(message.message.payload.clone()),

@@ -5,13 +5,14 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use actors::port::presence::ALIVE_FOR;
+use async_nats::Client;
 use async_nats::jetstream::context::CreateStreamErrorKind;
 use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{Context, ErrorCode};
 use proto::{LaneKey, Queue};
 
-use super::aside::Objects;
+use super::aside::{KEPT_FOR, Shelf};
 use super::check::faults;
 use super::publish::is_missing;
 use super::shards::Shards;
@@ -27,21 +28,22 @@ pub(super) struct Layout {
     pub(super) context: Context,
     pub(super) settings: Settings,
     shards: Shards,
-    pub(super) objects: Objects,
+    pub(super) shelf: Shelf,
     present: RwLock<HashSet<String>>,
 }
 
 impl Layout {
-    pub(super) fn new(context: Context, settings: Settings) -> Self {
+    pub(super) fn new(client: Client, context: Context, settings: Settings) -> Self {
         let shards = Shards::new(context.clone(), settings.subjects.clone(), settings.shards);
-        let objects = Objects::new(context.clone(), &settings.subjects);
-        Self { context, settings, shards, objects, present: RwLock::default() }
+        let shelf = Shelf::new(client, context.clone(), settings.subjects.clone());
+        Self { context, settings, shards, shelf, present: RwLock::default() }
     }
 
     /// Makes what every fabric has: schedules, dead letters, functions.
     pub(super) async fn prepare(&self) -> Result<(), Error> {
         self.ensure(self.later()).await?;
         self.ensure(self.dead()).await?;
+        self.ensure(self.payloads()).await?;
         let subjects = &self.settings.subjects;
         let common = kv::Config {
             history: 1,
@@ -53,7 +55,6 @@ impl Layout {
         let workers = kv::Config { bucket: subjects.workers_bucket(), max_age: ALIVE_FOR, ..common.clone() };
         self.ensure_bucket(workers).await?;
         self.ensure_bucket(kv::Config { bucket: subjects.queues_bucket(), ..common }).await?;
-        self.objects.prepare(self.settings.replicas).await?;
         self.shards.settle().await
     }
 
@@ -129,6 +130,19 @@ impl Layout {
             subjects: vec![subjects.dead_filter()],
             retention: RetentionPolicy::Limits,
             max_age: DEAD_FOR,
+            ..common(*replicas)
+        }
+    }
+
+    fn payloads(&self) -> Config {
+        let Settings { subjects, replicas, .. } = &self.settings;
+        Config {
+            name: subjects.payloads_stream(),
+            subjects: vec![subjects.payloads_filter()],
+            retention: RetentionPolicy::Limits,
+            // A piece that there is no room for is refused; none that is there goes for it.
+            discard: DiscardPolicy::New,
+            max_age: KEPT_FOR,
             ..common(*replicas)
         }
     }

@@ -3,17 +3,21 @@
 use std::time::Duration;
 
 use actors::port::Delivery;
-use actors::port::broker::{Message, Stored, Terms};
+use actors::port::broker::{Error, Message, Stored, Terms};
+use async_nats::jetstream::stream::Config;
 use bytes::Bytes;
 use proto::{CallId, Dead, dead};
 use tests::broker::{Fixture, Kind, PAYLOAD_LEN_MAX};
+use tests::eventually;
 
 use super::steps::{WAIT, lane, message, open, take};
 
 behaviours!(
     it_comes_whole_and_again_after_it_was_given_back,
     a_schedule_and_a_dead_letter_take_it_too,
-    a_repeated_one_is_a_duplicate_and_leaves_the_first_whole
+    a_repeated_one_is_a_duplicate_and_leaves_the_first_whole,
+    what_there_is_no_room_for_is_refused_and_nothing_of_it_kept,
+    one_whose_pieces_are_gone_says_so
 );
 
 fn large(id: &str) -> Message {
@@ -36,7 +40,7 @@ async fn it_comes_whole_and_again_after_it_was_given_back(kind: Kind) {
     }
     let taken = take(&lane, 1).await;
     taken[0].lease.ack().await.unwrap();
-    assert_eq!(fixture.asides().await, 0, "what was kept aside goes with the message");
+    assert_eq!(fixture.pieces().await, 0, "what was kept aside goes with the message");
     fixture.close().await;
 }
 
@@ -49,7 +53,7 @@ async fn a_schedule_and_a_dead_letter_take_it_too(kind: Kind) {
     let taken = take(&lane_of_due, 1).await;
     assert!(payload(&taken[0]).await == large("a").payload);
     taken[0].lease.ack().await.unwrap();
-    assert_eq!(fixture.asides().await, 0);
+    assert_eq!(fixture.pieces().await, 0);
 
     let letter = Dead {
         lane: lane("f"),
@@ -68,8 +72,37 @@ async fn a_repeated_one_is_a_duplicate_and_leaves_the_first_whole(kind: Kind) {
     assert_eq!(fixture.broker.publish(large("a")).await.unwrap(), Stored::New);
     assert_eq!(fixture.broker.publish(large("a")).await.unwrap(), Stored::Duplicate);
     let lane = open(&*fixture.broker, "f", WAIT).await;
-    assert!(fixture.asides().await <= 1, "nothing is kept of a duplicate");
+    let pieces = fixture.pieces().await;
+    assert_eq!(fixture.broker.publish(large("a")).await.unwrap(), Stored::Duplicate);
+    assert_eq!(fixture.pieces().await, pieces, "nothing is kept of a duplicate");
     let taken = take(&lane, 1).await;
     assert!(payload(&taken[0]).await == large("a").payload);
+    fixture.close().await;
+}
+
+async fn what_there_is_no_room_for_is_refused_and_nothing_of_it_kept(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let Some((context, stream)) = fixture.stream_of_pieces().await else { return fixture.close().await };
+    let room = Config { max_bytes: (PAYLOAD_LEN_MAX / 2) as i64, ..stream.cached_info().config.clone() };
+    context.update_stream(room).await.unwrap();
+    let refused = fixture.broker.publish(large("a")).await;
+    assert!(matches!(refused, Err(Error::Full { .. } | Error::StorageFull(_))), "{refused:?}");
+    eventually(async || match fixture.pieces().await {
+        0 => Ok(()),
+        pieces => Err(format!("{pieces} pieces are left")),
+    })
+    .await;
+    fixture.close().await;
+}
+
+async fn one_whose_pieces_are_gone_says_so(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let Some((_, stream)) = fixture.stream_of_pieces().await else { return fixture.close().await };
+    fixture.broker.publish(large("a")).await.unwrap();
+    stream.purge().await.unwrap();
+    let lane = open(&*fixture.broker, "f", WAIT).await;
+    let taken = take(&lane, 1).await;
+    let gone = taken[0].payload.read().await;
+    assert!(matches!(gone, Err(Error::Refused(_))), "{gone:?}");
     fixture.close().await;
 }
