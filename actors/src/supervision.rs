@@ -9,4 +9,12 @@ pub mod roster;
 
 pub use exit::Exit;
 pub use policy::{Policy, Verdict};
+use ractor::{ActorRef, Message};
 pub use roster::Roster;
+
+/// Tells an actor something. One that has just ended does not hear it: its exit is on the way to its supervisor.
+pub(crate) fn tell<M: Message>(actor: &ActorRef<M>, message: M) {
+    if actor.cast(message).is_err() {
+        tracing::debug!(actor = %actor.get_id(), "told nothing: it has ended");
+    }
+}

@@ -34,7 +34,7 @@ use crate::drain::Phase;
 use crate::membership::{Member, Serves};
 use crate::parts::{Parts, Settings};
 use crate::permit::capacity::Capacity;
-use crate::supervision::{Policy, Roster, Verdict, exit};
+use crate::supervision::{Policy, Roster, Verdict, exit, tell};
 use crate::view;
 
 /// What the root is told.
@@ -67,9 +67,7 @@ pub struct Handle(ActorRef<Msg>);
 impl Handle {
     /// Begins the drain; called again, cuts it short: what still runs is given back at once.
     pub fn drain(&self) {
-        if self.0.cast(Msg::Drain).is_err() {
-            tracing::debug!("the tree has ended already");
-        }
+        tell(&self.0, Msg::Drain);
     }
 
     /// The tree as it is now; nothing if it has ended.

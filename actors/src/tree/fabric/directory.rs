@@ -25,6 +25,7 @@ use crate::directory::Directory as Snapshot;
 use crate::port::Control;
 use crate::port::broker::Error;
 use crate::port::control::{Change, Key, Record};
+use crate::supervision::tell;
 
 /// What it is told.
 pub(crate) enum Msg {
@@ -54,9 +55,7 @@ impl Handle {
     }
 
     pub(crate) fn drain(&self, _: tokio::time::Instant) {
-        if self.0.cast(Msg::Drain).is_err() {
-            tracing::debug!("what has ended need not be drained");
-        }
+        tell(&self.0, Msg::Drain);
     }
 }
 

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use crate::call::Desk;
 use crate::port::broker::{Error, Message, Terms};
 use crate::port::{Delivery, Lane};
+use crate::supervision::tell;
 
 /// Messages moved at once.
 const WINDOW: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
@@ -53,9 +54,7 @@ impl Handle {
     }
 
     pub(crate) fn drain(&self, _: Instant) {
-        if self.0.cast(Msg::Drain).is_err() {
-            tracing::debug!("what has ended need not be drained");
-        }
+        tell(&self.0, Msg::Drain);
     }
 }
 

@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::membership::{Member, Membership};
 use crate::port;
 use crate::port::presence::{ALIVE_FOR, ANNOUNCE_EVERY, Sign};
+use crate::supervision::tell;
 
 /// The pause before the signs of others are listened for again after that ended.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -62,9 +63,7 @@ impl Handle {
     }
 
     pub(crate) fn drain(&self, _: Instant) {
-        if self.0.cast(Msg::Drain).is_err() {
-            tracing::debug!("what has ended need not be drained");
-        }
+        tell(&self.0, Msg::Drain);
     }
 }
 

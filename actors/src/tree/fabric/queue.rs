@@ -33,7 +33,7 @@ use crate::parts::QueueSettings;
 use crate::permit::capacity::Capacity;
 use crate::permit::share::Standing;
 use crate::port::broker::{Backlog, Error};
-use crate::supervision::{Policy, Roster, Verdict, exit};
+use crate::supervision::{Policy, Roster, Verdict, exit, tell};
 use crate::view;
 
 /// The pause before the stream of hints is opened again after it ended.
@@ -77,9 +77,7 @@ impl Handle {
     }
 
     pub(crate) fn drain(&self, deadline: Instant) {
-        if self.0.cast(Msg::Drain { deadline }).is_err() {
-            tracing::debug!("a queue that has ended need not be drained");
-        }
+        tell(&self.0, Msg::Drain { deadline });
     }
 
     pub(crate) async fn view(&self) -> Option<view::Queue> {

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::parts::Run;
 use crate::port::broker::Cause;
+use crate::supervision::tell;
 
 /// What it is told.
 pub(crate) enum Msg {
@@ -40,9 +41,7 @@ impl Handle {
     }
 
     pub(crate) fn drain(&self, deadline: Instant) {
-        if self.0.cast(Msg::Drain { deadline }).is_err() {
-            tracing::debug!("a service that has ended need not be drained");
-        }
+        tell(&self.0, Msg::Drain { deadline });
     }
 }
 

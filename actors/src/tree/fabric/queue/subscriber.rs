@@ -37,6 +37,7 @@ use crate::permit::capacity::{Capacity, Notice};
 use crate::permit::share::Standing;
 use crate::port::broker::{Error, Terms};
 use crate::port::{Delivery, Lane, Lease};
+use crate::supervision::tell;
 use crate::view::{self, Phase};
 
 /// How long a call that died without an outcome waits before it is tried again.
@@ -122,11 +123,8 @@ impl Handle {
         Self(actor)
     }
 
-    /// One that has just died does not hear it; its exit is on the way to the queue.
     pub(crate) fn tell(&self, msg: Msg) {
-        if self.0.cast(msg).is_err() {
-            tracing::debug!(subscriber = %self.0.get_id(), "told nothing: it has ended");
-        }
+        tell(&self.0, msg);
     }
 
     pub(crate) async fn view(&self) -> Option<view::Subscriber> {
