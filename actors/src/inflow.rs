@@ -324,6 +324,22 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_pull_that_is_cut_before_it_ran_is_over_all_the_same() {
+        let lane: Arc<dyn Lane> = Arc::new(Slow(LaneKey::new(Queue::default(), Function::parse("f").unwrap())));
+        let told = Arc::<Mutex<Vec<u32>>>::default();
+        let events = told.clone();
+        let sink: Sink = Arc::new(move |event| match event {
+            Event::Over(pulled) => events.lock().unwrap().push(pulled.unused.count()),
+            Event::Taken(_) => panic!("nothing was asked for"),
+        });
+        let permits = Permits::new(3, Arc::new(|_| ()));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(pull::run(lane, permits, PULL_WAIT, sink)).abort();
+        assert!(tasks.join_next().await.unwrap().unwrap_err().is_cancelled());
+        assert_eq!(*told.lock().unwrap(), [3]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_a_pull_has_brought_does_not_count_twice_against_the_limit() {
         let key = LaneKey::new(Queue::default(), Function::parse("f").unwrap());

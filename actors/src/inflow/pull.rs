@@ -33,12 +33,24 @@ pub struct Pulled {
 pub type Sink = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// Pulls as many messages as there are permits, waiting up to `wait` for the first.
-pub async fn run(lane: Arc<dyn Lane>, permits: Permits, wait: Duration, sink: Sink) {
-    let Some(max) = NonZeroU32::new(permits.count()) else { return };
-    let mut over = Over { pulled: Some(Pulled { unused: permits, taken: 0, error: None }), sink };
-    let mut chunks = lane.pull(max, wait).ready_chunks(usize::try_from(max.get()).unwrap_or(usize::MAX));
-    while let Some(chunk) = chunks.next().await {
-        over.chunk(chunk);
+///
+/// Not an `async fn`: one that is aborted before it has run at all must tell that it is over like any other.
+pub fn run(
+    lane: Arc<dyn Lane>,
+    permits: Permits,
+    wait: Duration,
+    sink: Sink,
+) -> impl Future<Output = ()> + Send + 'static {
+    let max = NonZeroU32::new(permits.count());
+    let over = Over { pulled: Some(Pulled { unused: permits, taken: 0, error: None }), sink };
+    async move {
+        // By name, so that the whole guard is captured, and dropped with the future.
+        let mut over = over;
+        let Some(max) = max else { return };
+        let mut chunks = lane.pull(max, wait).ready_chunks(usize::try_from(max.get()).unwrap_or(usize::MAX));
+        while let Some(chunk) = chunks.next().await {
+            over.chunk(chunk);
+        }
     }
 }
 

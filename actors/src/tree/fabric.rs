@@ -196,15 +196,19 @@ impl State {
     fn first_children(&self) -> Vec<Name> {
         let mut names = vec![Name::Directory, Name::Presence];
         names.extend(self.parts.listeners.iter().map(|listener| Name::Listener(listener.name)));
-        if self.parts.serve != Serves::Nothing {
-            names.extend([Name::Later, Name::Queue(proto::Queue::callbacks())]);
-        }
-        match &self.parts.serve {
-            Serves::Nothing => {}
-            Serves::Queues(queues) => names.extend(queues.iter().cloned().map(Name::Queue)),
-            Serves::Everything => names.push(Name::Queue(proto::Queue::default())),
-        }
         names
+    }
+
+    /// What is started once the functions are known, and no sooner: to run a call of a function that merely has not
+    /// been read yet would find nobody there.
+    fn workers(&self, named: BTreeSet<proto::Queue>) -> Vec<Name> {
+        let queues = match &self.parts.serve {
+            Serves::Nothing => return Vec::new(),
+            Serves::Queues(queues) => queues.clone(),
+            Serves::Everything => named.into_iter().chain([proto::Queue::default()]).collect(),
+        };
+        let queues = queues.into_iter().chain([proto::Queue::callbacks()]).map(Name::Queue);
+        [Name::Later].into_iter().chain(queues).collect()
     }
 
     async fn start(&mut self, name: Name) -> Result<(), ActorProcessingErr> {
@@ -284,15 +288,12 @@ impl State {
         if self.phase != Phase::Running {
             return Ok(());
         }
-        self.parts.ready.send_replace(true);
-        if self.parts.serve == Serves::Everything {
-            for queue in queues {
-                let name = Name::Queue(queue);
-                if !self.children.contains(&name) {
-                    self.start(name).await?;
-                }
+        for name in self.workers(queues) {
+            if !self.children.contains(&name) {
+                self.start(name).await?;
             }
         }
+        self.parts.ready.send_replace(true);
         Ok(())
     }
 

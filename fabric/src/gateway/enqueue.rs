@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actors::port::broker::{Error, HEADROOM, Message};
 use bytes::{Bytes, BytesMut};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
@@ -19,14 +20,27 @@ use super::route::OwnedTarget;
 /// How long a body may stand still.
 const PROGRESS_WITHIN: Duration = Duration::from_secs(30);
 
+/// How much of an unwanted body is taken in, in bytes, and for how long.
+const DISCARD_MAX: usize = 64 * 1024 * 1024;
+const DISCARD_WITHIN: Duration = Duration::from_secs(2);
+
 impl Gateway {
     /// Stores a call.
     pub(super) async fn enqueue(&self, target: OwnedTarget, request: Request<Incoming>) -> Result<Answer, Refusal> {
-        if request.method() != Method::POST {
+        let (head, mut body) = request.into_parts();
+        let waits_for_leave = head.headers.contains_key(header::EXPECT);
+        let answer = self.store(target, head, &mut body).await;
+        if answer.is_err() && !waits_for_leave {
+            discard(&mut body).await;
+        }
+        answer
+    }
+
+    async fn store(&self, target: OwnedTarget, head: Parts, body: &mut Incoming) -> Result<Answer, Refusal> {
+        if head.method != Method::POST {
             return Err(Refusal::Method { allow: "POST" });
         }
         let spec = self.function(&target.name)?;
-        let (head, body) = request.into_parts();
         let id = call_id(&head.headers, &spec.function)?;
         let callback = callback_url(&head.headers)?;
         self.accept.call(&spec, &self.ports.directory.borrow().clone())?;
@@ -81,7 +95,7 @@ fn callback_url(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 }
 
 /// The whole body, refused as soon as it is known to be too long.
-pub(super) async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+pub(super) async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Refusal> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(Refusal::TooLarge { limit });
@@ -98,6 +112,21 @@ pub(super) async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Refu
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
+}
+
+/// Takes in what is left of a body that nobody wants, as far as that is reasonable: a caller that is still sending when
+/// the connection is closed would see it reset, and not the answer.
+async fn discard(body: &mut Incoming) {
+    let all = async {
+        let mut left = DISCARD_MAX;
+        while let Some(Ok(frame)) = body.frame().await
+            && left > 0
+        {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        }
+    };
+    // Whoever takes longer has had the time to notice.
+    drop(timeout(DISCARD_WITHIN, all).await);
 }
 
 /// What a caller hears when the broker did not store the call.

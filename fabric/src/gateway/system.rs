@@ -151,8 +151,8 @@ impl Gateway {
     }
 }
 
-pub(super) async fn json<T: for<'de> Deserialize<'de>>(body: Incoming) -> Result<T, Refusal> {
-    let bytes = read(body, BODY_LEN_MAX).await?;
+pub(super) async fn json<T: for<'de> Deserialize<'de>>(mut body: Incoming) -> Result<T, Refusal> {
+    let bytes = read(&mut body, BODY_LEN_MAX).await?;
     serde_json::from_slice(&bytes)
         .map_err(|error| Refusal::Malformed(format!("the body is not the JSON wanted: {error}")))
 }

@@ -12,7 +12,7 @@
 //! not used because its client forgets the pieces of an upload that failed: a store that was full once would stay so.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actors::port::broker::{Error, Stored};
@@ -24,6 +24,7 @@ use async_nats::{Client, HeaderMap, Request, StatusCode};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use proto::subject::Subjects;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::publish::{Scope, away, store};
@@ -57,14 +58,29 @@ impl Shelf {
         let pieces: Vec<Bytes> =
             (0..payload.len()).step_by(piece).map(|at| payload.slice(at..payload.len().min(at + piece))).collect();
         let claim = Claim { shelf: self.clone(), name, len: payload.len(), pieces: pieces.len() };
-        let unfinished = Unfinished(Some(claim));
-        let subject = |index: usize| self.subjects.payload(&unfinished.name(), index);
+        let unfinished = Unfinished(Some(claim.clone()));
+        let failure = OnceLock::new();
         let stored = pieces.into_iter().enumerate().map(|(index, piece)| {
-            let subject = subject(index);
-            async move { store(&self.client, subject, HeaderMap::new(), piece, scope).await }
+            let (subject, failure) = (self.subjects.payload(&claim.name, index), &failure);
+            async move {
+                // After a failure no more are sent; those on their way are waited for, so that they can be removed.
+                if failure.get().is_none()
+                    && let Err(error) = store(&self.client, subject, HeaderMap::new(), piece, scope).await
+                {
+                    // Only the first is told.
+                    drop(failure.set(error));
+                }
+            }
         });
-        stream::iter(stored).buffer_unordered(AT_ONCE).try_for_each(|_| std::future::ready(Ok(()))).await?;
-        unfinished.finish().ok_or_else(|| Error::Refused("a claim is taken once".into()))
+        stream::iter(stored).buffer_unordered(AT_ONCE).collect::<()>().await;
+        unfinished.finish();
+        match failure.into_inner() {
+            None => Ok(claim),
+            Some(error) => {
+                claim.remove().await;
+                Err(error)
+            }
+        }
     }
 
     /// The claim that a message carries, if it carries one.
@@ -163,16 +179,12 @@ impl From<Claim> for Arc<dyn Aside> {
     }
 }
 
-/// Removes what it has a claim on unless it is finished.
+/// Removes what it has a claim on unless it is finished: whoever wanted it stored is gone.
 struct Unfinished(Option<Claim>);
 
 impl Unfinished {
-    fn name(&self) -> String {
-        self.0.as_ref().map(|claim| claim.name.clone()).unwrap_or_default()
-    }
-
-    fn finish(mut self) -> Option<Claim> {
-        self.0.take()
+    fn finish(mut self) {
+        self.0 = None;
     }
 }
 
@@ -180,6 +192,10 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         let (Some(claim), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) else { return };
         #[expect(clippy::disallowed_methods, reason = "drop cannot await; the task ends with one request")]
-        runtime.spawn(claim.remove());
+        runtime.spawn(async move {
+            // Pieces on their way are not waited for by anybody any more: they have arrived by then.
+            sleep(ANSWER_WITHIN).await;
+            claim.remove().await;
+        });
     }
 }
