@@ -46,6 +46,17 @@ async fn calls_run_once_are_called_back_and_everything_comes_to_rest() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_call_runs_before_the_functions_are_known() {
+    let world = World::unread(MINUTE, 64, Vec::new(), Duration::from_secs(5)).await;
+    world.register("a", &[("com.openfaas.retry.min_wait", "1h")]).await;
+    world.post_many("a", 50).await;
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(world.functions.asked("a").len(), 0);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.functions.asked("a").len(), 50, "at once, and none was put off meanwhile");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_outlives_a_hundred_leases_runs_once() {
     let world = World::new(MINUTE).await;
     world.register("long", &[("fabric.timeout", "1h"), ("fabric.concurrency", "1")]).await;

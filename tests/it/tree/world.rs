@@ -14,7 +14,7 @@ use actors::membership::{Member, Membership, Serves};
 use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
 use actors::parts::{Listener, Parts, Settings};
 use actors::port::broker::{Backlog, Error as BrokerError, Message, Stored, Terms};
-use actors::port::control::Record;
+use actors::port::control::{Change, Key, Record};
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
 use actors::port::presence::Sign;
 use actors::port::{BoxFuture, BoxStream, Broker, Clock, Control, Delivery, Invoker, Lane, Lease, Presence};
@@ -117,6 +117,23 @@ pub(super) struct Shutters {
     pub(super) refused: Mutex<Vec<Function>>,
     /// Whether leases can be neither extended nor settled.
     pub(super) deaf: Arc<AtomicBool>,
+    /// How long the control plane takes to tell what is there.
+    pub(super) unread_for: Duration,
+}
+
+impl Control for Shutters {
+    fn watch(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<Change, BrokerError>>, BrokerError>> {
+        Box::pin(async {
+            sleep(self.unread_for).await;
+            self.memory.watch().await
+        })
+    }
+    fn put(&self, record: Record) -> BoxFuture<'_, Result<(), BrokerError>> {
+        self.memory.put(record)
+    }
+    fn delete(&self, key: &Key) -> BoxFuture<'_, Result<bool, BrokerError>> {
+        self.memory.delete(key)
+    }
 }
 
 /// A lane whose leases go by [`Shutters::deaf`].
@@ -237,9 +254,14 @@ impl World {
     }
 
     pub(super) async fn with(grace: Duration, permits: u32, listeners: Vec<Listener>) -> Self {
+        Self::unread(grace, permits, listeners, Duration::ZERO).await
+    }
+
+    /// One whose functions are not known for a while.
+    pub(super) async fn unread(grace: Duration, permits: u32, listeners: Vec<Listener>, unread_for: Duration) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
         let memory = Memory::new(MemorySettings::default(), clock.clone());
-        let broker = Arc::new(Shutters { memory, refused: Mutex::default(), deaf: Arc::default() });
+        let broker = Arc::new(Shutters { memory, refused: Mutex::default(), deaf: Arc::default(), unread_for });
         let functions = Arc::new(Functions::default());
         let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
         let membership = Arc::new(watch::Sender::new(Arc::new(Membership::default())));
@@ -254,7 +276,7 @@ impl World {
         });
         let parts = Parts {
             desk,
-            control: Arc::new(broker.memory.clone()),
+            control: broker.clone(),
             directory,
             presence: broker.clone(),
             id: "world".into(),
