@@ -1,11 +1,14 @@
 //! One call in hand: what a subscriber's task does with a message it was given.
 //!
 //! ```text
-//! decode ─► attempt ─► plan (pure) ─► settle: store what follows, then ack ─► report
+//! decode ─► account ─► attempt ─► plan (pure) ─► settle: store what follows, then ack ─► report
 //! ```
 
+pub mod account;
 pub mod attempt;
+mod note;
 pub mod plan;
+pub mod recorder;
 pub mod report;
 pub mod run;
 pub mod settle;
@@ -16,8 +19,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use self::recorder::Recorder;
 use crate::directory::Directory;
 use crate::limit::rates::Rates;
+use crate::marks::Marks;
 use crate::membership::Membership;
 use crate::port::{Broker, Clock, Invoker};
 
@@ -35,8 +40,21 @@ pub struct Desk {
     pub membership: watch::Receiver<Arc<Membership>>,
     /// The buckets of everything that has a rate.
     pub rates: Arc<Rates>,
+    /// What tells how calls are.
+    pub recorder: Recorder,
+    /// The calls that are to be cancelled.
+    pub marks: Arc<Marks>,
     /// How callbacks are delivered.
     pub callbacks: Callbacks,
+}
+
+impl Desk {
+    /// How long a call may take at the most.
+    #[must_use]
+    pub fn longest_call(&self) -> Duration {
+        let longest = self.directory.borrow().iter().map(|spec| spec.timeout).max();
+        longest.unwrap_or_default().max(self.callbacks.timeout)
+    }
 }
 
 /// How callbacks are delivered.

@@ -1,15 +1,17 @@
-//! The functions and namespaces there are, as one immutable snapshot (pure).
+//! The functions, namespaces and queues there are, as one immutable snapshot (pure).
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use proto::{Function, FunctionSpec, Namespace, NamespaceSpec, Queue};
+use proto::retry::Policy;
+use proto::{Function, FunctionSpec, Namespace, NamespaceSpec, Queue, QueueSpec};
 
 /// Every registered function; replaced as a whole when one changes.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     functions: HashMap<Function, Arc<FunctionSpec>>,
     namespaces: HashMap<Namespace, Arc<NamespaceSpec>>,
+    queues: HashMap<Queue, Arc<QueueSpec>>,
     /// Whether the control plane has been read to its end: before that, a missing function may merely be unread.
     pub current: bool,
 }
@@ -19,6 +21,43 @@ impl Directory {
     #[must_use]
     pub fn get(&self, function: &Function) -> Option<&Arc<FunctionSpec>> {
         self.functions.get(function)
+    }
+
+    /// How calls of a function are retried: as is set for it, else for its queue, else by default.
+    #[must_use]
+    pub fn retry_policy(&self, function: &Function) -> Policy {
+        let Some(spec) = self.functions.get(function) else { return Policy::default() };
+        spec.retry.over(self.retry_policy_of(&spec.queue, Policy::default()))
+    }
+
+    /// How calls of a queue are retried: as is set for it, else by `default`.
+    #[must_use]
+    pub fn retry_policy_of(&self, queue: &Queue, default: Policy) -> Policy {
+        match self.queues.get(queue) {
+            Some(spec) => spec.retry.over(default),
+            None => default,
+        }
+    }
+
+    /// What is set for a queue, if anything is.
+    #[must_use]
+    pub fn queue(&self, queue: &Queue) -> Option<&Arc<QueueSpec>> {
+        self.queues.get(queue)
+    }
+
+    /// Every queue that something is set for, in no order.
+    pub fn set_queues(&self) -> impl Iterator<Item = &Arc<QueueSpec>> {
+        self.queues.values()
+    }
+
+    /// Sets or replaces what is set for a queue.
+    pub fn insert_queue(&mut self, spec: Arc<QueueSpec>) {
+        self.queues.insert(spec.queue.clone(), spec);
+    }
+
+    /// Nothing is set for the queue any more; whether something was.
+    pub fn remove_queue(&mut self, queue: &Queue) -> bool {
+        self.queues.remove(queue).is_some()
     }
 
     /// What is set for a namespace, if anything is.
@@ -61,5 +100,29 @@ impl Directory {
     /// Nothing is set for the namespace any more; whether something was.
     pub fn remove_namespace(&mut self, namespace: &Namespace) -> bool {
         self.namespaces.remove(namespace).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::queue::Settings;
+
+    use super::*;
+
+    #[test]
+    fn a_function_is_retried_by_its_own_policy_then_by_its_queues() {
+        let mut directory = Directory::default();
+        let annotations = |pairs: &[(&str, &str)]| pairs.iter().map(|&(k, v)| (k.into(), v.into())).collect::<Vec<_>>();
+        let function = Function::parse("f").unwrap();
+        let mut deployment = FunctionSpec::at(&function, "http://f").unwrap().deployment;
+        deployment.annotations.extend(annotations(&[("com.openfaas.retry.attempts", "3")]));
+        directory.insert(Arc::new(FunctionSpec::compile(deployment).unwrap()));
+        let of_queue = [("com.openfaas.retry.attempts", "5"), ("com.openfaas.retry.min_wait", "7s")];
+        let settings = Settings { name: "default".into(), annotations: annotations(&of_queue).into_iter().collect() };
+        directory.insert_queue(Arc::new(QueueSpec::compile(settings).unwrap()));
+        let policy = directory.retry_policy(&function);
+        assert_eq!((policy.attempts, policy.base.as_secs(), policy.cap), (3, 7, Policy::default().cap));
+        assert!(directory.remove_queue(&Queue::default()));
+        assert_eq!(directory.retry_policy(&function).base, Policy::default().base);
     }
 }

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use proto::LaneKey;
+use proto::{Call, CallId, LaneKey};
+use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use self::lease::{Ring, Schedule};
+use crate::call::Desk;
 use crate::call::report::{Done, Report};
-use crate::call::{Desk, run};
+use crate::call::run::{self, Means, Stop};
 use crate::limit::endpoints::Endpoints;
+use crate::limit::retries::Retries;
 use crate::permit::Permits;
 use crate::port::broker::Error;
 use crate::port::{Delivery, Lease};
@@ -26,15 +29,21 @@ const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
 pub struct Flights {
     lane: LaneKey,
     endpoints: Endpoints,
+    retries: Arc<Retries>,
     calls: HashMap<u64, Flight>,
     ring: Ring,
     schedule: Schedule,
     last_key: u64,
+    /// Whether nothing is to start here any more.
+    recalled: bool,
 }
 
 struct Flight {
+    message: Arc<str>,
     lease: Arc<dyn Lease>,
     task: AbortHandle,
+    /// Absent once it was told to stop.
+    stop: Option<oneshot::Sender<Stop>>,
 }
 
 impl Flights {
@@ -44,10 +53,12 @@ impl Flights {
         Self {
             lane,
             endpoints,
+            retries: Arc::default(),
             calls: HashMap::new(),
             ring: Ring::default(),
             schedule: Schedule { lease },
             last_key: 0,
+            recalled: false,
         }
     }
 
@@ -84,9 +95,17 @@ impl Flights {
         let report = Report::new(key, now, permit, tell.clone());
         // Taken here rather than in the task, so that whoever asks for room next sees it taken.
         let slot = endpoints.take(&[]);
-        let task = tasks.spawn(async move { run::run(&desk, (&endpoints, slot), delivery, report).await });
+        let (message, retries, (stop, stopped)) = (delivery.id.clone(), self.retries.clone(), oneshot::channel());
+        let task = tasks.spawn(async move {
+            let means = Means { endpoints: (&endpoints, slot), retries: &retries, stop: stopped };
+            run::run(&desk, means, delivery, report).await;
+        });
         self.ring.hold(key, now.into_std());
-        self.calls.insert(key, Flight { lease, task });
+        let mut flight = Flight { message, lease, task, stop: Some(stop) };
+        if self.recalled {
+            flight.stop(Stop::GiveBack);
+        }
+        self.calls.insert(key, flight);
     }
 
     /// A call is over. Its lease, unless the call had been given up before.
@@ -128,6 +147,21 @@ impl Flights {
         self.lose(refused);
     }
 
+    /// Has a call end, if it is among these, because its caller does not want it any more: not one that was redriven since.
+    pub fn cancel(&mut self, call: &CallId, redriven: u32) {
+        let life = Some((call.as_str(), redriven));
+        for flight in self.calls.values_mut().filter(|flight| Call::life_in(&flight.message) == life) {
+            flight.stop(Stop::Cancelled);
+        }
+    }
+
+    /// Has every call give its message back, those too that are still to come. Whether there is any that had not been
+    /// told to stop before.
+    pub fn recall(&mut self) -> bool {
+        self.recalled = true;
+        self.calls.values_mut().map(|flight| flight.stop(Stop::GiveBack)).filter(|told| *told).count() > 0
+    }
+
     /// Aborts every call; the leases are still held, and are to be given back.
     #[must_use]
     pub fn abandon(&mut self) -> Vec<Arc<dyn Lease>> {
@@ -139,6 +173,13 @@ impl Flights {
                 call.lease
             })
             .collect()
+    }
+}
+
+impl Flight {
+    /// Whether it heard: one that was told before, or is past its attempt, does not.
+    fn stop(&mut self, why: Stop) -> bool {
+        self.stop.take().is_some_and(|stop| stop.send(why).is_ok())
     }
 }
 

@@ -8,8 +8,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use self::demand::Demand;
 use self::pull::{Pulled, Sink};
@@ -51,7 +52,7 @@ pub struct Inflow {
     /// How long a call usually takes.
     typical: Option<Duration>,
     /// The pull that is out, and with how many permits that have found no message yet.
-    pull: Option<(AbortHandle, u32)>,
+    pull: Option<(CancellationToken, u32)>,
     sink: Sink,
     /// When retries that were scheduled here are due, the first ones of them.
     due: BTreeSet<Instant>,
@@ -62,10 +63,15 @@ pub struct Inflow {
 
 impl Inflow {
     /// With no permits yet, in a worker that has `ceiling`, and work to be expected; pulls tell `sink`.
+    /// It begins `gently` if everything was held back until now.
     #[must_use]
-    pub fn new(ceiling: u32, rates: Arc<Rates>, seat: Seat, sink: Sink) -> Self {
+    pub fn new(ceiling: u32, rates: Arc<Rates>, seat: Seat, sink: Sink, gently: bool) -> Self {
+        let mut gate = Gate::new(Limits { concurrency: None, paused: false, ceiling });
+        if gently {
+            gate.begin_gently(Instant::now().into_std());
+        }
         Self {
-            gate: Gate::new(Limits { concurrency: None, paused: false, ceiling }),
+            gate,
             rates,
             paces: Paces::new(),
             standings: Standings::default(),
@@ -82,9 +88,15 @@ impl Inflow {
         }
     }
 
+    /// The lane is open again: everything in it was held back until now.
+    pub fn begin_again(&mut self) {
+        self.gate.begin_gently(Instant::now().into_std());
+        self.expect_work();
+    }
+
     /// What applies from now on; `endpoints` if calls go to some that are chosen from.
     pub fn apply(&mut self, applied: Applied, endpoints: Option<Endpoints>) {
-        self.gate.set(applied.limits, endpoints);
+        self.gate.set(applied.limits, endpoints, Instant::now().into_std());
         (self.paces, self.standings) = (applied.paces, applied.standings);
     }
 
@@ -149,10 +161,10 @@ impl Inflow {
         }
     }
 
-    /// Ends the pull that is out; what it has taken and not told goes back.
+    /// Ends the pull that is out; what was sent for it by then still comes, because it has been delivered by now.
     pub fn cut(&self) {
-        if let Some((pull, _)) = &self.pull {
-            pull.abort();
+        if let Some((enough, _)) = &self.pull {
+            enough.cancel();
         }
     }
 
@@ -195,7 +207,9 @@ impl Inflow {
         if count > 0 {
             let wait = if count == 1 { PULL_WAIT } else { BATCH_WAIT };
             let permits = self.hand.take(count);
-            self.pull = Some((tasks.spawn(pull::run(lane.clone(), permits, wait, self.sink.clone())), count));
+            let enough = CancellationToken::new();
+            tasks.spawn(pull::run(lane.clone(), permits, wait, enough.clone(), self.sink.clone()));
+            self.pull = Some((enough, count));
         }
         (self.room, self.wished) = (room, step.wish);
         room.by.and_then(|by| by.until).map(Instant::from_std)
@@ -303,7 +317,12 @@ mod tests {
     struct Slow(LaneKey);
 
     impl Lane for Slow {
-        fn pull(&self, max: NonZeroU32, _: Duration) -> BoxStream<'static, Result<Delivery, Error>> {
+        fn pull(
+            &self,
+            max: NonZeroU32,
+            _: Duration,
+            enough: CancellationToken,
+        ) -> BoxStream<'static, Result<Delivery, Error>> {
             let lane = self.0.clone();
             stream::iter(0..max.get())
                 .then(move |n| {
@@ -311,9 +330,17 @@ mod tests {
                     async move {
                         sleep(Duration::from_millis(10)).await;
                         let payload = bytes::Bytes::new().into();
-                        Ok(Delivery { lane, id, payload, deliveries: 1, behind: 1000, lease: Arc::new(NoLease) })
+                        Ok(Delivery {
+                            lane,
+                            id: id.into(),
+                            payload,
+                            deliveries: 1,
+                            behind: 1000,
+                            lease: Arc::new(NoLease),
+                        })
                     }
                 })
+                .take_until(enough.cancelled_owned())
                 .boxed()
         }
         fn waiting(&self) -> BoxFuture<'_, Result<u64, Error>> {
@@ -335,7 +362,7 @@ mod tests {
         });
         let permits = Permits::new(3, Arc::new(|_| ()));
         let mut tasks = JoinSet::new();
-        tasks.spawn(pull::run(lane, permits, PULL_WAIT, sink)).abort();
+        tasks.spawn(pull::run(lane, permits, PULL_WAIT, CancellationToken::new(), sink)).abort();
         assert!(tasks.join_next().await.unwrap().unwrap_err().is_cancelled());
         assert_eq!(*told.lock().unwrap(), [3]);
     }
@@ -353,9 +380,9 @@ mod tests {
         };
         let seat = Capacity::new(64).join(key.clone(), Arc::new(tell));
         let sink: Sink = Arc::new(move |event| events.lock().unwrap().push(event));
-        let mut inflow = Inflow::new(64, Arc::default(), seat, sink);
+        let mut inflow = Inflow::new(64, Arc::default(), seat, sink, false);
         let limits = Limits { concurrency: NonZeroU32::new(10), paused: false, ceiling: 64 };
-        inflow.gate.set(limits, None);
+        inflow.gate.set(limits, None, Instant::now().into_std());
         inflow.know(Ok(1000));
         let lane: Arc<dyn Lane> = Arc::new(Slow(key));
         let (mut tasks, mut flying) = (JoinSet::new(), Vec::new());

@@ -12,7 +12,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use actors::call::{Callbacks, Desk, plan::message};
+//! use actors::call::{Callbacks, Desk, plan::message, recorder::Recorder};
 //! use actors::directory::Directory;
 //! use actors::memory::{self, Memory, SteadyClock};
 //! use actors::membership::{Membership, Serves};
@@ -46,6 +46,8 @@
 //!     directory: directory.subscribe(),
 //!     membership: membership.subscribe(),
 //!     rates: Arc::default(),
+//!     recorder: Recorder::new(broker.clone(), std::time::Duration::from_secs(60)),
+//!     marks: Arc::default(),
 //!     callbacks: Callbacks::default(),
 //! });
 //! let parts = Parts {
@@ -77,18 +79,21 @@
 //! ```
 
 pub mod call;
+pub mod cancel;
 pub mod directory;
 pub mod drain;
 pub mod flight;
 pub mod inflow;
 pub mod limit;
 pub mod link;
+pub mod marks;
 pub mod membership;
 pub mod memory;
 pub mod orders;
 pub mod parts;
 pub mod permit;
 pub mod port;
+pub mod redrive;
 pub mod supervision;
 pub mod tree;
 pub mod view;

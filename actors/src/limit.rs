@@ -9,8 +9,10 @@ pub mod applied;
 pub mod circuit;
 pub mod endpoint;
 pub mod endpoints;
+pub mod ramp;
 pub mod rate;
 pub mod rates;
+pub mod retries;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 use self::adaptive::Adaptive;
 use self::circuit::{Admits, Circuit};
 use self::endpoints::Endpoints;
+use self::ramp::Ramp;
 use crate::waiting::{Reason, Waiting};
 
 /// A function that asks to be left alone for longer is asked again after this.
@@ -83,6 +86,7 @@ pub struct Gate {
     circuit: Circuit,
     /// Until when the function asked to be left alone.
     pause: Option<Instant>,
+    ramp: Option<Ramp>,
     endpoints: Option<Endpoints>,
 }
 
@@ -90,12 +94,21 @@ impl Gate {
     /// Nothing found out yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, adaptive: Adaptive::default(), circuit: Circuit::default(), pause: None, endpoints: None }
+        let (adaptive, circuit) = (Adaptive::default(), Circuit::default());
+        Self { limits, adaptive, circuit, pause: None, ramp: None, endpoints: None }
     }
 
     /// What is set, from now on; `endpoints` if calls go to some that are chosen from.
-    pub fn set(&mut self, limits: Limits, endpoints: Option<Endpoints>) {
+    pub fn set(&mut self, limits: Limits, endpoints: Option<Endpoints>, now: Instant) {
+        if self.limits.paused && !limits.paused {
+            self.begin_gently(now);
+        }
         (self.limits, self.endpoints) = (limits, endpoints);
+    }
+
+    /// Everything was held back until now.
+    pub fn begin_gently(&mut self, now: Instant) {
+        self.ramp = Some(Ramp::begin(now));
     }
 
     /// What is set now.
@@ -124,6 +137,9 @@ impl Gate {
         };
         if let Some(until) = self.pause.filter(|until| now < *until) {
             room = room.and(0, Reason::Paused.until(until));
+        }
+        if let Some((limit, until)) = self.ramp.and_then(|ramp| ramp.limit(now)) {
+            room = room.and(limit.saturating_sub(in_flight), Reason::RampingUp.until(until));
         }
         if let Some(limit) = self.limits.concurrency {
             room = room.and(limit.get().saturating_sub(in_flight), Reason::ClusterLimit.open_ended());
@@ -191,12 +207,22 @@ mod tests {
     fn the_narrowest_limit_is_the_one_that_is_named() {
         let (mut gate, now) = gate(LIMITS);
         assert_eq!(gate.room(7, now), Room { count: u32::MAX, by: None });
-        gate.set(Limits { concurrency: NonZeroU32::new(10), ..LIMITS }, None);
+        gate.set(Limits { concurrency: NonZeroU32::new(10), ..LIMITS }, None, now);
         assert_eq!((gate.room(7, now).count, reason(gate.room(7, now))), (3, Some(Reason::ClusterLimit)));
         gate.ended(feedback(Heard::Busy), now, 7, now, 0.0);
         assert_eq!((gate.room(5, now).count, reason(gate.room(5, now))), (0, Some(Reason::AdaptiveLimit)));
-        gate.set(Limits { paused: true, ..LIMITS }, None);
+        gate.set(Limits { paused: true, ..LIMITS }, None, now);
         assert_eq!(reason(gate.room(5, now)), Some(Reason::Paused));
+    }
+
+    #[test]
+    fn what_piled_up_behind_a_pause_starts_step_by_step() {
+        let (mut gate, now) = gate(Limits { paused: true, ..LIMITS });
+        gate.set(LIMITS, None, now);
+        let room = gate.room(3, now);
+        assert_eq!((room.count, reason(room)), (5, Some(Reason::RampingUp)));
+        assert_eq!(gate.room(8, room.by.unwrap().until.unwrap()).count, 8);
+        assert_eq!(gate.room(0, now + Duration::from_secs(60)).count, u32::MAX);
     }
 
     #[test]

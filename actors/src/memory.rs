@@ -8,13 +8,17 @@
 //! Leases live in memory only: a process that dies loses them all, which is what a lost lease means anyway.
 
 mod broker;
+mod cancels;
 mod control;
+mod dead;
 mod hints;
 mod lane;
 mod later;
 mod line;
 mod machine;
 mod presence;
+mod records;
+mod shelf;
 mod store;
 mod window;
 
@@ -24,7 +28,7 @@ use proto::Timestamp;
 use tokio::time::Instant;
 
 use self::machine::Machine;
-pub use self::store::{Change, Done, Entry, Failure, Place, Recovered, Seq, Store, Volatile};
+pub use self::store::{Change, Done, Entry, Failure, Kind, Place, Recovered, Seq, Store, Volatile};
 pub use self::window::Space;
 use crate::port::Clock;
 use crate::port::broker::Quotas;

@@ -1,6 +1,7 @@
 //! What a process hands to the tree when it starts it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::call::Desk;
 use crate::directory::Directory as Snapshot;
+use crate::drain::Phase;
 use crate::membership::{Membership, Serves};
 use crate::permit::share::Standing;
 use crate::port::broker::{Cause, Terms};
@@ -23,6 +25,36 @@ pub struct Listener {
     pub run: Run,
     /// Whether it goes on to the end of a drain, to show how far that is.
     pub until_last: bool,
+}
+
+/// A part of a process: a child of the root.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Name {
+    /// What follows the control plane.
+    Directory,
+    /// What says that the process is alive, and hears who else is.
+    Presence,
+    /// One served queue.
+    Queue(proto::Queue),
+    /// What moves what is due.
+    Later,
+    /// What follows the calls that are to be cancelled.
+    Cancels,
+    /// A listener.
+    Listener(&'static str),
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory => f.write_str("directory"),
+            Self::Presence => f.write_str("presence"),
+            Self::Queue(queue) => write!(f, "queue {queue}"),
+            Self::Later => f.write_str("later"),
+            Self::Cancels => f.write_str("cancels"),
+            Self::Listener(name) => write!(f, "listener {name}"),
+        }
+    }
 }
 
 /// What the tree is made of.
@@ -49,6 +81,22 @@ pub struct Parts {
     pub serve: Serves,
 }
 
+impl Parts {
+    /// In which phase of a drain a part ends.
+    #[must_use]
+    pub fn phase_of(&self, name: &Name) -> Phase {
+        match name {
+            Name::Queue(_) | Name::Later | Name::Presence => Phase::Work,
+            // As long as calls run they can be cancelled.
+            Name::Cancels | Name::Directory => Phase::Last,
+            Name::Listener(name) => {
+                let until_last = self.listeners.iter().any(|it| it.name == *name && it.until_last);
+                if until_last { Phase::Last } else { Phase::Edge }
+            }
+        }
+    }
+}
+
 /// How the tree behaves.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -60,8 +108,8 @@ pub struct Settings {
     pub queue: QueueSettings,
     /// How long listeners go on after readiness was withdrawn, so that load balancers move on.
     pub pre_stop: Duration,
-    /// How long calls in flight may take to finish in a drain.
-    pub grace: Duration,
+    /// How long calls in flight may take to finish in a drain; as long as the longest of them may, if absent.
+    pub grace: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -71,7 +119,7 @@ impl Default for Settings {
             standings: BTreeMap::new(),
             queue: QueueSettings::default(),
             pre_stop: Duration::from_secs(5),
-            grace: Duration::from_secs(60),
+            grace: None,
         }
     }
 }

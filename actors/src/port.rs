@@ -5,17 +5,23 @@
 //! nothing beside an HTTP request.
 
 pub mod broker;
+pub mod cancels;
 pub mod clock;
 pub mod control;
+pub mod dead;
 pub mod invoker;
 pub mod lane;
 pub mod presence;
+pub mod records;
 
 pub use broker::Broker;
+pub use cancels::Cancels;
 pub use clock::Clock;
 pub use control::Control;
+pub use dead::DeadLetters;
 pub use futures_util::future::BoxFuture;
 pub use futures_util::stream::BoxStream;
 pub use invoker::Invoker;
 pub use lane::{Aside, Delivery, Lane, Lease, Payload};
 pub use presence::Presence;
+pub use records::Records;

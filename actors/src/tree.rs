@@ -8,6 +8,7 @@
 //! │  └─ Subscriber thumb.acme
 //! ├─ Queue "callbacks"       the same code: its "functions" are callback hosts
 //! ├─ Later                   moves what is due back to its lane
+//! ├─ Cancels                 follows the calls that nobody wants any more
 //! └─ Service "gateway"       a listener from outside as a supervised child
 //! ```
 //!

@@ -60,6 +60,14 @@ pub struct Queue {
     pub subscribers: Vec<Subscriber>,
 }
 
+impl Queue {
+    /// How many of its calls run.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.subscribers.iter().map(|subscriber| subscriber.in_flight).sum()
+    }
+}
+
 /// A subscriber.
 #[derive(Clone, Debug, Serialize)]
 pub struct Subscriber {

@@ -16,6 +16,8 @@ pub enum Reason {
     Rate,
     /// The function asked to be left alone for a while (`Retry-After`), or an operator paused it.
     Paused,
+    /// All its calls were held back until a moment ago; more and more start at once.
+    RampingUp,
     /// It failed everything lately; one call at a time probes whether that has passed.
     CircuitOpen,
     /// Every endpoint has all the calls it takes at once, or is ejected.

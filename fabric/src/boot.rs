@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::call::recorder::Recorder;
 use actors::call::{Callbacks, Desk};
 use actors::directory::Directory;
 use actors::membership::{Member, Membership, Serves};
@@ -13,6 +14,7 @@ use actors::parts::{self, Listener, Parts, QueueSettings};
 use actors::permit::share::Standing;
 use actors::port::broker::{Quotas, Terms};
 use actors::port::{Broker, Clock, Control, Presence};
+use actors::redrive::Redriver;
 use actors::tree::{self, Ending};
 use anyhow::Context;
 use proto::Queue;
@@ -41,6 +43,8 @@ pub struct Plan {
     pub admin: SocketAddr,
     /// The largest body of an asynchronous call, in bytes.
     pub max_body: usize,
+    /// How long the record of a call is kept after its end.
+    pub keep_calls: Duration,
     /// Which queues are served.
     pub serve: Serves,
     /// How they are served.
@@ -51,8 +55,8 @@ pub struct Plan {
     pub max_result: usize,
     /// How long a drain is announced before it begins.
     pub pre_stop: Duration,
-    /// How long calls in flight may take in a drain.
-    pub grace: Duration,
+    /// How long calls in flight may take in a drain; as long as the longest may, if absent.
+    pub grace: Option<Duration>,
 }
 
 /// Where calls are kept.
@@ -190,6 +194,8 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let member = Member { gateway: plan.public.is_some(), serves: plan.serve.clone() };
     let membership = Arc::new(watch::Sender::new(Arc::new(Membership::alone(id.clone(), member))));
     let invoker = HttpInvoker::new(invoke::Settings { allow_private_callbacks: plan.allow_private_callbacks });
+    let recorder = Recorder::new(broker.clone(), plan.keep_calls);
+    let redriver = Redriver { broker: broker.clone(), clock: clock.clone(), recorder: recorder.clone() };
     let desk = Arc::new(Desk {
         broker: broker.clone(),
         invoker: Arc::new(invoker),
@@ -197,6 +203,8 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
         directory: directory.subscribe(),
         membership: membership.subscribe(),
         rates: Arc::default(),
+        recorder: recorder.clone(),
+        marks: Arc::default(),
         callbacks: Callbacks { result_len_max: plan.max_result, ..Callbacks::default() },
     });
 
@@ -207,6 +215,8 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
             clock,
             directory: directory.subscribe(),
             membership: membership.subscribe(),
+            ready: ready.subscribe(),
+            recorder,
         },
         gateway::Settings {
             body_len_max: plan.max_body,
@@ -217,7 +227,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let view = Arc::new(std::sync::OnceLock::new());
     let mut listeners = vec![Listener {
         name: "admin",
-        run: admin::run(admin, gateway.clone(), ready.subscribe(), view.clone()),
+        run: admin::run(admin, gateway.clone(), redriver, ready.subscribe(), view.clone()),
         until_last: true,
     }];
     if let Some(public) = public {

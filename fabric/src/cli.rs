@@ -50,6 +50,9 @@ pub struct Dev {
     pub functions: Vec<(Function, Url)>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub records: Records,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
     pub listen: Listen,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
@@ -62,6 +65,8 @@ pub struct Dev {
 pub struct Serve {
     #[command(flatten)]
     pub broker: Broker,
+    #[command(flatten)]
+    pub records: Records,
     #[command(flatten)]
     pub listen: Listen,
     #[command(flatten)]
@@ -79,6 +84,8 @@ pub struct Gateway {
     #[command(flatten)]
     pub broker: Broker,
     #[command(flatten)]
+    pub records: Records,
+    #[command(flatten)]
     pub listen: Listen,
     #[command(flatten)]
     pub drain: Drain,
@@ -90,6 +97,8 @@ pub struct Gateway {
 pub struct Worker {
     #[command(flatten)]
     pub broker: Broker,
+    #[command(flatten)]
+    pub records: Records,
     /// Health, readiness and the admin API.
     #[arg(long, env = "FABRIC_ADMIN_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub admin_listen: SocketAddr,
@@ -135,6 +144,15 @@ pub struct Broker {
     /// Calls of one function that may wait; more are refused with 429.
     #[arg(long, env = "FABRIC_FUNCTION_BACKLOG", default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
     pub function_backlog: u64,
+}
+
+/// What is told of calls that have ended.
+#[derive(Debug, Args)]
+pub struct Records {
+    /// How long the record of a call, its result included, is kept after its end; 0s keeps none. The same for gateways
+    /// and workers.
+    #[arg(long, env = "FABRIC_KEEP_CALLS", default_value = "1h", value_parser = duration, value_name = "DURATION")]
+    pub keep_calls: Duration,
 }
 
 /// The listeners of a gateway.
@@ -189,9 +207,10 @@ pub struct Drain {
     /// After a signal, go on accepting for this long with readiness withdrawn, so that load balancers move on.
     #[arg(long, env = "FABRIC_PRE_STOP", default_value = "5s", value_parser = duration, value_name = "DURATION")]
     pub pre_stop: Duration,
-    /// How long calls in flight may take to finish; what is left is given back to other workers.
-    #[arg(long, env = "FABRIC_GRACE", default_value = "60s", value_parser = duration, value_name = "DURATION")]
-    pub grace: Duration,
+    /// How long calls in flight may take to finish; what is left is given back to other workers. If absent, as long as
+    /// the longest timeout of any function.
+    #[arg(long, env = "FABRIC_GRACE", value_parser = duration, value_name = "DURATION")]
+    pub grace: Option<Duration>,
 }
 
 fn named_url(text: &str) -> Result<(Function, Url), String> {

@@ -3,11 +3,14 @@
 //! | path | what happens |
 //! |---|---|
 //! | `POST /async-function/{name}[/path][?query]` | stored, then `202` ([`enqueue`]) |
+//! | `DELETE /async-function/{id}` | cancelled, as by `DELETE /calls/{id}` |
+//! | `/calls/{id}` | how a call is, and its cancellation ([`calls`]) |
 //! | `/function/{name}[/path][?query]` | streamed to the function and back ([`forward`]) |
 //! | `/system/…` | the control plane, if this listener shows it ([`system`]) |
 
 pub mod accept;
 pub mod answer;
+pub mod calls;
 pub mod enqueue;
 pub mod forward;
 pub mod namespaces;
@@ -17,13 +20,15 @@ pub mod system;
 
 use std::sync::Arc;
 
+use actors::call::recorder::Recorder;
+use actors::cancel::Canceller;
 use actors::directory::Directory;
 use actors::membership::Membership;
 use actors::parts::Run;
 use actors::port::{Broker, Clock, Control};
-use http::Request;
+use http::{Method, Request};
 use hyper::body::Incoming;
-use proto::{Function, FunctionSpec, Refusal};
+use proto::{CallId, Function, FunctionSpec, Refusal};
 use tokio::sync::watch;
 
 use self::accept::Accept;
@@ -45,6 +50,10 @@ pub struct Ports {
     pub directory: watch::Receiver<Arc<Directory>>,
     /// Who else is alive.
     pub membership: watch::Receiver<Arc<Membership>>,
+    /// Whether this process wants to be sent requests.
+    pub ready: watch::Receiver<bool>,
+    /// What tells how calls are.
+    pub recorder: Recorder,
 }
 
 /// How a gateway behaves.
@@ -62,6 +71,7 @@ pub struct Gateway {
     ports: Ports,
     settings: Settings,
     accept: Accept,
+    canceller: Canceller,
     forward: Forward,
 }
 
@@ -70,7 +80,9 @@ impl Gateway {
     #[must_use]
     pub fn new(ports: Ports, settings: Settings) -> Self {
         let accept = Accept::new(ports.membership.clone());
-        Self { ports, settings, accept, forward: Forward::new() }
+        let (broker, clock, recorder) = (ports.broker.clone(), ports.clock.clone(), ports.recorder.clone());
+        let canceller = Canceller { broker, clock, recorder };
+        Self { ports, settings, accept, canceller, forward: Forward::new() }
     }
 
     /// Answers one request of the public listener.
@@ -78,6 +90,9 @@ impl Gateway {
         let answer = match Route::of(request.uri().path()) {
             Route::Enqueue(target) | Route::Forward(target) if target.escapes() => Err(Refusal::Path),
             Route::Health => Ok(answer::text("ok\n")),
+            // An id has the shape of a name, and nobody calls a function by DELETE later.
+            Route::Enqueue(target) if request.method() == Method::DELETE => self.cancel_by(target.name).await,
+            Route::Call(id) => self.call(id, &request).await,
             Route::Enqueue(target) => self.enqueue(target.into_owned(), request).await,
             Route::Forward(target) => self.forward(target.into_owned(), request).await,
             Route::System if self.settings.expose_system => self.system(request).await,
@@ -85,6 +100,16 @@ impl Gateway {
             Route::System | Route::Unknown => Err(Refusal::NoRoute),
         };
         answer.unwrap_or_else(|refusal| answer::refuse(&refusal))
+    }
+
+    /// The control plane, and what is known of it here.
+    #[must_use]
+    pub fn control_plane(&self) -> (Arc<dyn Control>, watch::Receiver<Arc<Directory>>) {
+        (self.ports.control.clone(), self.ports.directory.clone())
+    }
+
+    async fn cancel_by(&self, id: &str) -> Result<Answer, Refusal> {
+        self.cancel(&CallId::parse(id)?).await
     }
 
     /// A function that is called. Before the first snapshot nobody knows whether it exists.

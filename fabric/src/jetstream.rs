@@ -6,6 +6,8 @@
 //! | [`layout`] | the streams, made when missing |
 //! | [`check`] | whether a stream that was there would lose messages |
 //! | [`publish`] | storing, and what the server's refusals mean |
+//! | [`read`] | looking at what a stream holds |
+//! | [`dead`], [`records`], [`cancels`] | dead letters, what is told of calls, which are to be cancelled |
 //! | [`aside`] | payloads too large for a message, in pieces in a stream of their own |
 //! | [`hints`] | wake hints, at most so many |
 //! | [`lane`] | a lane is a durable consumer; a pull is one request |
@@ -15,25 +17,34 @@
 
 mod aside;
 mod broker;
+mod cancels;
 pub mod check;
 mod connect;
 mod control;
+mod dead;
 mod error;
 mod hints;
 mod lane;
 mod layout;
 mod presence;
 mod publish;
+mod read;
+mod records;
 mod shards;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actors::port::broker::Quotas;
 use proto::subject::Subjects;
+use tokio::time::timeout;
 
 pub use self::error::Error;
 use self::hints::Hints;
 use self::layout::Layout;
+
+/// How long messages that are being given back may take.
+const RETURNED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Where the server is, and how what is created on it is laid out.
 #[derive(Clone)]
@@ -71,6 +82,10 @@ pub struct JetStream {
 impl JetStream {
     /// Sends what waits to be sent, then closes the connection.
     pub async fn close(&self) {
+        self.layout.returning.close();
+        if timeout(RETURNED_WITHIN, self.layout.returning.wait()).await.is_err() {
+            tracing::debug!("messages that were on their way are free when their leases end");
+        }
         if let Err(error) = self.client.drain().await {
             tracing::debug!(%error, "the connection was closed already");
         }

@@ -5,9 +5,11 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::Queue;
 use crate::limit::{Rate, Throttle};
+use crate::retry::{self, Jitter};
+use crate::spec::Keep;
 use crate::upstream::Upstream;
-use crate::{Queue, retry};
 
 /// Where the function answers: a URL, several separated by commas, or `dns+http://name:port`.
 pub const UPSTREAM: &str = "fabric.upstream";
@@ -29,7 +31,13 @@ pub const PAUSED: &str = "fabric.paused";
 pub const TIMEOUT: &str = "fabric.timeout";
 /// The share among the functions of a namespace.
 pub const WEIGHT: &str = "fabric.weight";
-/// What is kept of a result.
+/// How much of a wait is chance: `full`, `equal` or `none`.
+pub const RETRY_JITTER: &str = "fabric.retry.jitter";
+/// How old a call may get, such as `24h`.
+pub const RETRY_MAX_AGE: &str = "fabric.retry.max-age";
+/// How often whoever runs a call may be gone before it is dead.
+pub const RETRY_CRASHES: &str = "fabric.retry.crashes";
+/// What is kept of calls: `none`, `status`, or how much of a result, such as `64KiB`.
 pub const RESULT: &str = "fabric.result";
 /// The queue.
 pub const QUEUE: &str = "com.openfaas.queue";
@@ -43,8 +51,26 @@ pub const RETRY_MIN_WAIT: &str = "com.openfaas.retry.min_wait";
 pub const RETRY_MAX_WAIT: &str = "com.openfaas.retry.max_wait";
 
 /// All that begin with `fabric.`.
-const KNOWN: [&str; 11] =
-    [UPSTREAM, SLOTS, CONCURRENCY, RATE, BURST, ACCEPT_RATE, ACCEPT_BURST, PAUSED, TIMEOUT, WEIGHT, RESULT];
+const KNOWN: [&str; 14] = [
+    UPSTREAM,
+    SLOTS,
+    CONCURRENCY,
+    RATE,
+    BURST,
+    ACCEPT_RATE,
+    ACCEPT_BURST,
+    PAUSED,
+    TIMEOUT,
+    WEIGHT,
+    RESULT,
+    RETRY_JITTER,
+    RETRY_MAX_AGE,
+    RETRY_CRASHES,
+];
+/// The most that is kept of a result, in bytes: it must fit into a message of any NATS server.
+const KEEP_MAX: u64 = 512 * 1024;
+/// Those that a queue has too.
+const OF_QUEUES: [&str; 3] = [RETRY_JITTER, RETRY_MAX_AGE, RETRY_CRASHES];
 /// Those that a namespace has too.
 const OF_NAMESPACES: [&str; 5] = [WEIGHT, RATE, BURST, ACCEPT_RATE, ACCEPT_BURST];
 
@@ -57,6 +83,9 @@ pub enum Error {
     /// An annotation that means something for functions only.
     #[error("annotation {0} means nothing for a namespace; known there are {known}", known = OF_NAMESPACES.join(", "))]
     NotForNamespaces(String),
+    /// An annotation that means something for functions only.
+    #[error("annotation {0} means nothing for a queue; known there are com.openfaas.retry.*, {known}", known = OF_QUEUES.join(", "))]
+    NotForQueues(String),
     /// A burst of no rate.
     #[error("annotation {burst} is given without {rate}")]
     BurstOfNothing {
@@ -95,6 +124,15 @@ pub(crate) fn check_names_of_namespace(annotations: &Annotations) -> Result<(), 
     check_names(annotations)?;
     match annotations.keys().find(|name| name.starts_with("fabric.") && !OF_NAMESPACES.contains(&name.as_str())) {
         Some(other) => Err(Error::NotForNamespaces(other.clone())),
+        None => Ok(()),
+    }
+}
+
+/// The same for a queue.
+pub(crate) fn check_names_of_queue(annotations: &Annotations) -> Result<(), Error> {
+    check_names(annotations)?;
+    match annotations.keys().find(|name| name.starts_with("fabric.") && !OF_QUEUES.contains(&name.as_str())) {
+        Some(other) => Err(Error::NotForQueues(other.clone())),
         None => Ok(()),
     }
 }
@@ -154,16 +192,27 @@ impl<'a> Reader<'a> {
         self.read(UPSTREAM, |text| text.split(',').map(Upstream::parse).collect())?.ok_or(Error::NoUpstream)
     }
 
-    pub(crate) fn retry(&self) -> Result<retry::Policy, Error> {
-        let default = retry::Policy::default();
-        let codes = self.read(RETRY_CODES, |text| text.split(',').map(status).collect())?;
-        Ok(retry::Policy {
-            attempts: self.count(RETRY_ATTEMPTS)?.map_or(default.attempts, NonZeroU32::get),
-            base: self.duration(RETRY_MIN_WAIT)?.unwrap_or(default.base),
-            cap: self.duration(RETRY_MAX_WAIT)?.unwrap_or(default.cap),
-            codes: codes.unwrap_or(default.codes),
-            max_age: default.max_age,
+    pub(crate) fn retry(&self) -> Result<retry::Overrides, Error> {
+        let jitter = |text: &str| Jitter::parse(text).ok_or_else(|| "must be full, equal or none".into());
+        Ok(retry::Overrides {
+            attempts: self.count(RETRY_ATTEMPTS)?.map(NonZeroU32::get),
+            base: self.duration(RETRY_MIN_WAIT)?,
+            cap: self.duration(RETRY_MAX_WAIT)?,
+            jitter: self.read(RETRY_JITTER, jitter)?,
+            max_age: self.duration(RETRY_MAX_AGE)?,
+            codes: self.read(RETRY_CODES, |text| text.split(',').map(status).collect())?,
+            crashes: self.count(RETRY_CRASHES)?.map(NonZeroU32::get),
         })
+    }
+
+    pub(crate) fn keep(&self) -> Result<Keep, Error> {
+        let read = |text: &str| match (text, parse_size::parse_size(text)) {
+            ("none", _) => Ok(Keep::Nothing),
+            ("status", _) => Ok(Keep::Status),
+            (_, Ok(bytes)) if bytes <= KEEP_MAX => Ok(Keep::Result(bytes)),
+            _ => Err("must be none, status, or a size of at most 512KiB, such as 64KiB".into()),
+        };
+        Ok(self.read(RESULT, read)?.unwrap_or_default())
     }
 }
 

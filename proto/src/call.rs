@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use serde::{Deserialize, Serialize};
 
-use crate::{CallId, Function, Timestamp};
+use crate::{CallId, Function, History, Timestamp};
 
 /// One accepted call, as it travels through the broker.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,10 +15,16 @@ pub struct Call {
     pub function: Function,
     /// When the gateway accepted it: `X-Start-Time`.
     pub accepted_at: Timestamp,
-    /// How often the function has run *and answered* so far. A crash, a drain or a busy function leaves it alone.
-    pub attempts: u32,
-    /// How often it came back because the function was busy or away.
-    pub throttles: u32,
+    /// From when its age counts: when it was accepted, was due for the first time, or was redriven.
+    pub age_from: Timestamp,
+    /// When it is no longer worth starting, if it has not been started by then.
+    pub expires_at: Option<Timestamp>,
+    /// How often it was handled so far.
+    pub counts: Counts,
+    /// How often it was taken back from the dead letters.
+    pub redriven: u32,
+    /// What it has been through.
+    pub history: History,
     /// Where the request goes.
     pub target: Target,
     /// What is sent.
@@ -30,21 +37,66 @@ impl Call {
     /// A fresh call of a function.
     #[must_use]
     pub fn new(id: CallId, function: Function, accepted_at: Timestamp, request: Request) -> Self {
-        Self { id, function, accepted_at, attempts: 0, throttles: 0, target: Target::Function, request, callback: None }
+        Self {
+            id,
+            function,
+            accepted_at,
+            age_from: accepted_at,
+            expires_at: None,
+            counts: Counts::default(),
+            redriven: 0,
+            history: History::default(),
+            target: Target::Function,
+            request,
+            callback: None,
+        }
     }
 
     /// What makes storing it twice the same as storing it once: a turn of a call, not a call, because a retry is
     /// stored anew.
     #[must_use]
     pub fn message_id(&self) -> String {
-        format!("{}/{}/{}.{}", self.function, self.id, self.attempts, self.throttles)
+        let Counts { attempts, throttles, .. } = self.counts;
+        format!("{}/{}/{}.{attempts}.{throttles}", self.function, self.id, self.redriven)
     }
 
     /// The number of the next attempt, 1 for the first: `X-Attempt`.
     #[must_use]
     pub fn next_attempt(&self) -> u32 {
-        self.attempts.saturating_add(1)
+        self.counts.attempts.saturating_add(1)
     }
+
+    /// Whether nobody started it before it was no longer worth it.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        let Counts { attempts, crashes, .. } = self.counts;
+        attempts == 0 && crashes == 0 && self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// The call that a [`message_id`](Self::message_id) belongs to, and how often it had been redriven by then.
+    #[must_use]
+    pub fn life_in(message_id: &str) -> Option<(&str, u32)> {
+        let mut parts = message_id.split('/');
+        let (id, turn) = (parts.nth(1)?, parts.next()?);
+        Some((id, turn.split('.').next()?.parse().ok()?))
+    }
+}
+
+/// Four numbers that are never mixed: each has its own meaning and its own limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// How often the function ran *and answered*. A crash, a drain or a busy function leaves it alone.
+    #[serde(default)]
+    pub attempts: u32,
+    /// How often it came back because the function was busy or away.
+    #[serde(default)]
+    pub throttles: u32,
+    /// How often whoever ran it was gone before it could say how that ended.
+    #[serde(default)]
+    pub crashes: u32,
+    /// How often it was handed out, for whatever came of it.
+    #[serde(default)]
+    pub deliveries: u32,
 }
 
 /// Where a call's request goes.
@@ -69,4 +121,35 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_its_call_and_the_life_it_is_in() {
+        let (id, function) = (CallId::parse("c-1_x").unwrap(), Function::parse("f.acme").unwrap());
+        let mut call = Call::new(id, function, Timestamp::default(), Request::default());
+        (call.redriven, call.counts.attempts) = (3, 7);
+        assert_eq!(Call::life_in(&call.message_id()), Some(("c-1_x", 3)));
+        for foreign in ["", "noise", "FABRIC_READY_default_0/17", "a/b/c.d"] {
+            assert_eq!(Call::life_in(foreign), None, "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_never_started_expires() {
+        let (id, function) = (CallId::parse("c").unwrap(), Function::parse("f").unwrap());
+        let mut call = Call::new(id, function, Timestamp::default(), Request::default());
+        let (end, before) = (Timestamp::from_unix_nanos(10), Timestamp::from_unix_nanos(9));
+        assert!(!call.is_expired(end));
+        call.expires_at = Some(end);
+        assert!(call.is_expired(end) && !call.is_expired(before));
+        call.counts.throttles = 1;
+        assert!(call.is_expired(end), "a busy function did not start it");
+        for counts in [Counts { attempts: 1, ..Counts::default() }, Counts { crashes: 1, ..Counts::default() }] {
+            assert!(!Call { counts, ..call.clone() }.is_expired(end));
+        }
+    }
 }

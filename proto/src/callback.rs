@@ -7,9 +7,10 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 use crate::header::{
-    X_ATTEMPT, X_CALL_ID, X_CALLBACK_URL, X_DURATION_SECONDS, X_FUNCTION_NAME, X_FUNCTION_STATUS, X_RESULT_OMITTED,
-    X_START_TIME, drop_hop_by_hop,
+    X_ATTEMPT, X_CALL_ID, X_CALL_STATE, X_CALLBACK_URL, X_DURATION_SECONDS, X_FUNCTION_NAME, X_FUNCTION_STATUS,
+    X_RESULT_OMITTED, X_START_TIME, drop_hop_by_hop,
 };
+use crate::record::State;
 use crate::{Call, Function, LaneKey, Queue, Request, Target, Timestamp};
 
 /// Why a callback URL was refused.
@@ -26,6 +27,8 @@ pub enum Error {
 /// What came of a call in the end.
 #[derive(Clone, Debug)]
 pub struct Result {
+    /// How the call ended.
+    pub state: State,
     /// The function's status; 503 or 504 if it never answered.
     pub status: StatusCode,
     /// The headers of its answer.
@@ -72,19 +75,17 @@ pub fn call(call: &Call, url: &Url, result: Result, now: Timestamp) -> Call {
     headers.insert(X_FUNCTION_STATUS, text(result.status.as_u16()));
     headers.insert(X_DURATION_SECONDS, text(format_args!("{:.6}", result.duration.as_secs_f64())));
     headers.insert(X_START_TIME, text(call.accepted_at.unix_nanos()));
-    headers.insert(X_ATTEMPT, text(call.attempts));
+    headers.insert(X_ATTEMPT, text(call.counts.attempts));
+    headers.insert(X_CALL_STATE, HeaderValue::from_static(result.state.as_str()));
     if let Some(bytes) = result.omitted {
         headers.insert(X_RESULT_OMITTED, text(format_args!("{bytes} bytes are more than a message may have")));
     }
+    let request = Request { method: Method::POST, path: String::new(), query: None, headers, body: result.body };
     Call {
-        id: call.id.clone(),
-        function: call.function.clone(),
-        accepted_at: now,
-        attempts: 0,
-        throttles: 0,
         target: Target::Url(url.as_str().into()),
-        request: Request { method: Method::POST, path: String::new(), query: None, headers, body: result.body },
-        callback: None,
+        // A call that was redriven ends anew, and that is another callback.
+        redriven: call.redriven,
+        ..Call::new(call.id.clone(), call.function.clone(), now, request)
     }
 }
 
@@ -125,12 +126,13 @@ mod tests {
             Timestamp::from_unix_nanos(5),
             Request::default(),
         );
-        origin.attempts = 3;
+        origin.counts.attempts = 3;
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("text/plain"));
         headers.insert("content-length", HeaderValue::from_static("2"));
         headers.insert("connection", HeaderValue::from_static("close"));
         let result = Result {
+            state: State::Succeeded,
             status: StatusCode::CREATED,
             headers,
             body: "hi".into(),
@@ -145,7 +147,7 @@ mod tests {
         assert_eq!(value("x-function-status"), Some("201"));
         assert_eq!(value("x-duration-seconds"), Some("1.500000"));
         assert_eq!(value("x-start-time"), Some("5"));
-        assert_eq!(value("x-attempt"), Some("3"));
+        assert_eq!((value("x-attempt"), value("x-call-state")), (Some("3"), Some("succeeded")));
         assert_eq!(value("content-type"), Some("text/plain"));
         assert_eq!((value("content-length"), value("connection"), value("x-result-omitted")), (None, None, None));
         assert_eq!((callback.request.body.as_ref(), callback.callback), (&b"hi"[..], None));

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, CallId, Function, Request, Target, Timestamp};
+use crate::call::Counts;
+use crate::{Call, CallId, Function, History, Request, Target, Timestamp};
 
 /// The version written by [`encode`], and the newest that [`decode`] reads.
 pub const VERSION: u16 = 1;
@@ -43,6 +44,18 @@ struct Wire<'a> {
     attempts: u32,
     #[serde(default)]
     throttles: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    crashes: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    deliveries: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    redriven: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    age_from: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "no_history")]
+    history: Cow<'a, History>,
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     url: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -59,6 +72,16 @@ struct Wire<'a> {
     callback: Option<Cow<'a, str>>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::ptr_arg, reason = "as serde calls it")]
+fn no_history(history: &Cow<'_, History>) -> bool {
+    history.is_empty()
+}
+
 /// The one field that every version has.
 #[derive(Deserialize)]
 struct Version {
@@ -73,8 +96,14 @@ pub fn encode(call: &Call) -> Bytes {
         id: call.id.clone(),
         function: call.function.clone(),
         at: call.accepted_at,
-        attempts: call.attempts,
-        throttles: call.throttles,
+        attempts: call.counts.attempts,
+        throttles: call.counts.throttles,
+        crashes: call.counts.crashes,
+        deliveries: call.counts.deliveries,
+        redriven: call.redriven,
+        age_from: (call.age_from != call.accepted_at).then_some(call.age_from),
+        expires_at: call.expires_at,
+        history: Cow::Borrowed(&call.history),
         url: match &call.target {
             Target::Function => None,
             Target::Url(url) => Some(url.into()),
@@ -111,8 +140,16 @@ pub fn decode(bytes: &Bytes) -> Result<Call, Error> {
         id: wire.id,
         function: wire.function,
         accepted_at: wire.at,
-        attempts: wire.attempts,
-        throttles: wire.throttles,
+        age_from: wire.age_from.unwrap_or(wire.at),
+        expires_at: wire.expires_at,
+        counts: Counts {
+            attempts: wire.attempts,
+            throttles: wire.throttles,
+            crashes: wire.crashes,
+            deliveries: wire.deliveries,
+        },
+        redriven: wire.redriven,
+        history: wire.history.into_owned(),
         target: wire.url.map_or(Target::Function, |url| Target::Url(url.into_owned())),
         request: Request {
             method: Method::from_bytes(wire.method.as_bytes()).map_err(|_| Error::Field { field: "method" })?,
@@ -149,6 +186,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::history::What;
 
     fn golden() -> Call {
         let mut call = Call::new(
@@ -163,8 +201,7 @@ mod tests {
                 body: Bytes::from_static(b"\x00\xffbody"),
             },
         );
-        call.attempts = 2;
-        call.throttles = 3;
+        call.counts = Counts { attempts: 2, throttles: 3, ..Counts::default() };
         call.callback = Some("https://example.com/done?x=1".into());
         call.request.headers.append("content-type", HeaderValue::from_static("image/png"));
         call.request.headers.append("x-many", HeaderValue::from_static("one"));
@@ -197,7 +234,7 @@ mod tests {
             "v": 1, "id": "x", "function": "f", "at": 5, "method": "POST", "tomorrow": {"a": [1, null]},
         });
         let call = decode(&rmp_serde::to_vec_named(&wire).unwrap().into()).unwrap();
-        assert_eq!((call.attempts, call.request.path.as_str(), call.request.body.len()), (0, "", 0));
+        assert_eq!((call.counts.attempts, call.request.path.as_str(), call.request.body.len()), (0, "", 0));
     }
 
     #[test]
@@ -227,15 +264,36 @@ mod tests {
             headers,
             prop::collection::vec(any::<u8>(), 0..300),
         );
-        let rest =
-            (any::<i64>(), any::<u32>(), prop::option::of("https?://[a-z]{1,9}/"), prop::option::of("[ -~]{0,20}"));
+        let counts = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>());
+        let rest = (
+            any::<i64>(),
+            counts,
+            prop::option::of("https?://[a-z]{1,9}/"),
+            prop::option::of("[ -~]{0,20}"),
+            prop::option::of(any::<i64>()),
+        );
         ("[A-Za-z0-9_-]{1,64}", "[a-z]{1,20}\\.[a-z]{1,20}", request, rest).prop_map(
-            |(id, function, (method, path, query, headers, body), (at, attempts, callback, url))| Call {
+            |(
+                id,
+                function,
+                (method, path, query, headers, body),
+                (at, (attempts, throttles, crashes, deliveries), callback, url, then),
+            )| Call {
                 id: CallId::parse(&id).unwrap(),
                 function: Function::parse(&function).unwrap(),
                 accepted_at: Timestamp::from_unix_nanos(at),
-                attempts,
-                throttles: attempts / 3,
+                age_from: Timestamp::from_unix_nanos(then.unwrap_or(at)),
+                expires_at: then.map(Timestamp::from_unix_nanos),
+                counts: Counts { attempts, throttles, crashes, deliveries },
+                redriven: crashes / 2,
+                history: {
+                    let mut history = History::default();
+                    for n in 0..deliveries % 20 {
+                        let took = std::time::Duration::from_millis(n.into());
+                        history.push(Timestamp::from_unix_nanos(at), took, What::Busy, Some(429), "no room");
+                    }
+                    history
+                },
                 target: url.map_or(Target::Function, Target::Url),
                 request: Request {
                     method: method.parse().unwrap(),

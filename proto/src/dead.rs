@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{LaneKey, Timestamp};
+use crate::{CallId, Function, LaneKey, Namespace, Queue, Timestamp};
 
 /// Why a call is dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,61 @@ pub enum Reason {
     Undecodable,
     /// Its bytes were kept aside, and are gone.
     Lost,
+    /// Whoever ran it was gone before it ended, time after time: it may be what ends them.
+    Poison,
+}
+
+impl Reason {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::TooOld => "too_old",
+            Self::Undecodable => "undecodable",
+            Self::Lost => "lost",
+            Self::Poison => "poison",
+        }
+    }
+
+    /// Reads what [`as_str`](Self::as_str) writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Exhausted, Self::TooOld, Self::Undecodable, Self::Lost, Self::Poison];
+        all.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
+/// Which dead letters: all that match everything that is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this queue.
+    pub queue: Option<Queue>,
+    /// Of this namespace's functions.
+    pub namespace: Option<Namespace>,
+    /// Of this function.
+    pub function: Option<Function>,
+    /// Of this call.
+    pub call: Option<CallId>,
+    /// Dead for this reason.
+    pub reason: Option<Reason>,
+}
+
+impl Filter {
+    /// Whether letters of `lane` and `call` can match.
+    #[must_use]
+    pub fn admits(&self, lane: &LaneKey, call: Option<&CallId>) -> bool {
+        self.queue.as_ref().is_none_or(|queue| lane.queue == *queue)
+            && self.namespace.as_ref().is_none_or(|namespace| lane.function.namespace() == namespace)
+            && self.function.as_ref().is_none_or(|function| lane.function == *function)
+            && self.call.as_ref().is_none_or(|wanted| call == Some(wanted))
+    }
+
+    /// Whether a letter that is [admitted](Self::admits) matches.
+    #[must_use]
+    pub fn matches(&self, dead: &Dead) -> bool {
+        self.reason.is_none_or(|reason| dead.reason == reason)
+    }
 }
 
 /// A message that was taken out of its lane for good, kept as it was.
@@ -36,8 +91,8 @@ pub struct Dead {
 
 #[derive(Serialize, Deserialize)]
 struct Wire<'a> {
-    queue: crate::Queue,
-    function: crate::Function,
+    queue: Queue,
+    function: Function,
     reason: Reason,
     detail: String,
     at: Timestamp,
@@ -85,7 +140,6 @@ impl Dead {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Function, Queue};
 
     #[test]
     fn keeps_the_message_byte_for_byte() {

@@ -19,6 +19,14 @@ headers! {
     X_CALLBACK_URL = "x-callback-url";
     /// A caller's key for "this is the same request again".
     IDEMPOTENCY_KEY = "idempotency-key";
+    /// How long a call is to wait before it runs, such as `30s`.
+    X_DELAY = "x-delay";
+    /// The time before which a call is not to run, as in RFC 3339.
+    X_NOT_BEFORE = "x-not-before";
+    /// How long a call is worth starting, such as `5m`.
+    X_EXPIRES_IN = "x-expires-in";
+    /// On a callback: how the call ended.
+    X_CALL_STATE = "x-call-state";
     /// On a callback: the function.
     X_FUNCTION_NAME = "x-function-name";
     /// On a callback: the status that the function answered.

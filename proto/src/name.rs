@@ -225,7 +225,7 @@ impl fmt::Display for Function {
 text_type!(Function);
 
 /// Where a call waits: one function's line within one queue.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LaneKey {
     /// The queue.
     pub queue: Queue,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::{Function, Namespace, name, spec};
+use crate::{CallId, Function, Namespace, name, spec};
 
 /// A request that was not taken, and nothing of it kept.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,15 @@ pub enum Refusal {
     /// Nothing is known of the namespace.
     #[error("namespace {0} has no functions, and nothing is set for it")]
     UnknownNamespace(Namespace),
+    /// Nothing is known of the call.
+    #[error("call {0} is not known: it was never accepted, ended too long ago, or its function keeps no records")]
+    UnknownCall(CallId),
+    /// There is no such dead letter.
+    #[error("there is no dead letter {0}; it may have been redriven or removed")]
+    UnknownLetter(u64),
+    /// The call is at an end.
+    #[error("call {0} is {1} already")]
+    Ended(CallId, &'static str),
     /// The body, or the body and headers together, are larger than a message may be.
     #[error("the request is larger than the {limit} bytes that a call may have")]
     TooLarge {
@@ -84,7 +93,11 @@ impl Refusal {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NoRoute | Self::UnknownFunction(_) | Self::UnknownNamespace(_) => StatusCode::NOT_FOUND,
+            Self::NoRoute
+            | Self::UnknownFunction(_)
+            | Self::UnknownNamespace(_)
+            | Self::UnknownCall(_)
+            | Self::UnknownLetter(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Name(_) | Self::Path | Self::Malformed(_) | Self::Spec(_) => StatusCode::BAD_REQUEST,
             Self::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
@@ -93,7 +106,7 @@ impl Refusal {
             Self::BrokerAway | Self::StorageFull | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(..) => StatusCode::BAD_GATEWAY,
             Self::TimedOut(..) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::Ended(..) => StatusCode::CONFLICT,
         }
     }
 
@@ -110,6 +123,9 @@ impl Refusal {
             Self::Spec(_) => "bad_spec",
             Self::UnknownFunction(_) => "unknown_function",
             Self::UnknownNamespace(_) => "unknown_namespace",
+            Self::UnknownCall(_) => "unknown_call",
+            Self::UnknownLetter(_) => "unknown_letter",
+            Self::Ended(..) => "call_ended",
             Self::TooLarge { .. } => "too_large",
             Self::BacklogFull { .. } => "backlog_full",
             Self::RateExceeded { .. } => "rate_exceeded",

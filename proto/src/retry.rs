@@ -16,10 +16,80 @@ pub struct Policy {
     pub base: Duration,
     /// The upper bound of every wait.
     pub cap: Duration,
+    /// How much of a wait is chance.
+    pub jitter: Jitter,
     /// How old a call may get before it is dead.
     pub max_age: Duration,
     /// The statuses that are retried.
     pub codes: Vec<u16>,
+    /// How often whoever runs a call may be gone before it is dead: it may be what ends them.
+    pub crashes: u32,
+}
+
+/// How much of a wait is chance: what keeps calls that failed together from coming back together
+/// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Jitter {
+    /// All of it.
+    #[default]
+    Full,
+    /// One half of it.
+    Equal,
+    /// Nothing.
+    None,
+}
+
+impl Jitter {
+    /// Reads `full`, `equal` or `none`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "full" => Some(Self::Full),
+            "equal" => Some(Self::Equal),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+
+    /// The share of the longest wait that `luck` in `0.0..1.0` makes.
+    fn share(self, luck: f64) -> f64 {
+        let luck = luck.clamp(0.0, 1.0);
+        match self {
+            Self::Full => luck,
+            Self::Equal => 0.5 + luck / 2.0,
+            Self::None => 1.0,
+        }
+    }
+}
+
+/// What is set of a policy; what is not comes from elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in Policy")]
+pub struct Overrides {
+    pub attempts: Option<u32>,
+    pub base: Option<Duration>,
+    pub cap: Option<Duration>,
+    pub jitter: Option<Jitter>,
+    pub max_age: Option<Duration>,
+    pub codes: Option<Vec<u16>>,
+    pub crashes: Option<u32>,
+}
+
+impl Overrides {
+    /// `policy` with what is set here.
+    #[must_use]
+    pub fn over(&self, policy: Policy) -> Policy {
+        Policy {
+            attempts: self.attempts.unwrap_or(policy.attempts),
+            base: self.base.unwrap_or(policy.base),
+            cap: self.cap.unwrap_or(policy.cap),
+            jitter: self.jitter.unwrap_or(policy.jitter),
+            max_age: self.max_age.unwrap_or(policy.max_age),
+            codes: self.codes.clone().unwrap_or(policy.codes),
+            crashes: self.crashes.unwrap_or(policy.crashes),
+        }
+    }
 }
 
 impl Default for Policy {
@@ -28,8 +98,10 @@ impl Default for Policy {
             attempts: 10,
             base: Duration::from_secs(1),
             cap: Duration::from_secs(120),
+            jitter: Jitter::Full,
             max_age: Duration::from_secs(24 * 60 * 60),
             codes: RETRY_CODES.to_vec(),
+            crashes: 5,
         }
     }
 }
@@ -41,12 +113,14 @@ pub struct Tried {
     pub attempts: u32,
     /// Times the call came back from a busy function, this one included if it did.
     pub throttles: u32,
-    /// When the call was accepted.
-    pub accepted_at: Timestamp,
+    /// From when its age counts.
+    pub age_from: Timestamp,
     /// Now.
     pub now: Timestamp,
     /// The function's own wish.
     pub retry_after: Option<Duration>,
+    /// How much longer it waits because so many others are retried, if its age allows.
+    pub crowded: Duration,
 }
 
 /// What becomes of a call that was tried in vain.
@@ -71,15 +145,24 @@ impl Policy {
         let backoff = self.wait(tried.attempts.saturating_add(tried.throttles), luck);
         let wait = tried.retry_after.unwrap_or_default().saturating_add(backoff);
         let due = tried.now.after(wait);
-        if due.since(tried.accepted_at) > self.max_age { Verdict::TooOld } else { Verdict::Again(due) }
+        if due.since(tried.age_from) > self.max_age {
+            return Verdict::TooOld;
+        }
+        // That others fail as well is no reason to die of age.
+        Verdict::Again(due.after(tried.crowded).min(tried.age_from.after(self.max_age)).max(due))
     }
 
-    /// Exponential backoff with full jitter after the `tries`-th try: uniform in `0..min(cap, base × 2^(tries-1))`
-    /// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+    /// Whether a call that was left behind so often is left alone.
+    #[must_use]
+    pub fn is_poison(&self, crashes: u32) -> bool {
+        crashes >= self.crashes
+    }
+
+    /// Exponential backoff after the `tries`-th try: at most `min(cap, base × 2^(tries-1))`, and by chance less.
     fn wait(&self, tries: u32, luck: f64) -> Duration {
         let doublings = tries.saturating_sub(1).min(32);
         let bound = self.base.saturating_mul(2u32.saturating_pow(doublings)).min(self.cap);
-        Duration::try_from_secs_f64(bound.as_secs_f64() * luck.clamp(0.0, 1.0)).unwrap_or(bound)
+        Duration::try_from_secs_f64(bound.as_secs_f64() * self.jitter.share(luck)).unwrap_or(bound)
     }
 }
 
@@ -93,9 +176,10 @@ mod tests {
         Tried {
             attempts,
             throttles: 0,
-            accepted_at: Timestamp::default(),
+            age_from: Timestamp::default(),
             now: Timestamp::default(),
             retry_after: None,
+            crowded: Duration::ZERO,
         }
     }
 
@@ -128,6 +212,31 @@ mod tests {
         assert_eq!(wait(&policy, busy, 1.0), policy.cap);
     }
 
+    #[test]
+    fn jitter_is_all_half_or_nothing_of_a_wait() {
+        for (jitter, least) in [(Jitter::Full, 0), (Jitter::Equal, 500), (Jitter::None, 1000)] {
+            let policy = Policy { jitter, ..Policy::default() };
+            let waits = [0.0, 1.0].map(|luck| wait(&policy, tried(1), luck).as_millis());
+            assert_eq!(waits, [least, 1000], "{jitter:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_comes_first() {
+        let set = Overrides { attempts: Some(3), codes: Some(vec![503]), ..Overrides::default() };
+        let policy = set.over(Policy::default());
+        assert_eq!((policy.attempts, policy.codes, policy.cap), (3, vec![503], Policy::default().cap));
+    }
+
+    #[test]
+    fn a_crowd_delays_but_does_not_kill() {
+        let policy = Policy { jitter: Jitter::None, ..Policy::default() };
+        let crowded = Tried { crowded: Duration::from_secs(9), ..tried(1) };
+        assert_eq!(wait(&policy, crowded, 0.0), Duration::from_secs(10));
+        let endless = Tried { crowded: Duration::MAX, ..tried(1) };
+        assert_eq!(wait(&policy, endless, 0.0), policy.max_age);
+    }
+
     proptest! {
         #[test]
         fn retry_after_is_a_floor_and_luck_a_share(attempts in 1u32..9, after in 0u64..3600, luck in 0.0f64..1.0) {
@@ -145,9 +254,10 @@ mod tests {
             let asked = Tried {
                 attempts,
                 throttles,
-                accepted_at: Timestamp::from_unix_nanos(at),
+                age_from: Timestamp::from_unix_nanos(at),
                 now: Timestamp::from_unix_nanos(now),
                 retry_after: Some(Duration::from_secs(after)),
+                crowded: Duration::from_secs(after),
             };
             prop_assert!(matches!(policy.verdict(asked, luck), Verdict::Again(_) | Verdict::TooOld | Verdict::Exhausted));
         }

@@ -66,6 +66,23 @@ impl Deployment {
     }
 }
 
+/// What is kept of a function's calls, for those who ask about one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing: nobody can ask.
+    Nothing,
+    /// How it is, without its result.
+    Status,
+    /// The result as well, if it has no more than so many bytes.
+    Result(u64),
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self::Result(64 * 1024)
+    }
+}
+
 /// A function, ready to be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionSpec {
@@ -89,8 +106,10 @@ pub struct FunctionSpec {
     pub weight: NonZeroU32,
     /// How long a call may run.
     pub timeout: Duration,
-    /// How its calls are retried.
-    pub retry: retry::Policy,
+    /// How its calls are retried, as far as it differs from its queue.
+    pub retry: retry::Overrides,
+    /// What is kept of its calls.
+    pub keep: Keep,
     /// The deployment it was read from.
     pub deployment: Deployment,
 }
@@ -118,6 +137,7 @@ impl FunctionSpec {
             weight: read.count(annotation::WEIGHT)?.unwrap_or(NonZeroU32::MIN),
             timeout: read.duration(annotation::TIMEOUT)?.unwrap_or(TIMEOUT_DEFAULT),
             retry: read.retry()?,
+            keep: read.keep()?,
             deployment,
         })
     }
@@ -145,6 +165,7 @@ impl FunctionSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry::Jitter;
 
     fn deployment(annotations: &[(&str, &str)]) -> Deployment {
         let mut annotations: BTreeMap<_, _> =
@@ -180,6 +201,10 @@ mod tests {
             ("com.openfaas.retry.codes", "429, 503"),
             ("com.openfaas.retry.min_wait", "10s"),
             ("com.openfaas.retry.max_wait", "1m"),
+            ("fabric.retry.jitter", "equal"),
+            ("fabric.retry.max-age", "2h"),
+            ("fabric.retry.crashes", "3"),
+            ("fabric.result", "1KiB"),
         ]))
         .unwrap();
         let upstreams: Vec<_> = spec.upstreams.iter().map(|it| (it.url.as_str(), it.resolved)).collect();
@@ -192,8 +217,11 @@ mod tests {
         assert!(spec.paused);
         assert_eq!(spec.weight.get(), 3);
         assert_eq!(spec.timeout, Duration::from_secs(90 * 60));
-        assert_eq!((spec.retry.attempts, spec.retry.codes), (4, vec![429, 503]));
-        assert_eq!((spec.retry.base, spec.retry.cap), (Duration::from_secs(10), Duration::from_secs(60)));
+        let retry = spec.retry.over(retry::Policy::default());
+        assert_eq!((retry.attempts, retry.codes), (4, vec![429, 503]));
+        assert_eq!((retry.base, retry.cap), (Duration::from_secs(10), Duration::from_secs(60)));
+        assert_eq!((retry.jitter, retry.max_age, retry.crashes), (Jitter::Equal, Duration::from_secs(7200), 3));
+        assert_eq!(spec.keep, Keep::Result(1024));
     }
 
     #[test]
@@ -218,6 +246,11 @@ mod tests {
             ("com.openfaas.retry.codes", "42"),
             ("com.openfaas.retry.attempts", "0"),
             ("fabric.concurency", "5"),
+            ("fabric.retry.jitter", "some"),
+            ("fabric.retry.max-age", "1"),
+            ("fabric.retry.crashes", "0"),
+            ("fabric.result", "1MiB"),
+            ("fabric.result", "all"),
         ] {
             let error = FunctionSpec::compile(deployment(&[(name, value)])).unwrap_err();
             assert!(error.to_string().contains(name), "{name}={value}: {error}");

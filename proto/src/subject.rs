@@ -5,11 +5,13 @@
 //! fabric.later.<queue>.<namespace>.<function>.<call>        ┐   FABRIC_LATER
 //! fabric.due.<queue>.<shard>.<namespace>.<function>         ┘
 //! fabric.dead.<queue>.<namespace>.<function>.<call>             FABRIC_DEAD
+//! fabric.call.<call>                                            FABRIC_CALLS
 //! fabric.wake.<queue>                                           (core NATS, no stream)
 //! ```
 
 use std::fmt;
 
+use crate::dead::Filter;
 use crate::{CallId, Function, LaneKey, Namespace, Queue};
 
 /// Why a prefix was refused.
@@ -134,6 +136,46 @@ impl Subjects {
         self.parse_of_call("dead", subject)
     }
 
+    /// The subjects of the dead letters that a filter admits: as narrow as subjects can say.
+    #[must_use]
+    pub fn dead_matching(&self, filter: &Filter) -> String {
+        let any = || "*".to_owned();
+        let function = filter.function.as_ref();
+        let namespace = function.map(Function::namespace).or(filter.namespace.as_ref());
+        format!(
+            "{}.dead.{}.{}.{}.{}",
+            self.prefix,
+            filter.queue.as_ref().map_or_else(any, ToString::to_string),
+            namespace.map_or_else(any, ToString::to_string),
+            function.map_or_else(any, |function| function.name().to_owned()),
+            filter.call.as_ref().map_or_else(any, ToString::to_string),
+        )
+    }
+
+    /// The stream of call records.
+    #[must_use]
+    pub fn calls_stream(&self) -> String {
+        format!("{}_CALLS", self.stream_prefix)
+    }
+
+    /// Where the record of a call lies.
+    #[must_use]
+    pub fn call(&self, call: &CallId) -> String {
+        format!("{}.call.{call}", self.prefix)
+    }
+
+    /// Every record.
+    #[must_use]
+    pub fn calls_filter(&self) -> String {
+        format!("{}.call.*", self.prefix)
+    }
+
+    /// The key-value bucket of calls that are to be cancelled.
+    #[must_use]
+    pub fn cancels_bucket(&self) -> String {
+        format!("{}_CANCELS", self.stream_prefix)
+    }
+
     /// Hints that a queue's lane got work; the payload is the function.
     #[must_use]
     pub fn wake(&self, queue: &Queue) -> String {
@@ -243,6 +285,18 @@ mod tests {
         assert_eq!(names.ready_stream(&lane.queue, 3), "FABRIC_READY_default_3");
         assert_eq!(names.later(&lane, &CallId::parse("c1").unwrap()), "fabric.later.default.acme.resize.c1");
         assert_eq!(names.lane_consumer(&lane), "resize_acme");
+    }
+
+    #[test]
+    fn a_filter_of_dead_letters_is_as_narrow_as_a_subject_can_be() {
+        let names = Subjects::default();
+        assert_eq!(names.dead_matching(&Filter::default()), "fabric.dead.*.*.*.*");
+        let function = Function::parse("resize.acme").unwrap();
+        let filter = Filter { function: Some(function), call: CallId::parse("c").ok(), ..Filter::default() };
+        assert_eq!(names.dead_matching(&filter), "fabric.dead.*.acme.resize.c");
+        let filter =
+            Filter { queue: Some(Queue::default()), namespace: Namespace::parse("acme").ok(), ..Filter::default() };
+        assert_eq!(names.dead_matching(&filter), "fabric.dead.default.acme.*.*");
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Nanoseconds since the Unix epoch, UTC; the unit of OpenFaaS's `X-Start-Time`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +37,14 @@ impl Timestamp {
         Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// Reads a point in time as RFC 3339 writes it, with any offset; nothing if it is none, or lies outside the years
+    /// 1677 to 2262.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(time.unix_timestamp_nanos()).ok().map(Self)
+    }
+
     fn to_system_time(self) -> SystemTime {
         // Points before the epoch do not occur (they would be calls from before 1970) and read as the epoch.
         UNIX_EPOCH + Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
@@ -61,6 +71,16 @@ mod tests {
     #[test]
     fn shows_as_rfc_3339() {
         assert_eq!(Timestamp::from_unix_nanos(1_500_000_000).to_string(), "1970-01-01T00:00:01.500000000Z");
+    }
+
+    #[test]
+    fn reads_what_it_shows_and_other_offsets() {
+        let at = Timestamp::from_unix_nanos(1_500_000_001);
+        assert_eq!(Timestamp::parse_rfc3339(&at.to_string()), Some(at));
+        assert_eq!(Timestamp::parse_rfc3339("1970-01-01T01:00:01.500000001+01:00"), Some(at));
+        for bad in ["", "now", "1970-01-01", "1970-01-01T00:00:00", "9999-01-01T00:00:00Z"] {
+            assert_eq!(Timestamp::parse_rfc3339(bad), None, "{bad:?}");
+        }
     }
 
     #[test]

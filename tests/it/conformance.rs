@@ -21,6 +21,7 @@ macro_rules! behaviours {
 }
 
 mod backlog;
+mod cancels;
 mod control;
 mod dead;
 mod duplicates;
@@ -34,6 +35,8 @@ mod order;
 mod presence;
 mod pull;
 mod quota;
+mod records;
 mod restart;
 mod steps;
 mod wakes;
+mod withdraw;

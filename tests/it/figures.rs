@@ -3,6 +3,15 @@
 
 use std::time::{Duration, Instant};
 
+use actors::call::plan::message;
+use actors::port::broker::Quotas;
+use actors::port::{Broker, Clock};
+use fabric::clock::SystemClock;
+use fabric::jetstream::{JetStream, Settings};
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
+use proto::subject::Subjects;
+use proto::{Call, CallId, Function, LaneKey, Queue, Request};
 use serde_json::json;
 use tests::eventually;
 use tests::fabric::Fabric;
@@ -43,17 +52,18 @@ async fn a_limit_of_five_is_used_to_the_full_by_four_workers() {
 async fn ten_endpoints_of_five_slots() {
     const CALLS: usize = 1500;
     for workers in [1, 2] {
-        let cluster = Cluster::start(workers, &[]).await;
+        let cluster = Cluster::start(0, &[]).await;
         let mut servers = Vec::new();
         for _ in 0..10 {
             servers.push(Server::start().await);
         }
         let upstreams: Vec<String> = servers.iter().map(|server| server.url("/slots/5/200")).collect();
-        let annotations = json!({"fabric.upstream": upstreams.join(","), "fabric.slots": "5", "fabric.paused": "true"});
-        cluster.gateway.register("f", annotations).await;
-        cluster.gateway.accepted_many("f", &[], CALLS).await;
         let annotations = json!({"fabric.upstream": upstreams.join(","), "fabric.slots": "5"});
         cluster.gateway.register("f", annotations).await;
+        cluster.gateway.accepted_many("f", &[], CALLS).await;
+        let url = cluster.nats.url();
+        let args = ["worker", "--broker", &url];
+        let _workers = join_all((0..workers).map(|_| Fabric::start(&args))).await;
         eventually(async || if servers[0].running() > 0 { Ok(()) } else { Err("nothing runs") }).await;
         let began = Instant::now();
         eventually(async || {
@@ -123,6 +133,36 @@ async fn a_noisy_neighbour() {
             p(&beside, 0.99) / p(&alone, 0.99)
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a figure"]
+async fn what_records_cost() {
+    const CALLS: usize = 40_000;
+    let mut rates: Vec<(&str, f64, f64)> = Vec::new();
+    for _ in 0..3 {
+        for keep in ["0s", "1h"] {
+            let (nats, server) = (Nats::start().await, Server::quiet().await);
+            let url = nats.url();
+            let gateway = Fabric::start(&["gateway", "--broker", &url, "--keep-calls", keep]).await;
+            gateway.register("f", json!({"fabric.upstream": server.url("/ok")})).await;
+            let began = Instant::now();
+            gateway.accepted_many("f", &[], CALLS).await;
+            let accepted = CALLS as f64 / began.elapsed().as_secs_f64();
+            let began = Instant::now();
+            let _worker = Fabric::start(&["worker", "--broker", &url, "--keep-calls", keep]).await;
+            ran(&server, "/ok", CALLS).await;
+            rates.push((keep, accepted, CALLS as f64 / began.elapsed().as_secs_f64()));
+        }
+    }
+    let best = |which: &str, of: fn(&(&str, f64, f64)) -> f64| {
+        rates.iter().filter(|it| it.0 == which).map(of).fold(0.0, f64::max)
+    };
+    println!(
+        "with records: accepted at {:.2}, drained at {:.2} of the rate without, best of three each",
+        best("1h", |it| it.1) / best("0s", |it| it.1),
+        best("1h", |it| it.2) / best("0s", |it| it.2)
+    );
 }
 
 /// Resident memory of a process, in MB.
@@ -198,4 +238,62 @@ async fn what_limits_cost() {
         best("three") / best("none"),
         best("none")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a figure"]
+async fn a_million_waiting_retries() {
+    const WAITING: usize = 1_000_000;
+    let (cluster, server) = (Cluster::start(1, &[]).await, Server::start().await);
+    cluster.gateway.register("f", json!({"fabric.upstream": server.url("/ok")})).await;
+    trickle(&cluster.gateway, &server, &["f"], 2).await;
+    let empty = trickle(&cluster.gateway, &server, &["f"], 20).await;
+    let before = resident(cluster.workers[0].process.pid());
+    let broker = connect(&cluster.nats).await;
+    let (lane, clock) = (LaneKey::new(Queue::default(), Function::parse("f").unwrap()), SystemClock);
+    let schedule = async |n: usize| {
+        let id = CallId::parse(&format!("waiting-{n}")).unwrap();
+        let mut call = Call::new(id, lane.function.clone(), clock.now(), Request::default());
+        call.counts.attempts = 1;
+        let due = clock.now().after(Duration::from_secs(3600));
+        broker.schedule(message(lane.clone(), &call), &call.id, due).await.unwrap();
+    };
+    stream::iter(0..WAITING).map(schedule).buffer_unordered(1000).collect::<()>().await;
+    let beside = trickle(&cluster.gateway, &server, &["f"], 20).await;
+    println!(
+        "a fresh call waits p50 {:.1} p99 {:.1} ms in an empty fabric; beside a million retries p50 {:.1} p99 {:.1} ms: p99 {:.2} times; worker {before:.1} MB, then {:.1} MB",
+        p(&empty, 0.5),
+        p(&empty, 0.99),
+        p(&beside, 0.5),
+        p(&beside, 0.99),
+        p(&beside, 0.99) / p(&empty, 0.99),
+        resident(cluster.workers[0].process.pid())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a figure"]
+async fn a_call_that_outlives_a_hundred_leases() {
+    let (cluster, server) = (Cluster::start(2, &["--lease", "500ms"]).await, Server::start().await);
+    let annotations = json!({"fabric.upstream": server.url("/sleep/52000"), "fabric.timeout": "2m"});
+    cluster.gateway.register("f", annotations).await;
+    cluster.gateway.accepted_many("f", &[], 5).await;
+    let until = Instant::now() + Duration::from_secs(120);
+    while (server.count("/sleep") < 5 || server.running() > 0) && Instant::now() < until {
+        sleep(Duration::from_millis(100)).await;
+    }
+    sleep(Duration::from_secs(2)).await;
+    println!("5 calls of 104 leases each began {} times", server.count("/sleep"));
+}
+
+async fn connect(nats: &Nats) -> JetStream {
+    let settings = Settings {
+        url: nats.url(),
+        subjects: Subjects::default(),
+        replicas: 1,
+        shards: None,
+        quotas: Quotas::default(),
+        payload_len_max: 1024 * 1024,
+    };
+    JetStream::connect(settings).await.unwrap()
 }

@@ -8,11 +8,15 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod calls;
+mod chaos;
 mod conformance;
+mod drain;
 mod figures;
 mod first_call;
 mod isolation;
 mod limits;
+mod overlap;
 mod refusals;
 mod shards;
 mod streaming;

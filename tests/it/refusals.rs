@@ -39,10 +39,20 @@ async fn what_a_caller_gets_wrong_is_said() {
     }
     assert_refused(&fabric.call("f", &[], &"x".repeat(1025)).await, 413, "too_large");
     assert_eq!(fabric.call("f", &[], &"x".repeat(1024)).await.status, StatusCode::ACCEPTED);
-    for method in [Method::GET, Method::PUT, Method::DELETE] {
+    for method in [Method::GET, Method::PUT] {
         let answer = client.send(method, &url("/async-function/f"), &[], "").await.unwrap();
         assert_refused(&answer, 405, "method_not_allowed");
         assert_eq!(answer.header("allow"), "POST");
+    }
+    for path in ["/async-function/nobodys", "/calls/nobodys"] {
+        let answer = client.send(Method::DELETE, &url(path), &[], "").await.unwrap();
+        assert_refused(&answer, 404, "unknown_call");
+    }
+    assert_refused(&client.get(&url("/calls/nobodys?wait=1s")).await.unwrap(), 404, "unknown_call");
+    assert_refused(&client.get(&url("/calls/c?wait=soon")).await.unwrap(), 400, "bad_request");
+    assert_refused(&client.get(&url("/calls/not.an.id")).await.unwrap(), 400, "bad_name");
+    for (name, value) in [("x-delay", "30"), ("x-not-before", "tomorrow"), ("x-expires-in", "-1s")] {
+        assert_refused(&fabric.call("f", &[(name, value)], "x").await, 400, "bad_request");
     }
     assert_refused(&client.get(&url("/nowhere")).await.unwrap(), 404, "no_route");
     assert_refused(&client.get(&url("/function/nope")).await.unwrap(), 404, "unknown_function");

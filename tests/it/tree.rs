@@ -1,7 +1,9 @@
 //! The supervision tree on the in-memory broker under a paused clock: hours pass in milliseconds, always alike.
 
 mod limits;
+mod lives;
 mod members;
+mod shutters;
 mod world;
 
 use std::collections::HashMap;
@@ -12,14 +14,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actors::parts::Listener;
-use actors::port::Broker;
 use actors::port::broker::{Message, Terms};
 use actors::port::invoker::Error;
+use actors::port::{Broker, DeadLetters};
 use actors::tree::Ending;
 use futures_util::TryStreamExt;
 use http::StatusCode;
 use proto::{Function, LaneKey, Queue};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use self::world::{Running, World};
 
@@ -227,7 +230,8 @@ async fn at_the_deadline_what_runs_is_given_back_at_once() {
     assert_eq!(world.functions.running.load(Ordering::SeqCst), 0);
     let lane = LaneKey::new(Queue::default(), Function::parse("long").unwrap());
     let lane = world.broker.lane(&lane, Terms::default()).await.unwrap();
-    let given_back: Vec<_> = lane.pull(NonZeroU32::new(99).unwrap(), Duration::ZERO).try_collect().await.unwrap();
+    let given_back: Vec<_> =
+        lane.pull(NonZeroU32::new(99).unwrap(), Duration::ZERO, CancellationToken::new()).try_collect().await.unwrap();
     assert_eq!(given_back.len(), 10);
 }
 
@@ -246,7 +250,7 @@ async fn a_call_that_dies_in_the_drain_is_given_back_before_the_process_ends() {
     let lane = LaneKey::new(Queue::default(), Function::parse("bug").unwrap());
     let lane = world.broker.lane(&lane, Terms::default()).await.unwrap();
     let start = Instant::now();
-    let back: Vec<_> = lane.pull(NonZeroU32::MIN, MINUTE).try_collect().await.unwrap();
+    let back: Vec<_> = lane.pull(NonZeroU32::MIN, MINUTE, CancellationToken::new()).try_collect().await.unwrap();
     assert_eq!(back.len(), 1);
     assert!(start.elapsed() <= Duration::from_secs(1), "by giving back, not by the end of its lease");
 }

@@ -89,3 +89,40 @@ async fn a_worker_at_its_deadline_gives_back_what_still_runs() {
     assert_streams_are_empty(&nats).await;
     assert_eq!((server.calls("/hold"), server.seen("/hold").len()), (ids, 20));
 }
+
+#[tokio::test]
+async fn a_part_that_keeps_failing_ends_the_process_and_its_last_line_says_why() {
+    let nats = Nats::start().await;
+    let mut doomed = worker(&nats).await;
+    let context = async_nats::jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    // What every process follows is gone for good, as if an operator had removed it.
+    context.delete_key_value("FABRIC_FUNCTIONS").await.unwrap();
+    assert_eq!(doomed.process.ended().await.code(), Some(1));
+    let last = doomed.process.lines().into_iter().rfind(|line| line.starts_with("fabric: ")).unwrap();
+    assert!(last.contains("directory failed") && last.ends_with("giving up"), "{last}");
+}
+
+#[tokio::test]
+async fn calls_that_run_outlive_a_restart_of_the_broker() {
+    const IN_FLIGHT: usize = 20;
+    let (mut nats, server) = (Nats::start().await, Server::start().await);
+    let gateway = Fabric::start(&["gateway", "--broker", &nats.url()]).await;
+    let _worker = worker(&nats).await;
+    gateway.register("f", json!({"fabric.upstream": server.url("/hold")})).await;
+    let ids = gateway.accepted_many("f", &[], IN_FLIGHT).await;
+    eventually(async || match server.running() {
+        IN_FLIGHT => Ok(()),
+        running => Err(format!("{running} run")),
+    })
+    .await;
+    // A server that is killed forgets which messages it has delivered in the last moments, and delivers them again.
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    nats.kill9();
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    nats.restart().await;
+    // Longer than a lease: each was renewed on the new connection.
+    tokio::time::sleep(std::time::Duration::from_secs(12)).await;
+    server.release();
+    assert_streams_are_empty(&nats).await;
+    assert_eq!((server.calls("/hold"), server.seen("/hold").len()), (ids, IN_FLIGHT), "each of them once");
+}

@@ -15,6 +15,7 @@
 
 pub mod broker;
 pub mod client;
+pub mod cluster;
 pub mod eventually;
 pub mod fabric;
 pub mod function;

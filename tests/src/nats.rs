@@ -54,11 +54,16 @@ impl Nats {
 }
 
 fn spawn(port: u16, store: &TempDir) -> anyhow::Result<Process> {
-    let program = std::env::var("NATS_SERVER")
-        .context("NATS_SERVER does not say where nats-server (2.12 or newer) is: run the tests by ./tests/run")?;
-    let mut command = Command::new(program);
+    let mut command = server()?;
     command.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]).arg(store.path());
     Process::start("nats-server", &mut command)
+}
+
+/// The program.
+pub(crate) fn server() -> anyhow::Result<Command> {
+    let program = std::env::var("NATS_SERVER")
+        .context("NATS_SERVER does not say where nats-server (2.12 or newer) is: run the tests by ./tests/run")?;
+    Ok(Command::new(program))
 }
 
 /// A port that nobody listened on a moment ago.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proto::header::{X_ATTEMPT, X_CALL_ID, X_START_TIME};
 use proto::outcome::{Reply, classify, retry_after};
-use proto::{Call, FunctionSpec, Outcome, Target, callback, retry};
+use proto::record::State;
+use proto::spec::Keep;
+use proto::{Call, FunctionSpec, Outcome, Queue, Target, callback, retry};
 use tokio::time::Instant;
 use url::Url;
 
@@ -24,7 +26,7 @@ pub struct Attempt {
     pub retry_after: Option<Duration>,
     /// What this says about the function, if it was reached for.
     pub feedback: Option<Feedback>,
-    /// What would go to the callback if this were the end.
+    /// What would go to the callback if this were the end; its state is set then.
     pub result: callback::Result,
     /// One line for people: a status, or what went wrong.
     pub detail: String,
@@ -44,9 +46,12 @@ impl Desk {
     pub async fn attempt(&self, call: &Call, endpoints: Choice<'_>) -> Attempt {
         let started = Instant::now();
         let (answer, codes) = match &call.target {
-            Target::Url(url) => (Some(self.deliver(call, url).await), self.callbacks.retry.codes.clone()),
+            Target::Url(url) => (Some(self.deliver(call, url).await), self.retry_policy(call).codes),
             Target::Function => match self.spec(call) {
-                Some(spec) => (self.invoke(call, &spec, endpoints).await, spec.retry.codes.clone()),
+                Some(spec) => {
+                    let codes = self.retry_policy(call).codes;
+                    (self.invoke(call, &spec, &codes, endpoints).await, codes)
+                }
                 None => (Some(Err(Error::Refused("a function that is not registered".into()))), Vec::new()),
             },
         };
@@ -58,8 +63,19 @@ impl Desk {
     #[must_use]
     pub fn retry_policy(&self, call: &Call) -> retry::Policy {
         match &call.target {
-            Target::Url(_) => self.callbacks.retry.clone(),
-            Target::Function => self.spec(call).map(|spec| spec.retry.clone()).unwrap_or_default(),
+            Target::Url(_) => {
+                self.directory.borrow().retry_policy_of(&Queue::callbacks(), self.callbacks.retry.clone())
+            }
+            Target::Function => self.directory.borrow().retry_policy(&call.function),
+        }
+    }
+
+    /// What is kept on record of the call. A callback is no call of anybody's: it has its call's id, not its record.
+    #[must_use]
+    pub fn keep(&self, call: &Call) -> Keep {
+        match &call.target {
+            Target::Url(_) => Keep::Nothing,
+            Target::Function => self.spec(call).map(|spec| spec.keep).unwrap_or_default(),
         }
     }
 
@@ -72,20 +88,20 @@ impl Desk {
         &self,
         call: &Call,
         spec: &FunctionSpec,
+        codes: &[u16],
         (endpoints, mut next): Choice<'_>,
     ) -> Option<Result<Answer, Error>> {
         let mut headers = call.request.headers.clone();
         headers.insert(X_CALL_ID, text(&call.id));
         headers.insert(X_ATTEMPT, text(call.next_attempt()));
         headers.insert(X_START_TIME, text(call.accepted_at.unix_nanos()));
-        let room = self.broker.payload_len_max().saturating_sub(ROOM_FOR_HEADERS);
-        let keep = call.callback.is_some().then(|| self.callbacks.result_len_max.min(room));
+        let keep = self.wanted(call, spec.keep);
         let (mut tried, mut last) = (Vec::new(), None);
         while let Some(slot) = next {
             let url = request_url(&slot.endpoint.url, &call.request.path, call.request.query.as_deref());
             let destination = Destination::Function { url, host: slot.endpoint.host.clone() };
             let answer = self.send(call, destination, headers.clone(), spec.timeout, keep).await;
-            let said = said(&answer, &spec.retry.codes);
+            let said = said(&answer, codes);
             tried.push(slot.endpoint.url.clone());
             slot.finish(said);
             last = Some(answer);
@@ -93,6 +109,17 @@ impl Desk {
             next = if elsewhere { endpoints.take(&tried) } else { None };
         }
         last
+    }
+
+    /// How much of an answer is wanted, by the callback or the record.
+    fn wanted(&self, call: &Call, keep: Keep) -> Option<usize> {
+        let room = self.broker.payload_len_max().saturating_sub(ROOM_FOR_HEADERS);
+        let for_callback = call.callback.is_some().then(|| self.callbacks.result_len_max.min(room));
+        let for_record = match keep {
+            Keep::Result(max) if self.recorder.is_on() => Some(usize::try_from(max).unwrap_or(usize::MAX).min(room)),
+            Keep::Result(_) | Keep::Status | Keep::Nothing => None,
+        };
+        for_callback.max(for_record)
     }
 
     async fn deliver(&self, call: &Call, url: &str) -> Result<Answer, Error> {
@@ -124,7 +151,7 @@ impl Desk {
                     retry_after,
                     feedback: Some(Feedback { heard: heard(outcome, status), retry_after }),
                     detail: format!("status {status}"),
-                    result: callback::Result { status, headers, body, omitted, duration },
+                    result: callback::Result { state: State::Running, status, headers, body, omitted, duration },
                 }
             }
             Err(error) => {
@@ -181,7 +208,8 @@ fn crowded(duration: Duration) -> Attempt {
 }
 
 fn unanswered(status: StatusCode, duration: Duration) -> callback::Result {
-    callback::Result { status, headers: HeaderMap::new(), body: bytes::Bytes::new(), omitted: None, duration }
+    let (headers, body) = (HeaderMap::new(), bytes::Bytes::new());
+    callback::Result { state: State::Running, status, headers, body, omitted: None, duration }
 }
 
 /// The upstream's URL with the call's path below its own, and the call's query.

@@ -12,6 +12,8 @@ use crate::permit::Permits;
 pub enum Ended {
     /// What followed is stored and the message is gone from its lane.
     Settled,
+    /// The message is given back: somebody else runs it.
+    GivenBack,
     /// The task panicked, was aborted, or could not settle: the message is still leased.
     Unsettled,
 }

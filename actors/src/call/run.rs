@@ -1,22 +1,57 @@
 //! A call from delivery to report, in one piece.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use proto::Call;
 use proto::dead::Reason;
 use rand::RngExt;
-use tokio::time::Instant;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
 
 use super::Desk;
-use super::attempt::Choice;
-use super::plan::{Next, plan};
+use super::attempt::{Attempt, Choice};
+use super::plan::{self, Next, Rules};
 use super::report::{Ended, Report};
 use super::settle::persist;
+use crate::limit::retries::Retries;
 use crate::port::{Delivery, broker};
+
+/// How long a call runs before it is told that it does: most are over by then.
+const TOLD_AFTER: Duration = Duration::from_millis(100);
+
+/// Why a call that runs is to stop.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Its caller does not want it any more.
+    Cancelled,
+    /// The worker goes: somebody else is to run it.
+    GiveBack,
+}
+
+/// What a call runs by.
+pub struct Means<'a> {
+    /// Where it may go.
+    pub endpoints: Choice<'a>,
+    /// What its function's calls are tried again by.
+    pub retries: &'a Retries,
+    /// Where it is told to stop.
+    pub stop: oneshot::Receiver<Stop>,
+}
+
+/// What became of it before its message is settled.
+enum Turn {
+    /// This follows.
+    Next(Next),
+    /// Somebody else is to run it.
+    GivenBack,
+}
 
 /// Runs a delivered call and reports what became of it. Dropping the future at any point leaves the message leased
 /// and reports [`Ended::Unsettled`].
-pub async fn run(desk: &Desk, endpoints: Choice<'_>, delivery: Delivery, mut report: Report) {
-    match handle(desk, endpoints, &delivery, &mut report).await {
-        Ok(()) => report.finish(Ended::Settled),
+pub async fn run(desk: &Desk, means: Means<'_>, delivery: Delivery, mut report: Report) {
+    match handle(desk, means, &delivery, &mut report).await {
+        Ok(ended) => report.finish(ended),
         Err(error) => {
             tracing::error!(lane = %delivery.lane, message = %delivery.id, %error, "a call could not be settled");
             report.finish(Ended::Unsettled);
@@ -26,10 +61,10 @@ pub async fn run(desk: &Desk, endpoints: Choice<'_>, delivery: Delivery, mut rep
 
 async fn handle(
     desk: &Desk,
-    endpoints: Choice<'_>,
+    means: Means<'_>,
     delivery: &Delivery,
     report: &mut Report,
-) -> Result<(), broker::Error> {
+) -> Result<Ended, broker::Error> {
     let payload = match persist(|| Box::pin(delivery.payload.read())).await {
         Ok(payload) => payload,
         Err(error) => {
@@ -37,30 +72,107 @@ async fn handle(
             return desk.settle_unrunnable(delivery, Bytes::new(), Reason::Lost, error.to_string()).await;
         }
     };
-    let call = match proto::codec::decode(&payload) {
+    let mut call = match proto::codec::decode(&payload) {
         Ok(call) => call,
         Err(error) => {
             tracing::warn!(lane = %delivery.lane, message = %delivery.id, %error, "a message that is no call is dead");
             return desk.settle_unrunnable(delivery, payload, Reason::Undecodable, error.to_string()).await;
         }
     };
-    let attempt = desk.attempt(&call, endpoints).await;
-    report.heard(attempt.feedback);
-    tracing::debug!(
-        call = %call.id,
-        lane = %delivery.lane,
-        attempt = call.next_attempt(),
-        outcome = ?attempt.outcome,
-        detail = attempt.detail,
-        seconds = attempt.result.duration.as_secs_f64(),
-        "attempted"
-    );
-    let policy = desk.retry_policy(&call);
-    let luck = rand::rng().random();
-    let now = desk.clock.now();
-    let next = plan(&delivery.lane, call, attempt, &policy, now, luck);
-    if let Next::Again { due, .. } = &next {
-        report.again(Instant::now() + due.since(now));
+    if let Some(told) = desk.account(&mut call, delivery).await {
+        let end = plan::retold(&delivery.lane, call, None, &told, desk.clock.now());
+        return desk.settle(delivery, end.into()).await.map(|()| Ended::Settled);
     }
-    desk.settle(delivery, next).await
+    match desk.turn(call, means, delivery, report).await {
+        Turn::Next(next) => desk.settle(delivery, next).await.map(|()| Ended::Settled),
+        Turn::GivenBack => {
+            delivery.lease.give_back(None).await?;
+            Ok(Ended::GivenBack)
+        }
+    }
+}
+
+impl Desk {
+    /// Whether it may start at all, and if so the attempt.
+    async fn turn(&self, call: Call, mut means: Means<'_>, delivery: &Delivery, report: &mut Report) -> Turn {
+        let (lane, policy, keep) = (&delivery.lane, self.retry_policy(&call), self.keep(&call));
+        let luck = rand::rng().random();
+        let rules = |now| Rules { policy: &policy, keep, now, luck };
+        let now = self.clock.now();
+        let told = means.stop.try_recv();
+        // It came when its worker was about to go.
+        if told == Ok(Stop::GiveBack) {
+            self.note_returned(&call, delivery).await;
+            return Turn::GivenBack;
+        }
+        if told == Ok(Stop::Cancelled) || self.marks.has(&call) {
+            return Turn::Next(plan::cancelled(lane, call, &rules(now)));
+        }
+        if call.is_expired(now) {
+            return Turn::Next(plan::expired(lane, call, &rules(now)));
+        }
+        if policy.is_poison(call.counts.crashes) {
+            tracing::error!(call = %call.id, %lane, crashes = call.counts.crashes, "a call that may be what ends its workers is dead");
+            return Turn::Next(plan::poisoned(lane, call, &rules(now)));
+        }
+        means.retries.started();
+        let attempt = match self.attempt_until(&call, &mut means, delivery).await {
+            Ok(attempt) => attempt,
+            Err(Stop::Cancelled) => {
+                tracing::info!(call = %call.id, %lane, "cancelled while it ran");
+                return Turn::Next(plan::cancelled(lane, call, &rules(self.clock.now())));
+            }
+            Err(Stop::GiveBack) => {
+                self.note_returned(&call, delivery).await;
+                return Turn::GivenBack;
+            }
+        };
+        report.heard(attempt.feedback);
+        tracing::debug!(
+            call = %call.id,
+            %lane,
+            attempt = call.next_attempt(),
+            outcome = ?attempt.outcome,
+            detail = attempt.detail,
+            seconds = attempt.result.duration.as_secs_f64(),
+            "attempted"
+        );
+        let now = self.clock.now();
+        let next = plan::plan(lane, call, attempt, &rules(now), || means.retries.wait(Instant::now().into_std()));
+        if let Next::Again { due, .. } = &next {
+            report.again(Instant::now() + due.since(now));
+        }
+        Turn::Next(next)
+    }
+
+    /// The attempt, or why it was stopped. One that takes a while is told of.
+    async fn attempt_until(&self, call: &Call, means: &mut Means<'_>, delivery: &Delivery) -> Result<Attempt, Stop> {
+        let endpoints = (means.endpoints.0, means.endpoints.1.take());
+        let attempt = self.attempt(call, endpoints);
+        let tell = async {
+            if self.recorder.keeps(self.keep(call)) {
+                sleep(TOLD_AFTER).await;
+                self.note_running(call, delivery).await;
+            }
+        };
+        let attempt_and_tell = async {
+            tokio::pin!(attempt, tell);
+            tokio::select! {
+                attempt = &mut attempt => attempt,
+                () = &mut tell => attempt.await,
+            }
+        };
+        let stop = async {
+            match (&mut means.stop).await {
+                Ok(stop) => stop,
+                // Nobody is left who could stop it in good order.
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            attempt = attempt_and_tell => Ok(attempt),
+            stop = stop => Err(stop),
+        }
+    }
 }

@@ -1,9 +1,12 @@
 //! Settling: store what follows, wait until it is stored, then let go of the message.
 //!
+//! The order is: what is told of the call's end, its dead letter, its callback, then the ack.
+//!
 //! | killed between | what is there | what happens |
 //! |---|---|---|
 //! | the function's answer and storing | the message, leased | it runs again when the lease ends |
-//! | storing and the ack | the message, and what follows | it runs again; what follows is stored once, by its message id |
+//! | the record of the end and what follows | the message, and its end | it runs again; the end that is on record holds, and what follows is made from it |
+//! | what follows and the ack | the message, and what follows | it runs again; what follows is stored once, by its message id |
 //! | the ack and the report | what follows | nothing more |
 //!
 //! While the broker is away the same step is tried again for as long as the lease can be extended; a subscriber that
@@ -14,17 +17,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderValue;
 use proto::header::X_RESULT_OMITTED;
-use proto::{Call, Dead, LaneKey, Target, callback, dead};
+use proto::{Call, CallId, Dead, LaneKey, Target, callback, dead};
 use tokio::time::sleep;
 
 use super::Desk;
-use super::plan::{self, Next, letter, message};
-use crate::port::broker::Error;
+use super::plan::{self, End, Next, letter, message};
+use super::report::Ended;
+use crate::port::broker::{Error, Stored};
 use crate::port::{BoxFuture, Delivery};
 
 /// Waits between tries of a step that the broker did not answer.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// How long a note may be on its way.
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
 
 impl Desk {
     /// Stores what follows from `delivery`, then acknowledges it.
@@ -33,19 +40,47 @@ impl Desk {
     /// Only what trying again does not mend.
     pub async fn settle(&self, delivery: &Delivery, next: Next) -> Result<(), Error> {
         match next {
-            Next::Finished { callback } => self.call_back(callback).await?,
             Next::Again { call, due } => {
                 let message = message(delivery.lane.clone(), &call);
                 persist(|| self.broker.schedule(message.clone(), &call.id, due)).await?;
+                self.note_waiting(&call, delivery, due).await;
             }
-            Next::Dead { letter, callback } => {
-                let id = proto::codec::decode(&letter.payload).ok().map(|call| call.id);
-                let letter_id = delivery.id.clone();
-                persist(|| self.broker.bury(Dead::clone(&letter), letter_id.clone(), id.as_ref())).await?;
-                self.call_back(callback).await?;
+            Next::Ended(end) => {
+                let end = self.tell(delivery, *end).await?;
+                if let Some(letter) = end.letter {
+                    self.bury(delivery, letter, Some(&end.call.id)).await?;
+                }
+                self.call_back(end.callback).await?;
             }
+            Next::Buried(letter) => self.bury(delivery, *letter, None).await?,
         }
         persist(|| delivery.lease.ack()).await
+    }
+
+    /// Puts the end of a call on record, and answers the one that is there: a call ends once.
+    async fn tell(&self, delivery: &Delivery, end: End) -> Result<End, Error> {
+        if !self.recorder.keeps(self.keep(&end.call)) || self.recorder.end(&end.record).await? != Stored::Duplicate {
+            return Ok(end);
+        }
+        // What is still on its way to the record must not be what stays.
+        sleep(ON_ITS_WAY).await;
+        match persist(|| self.broker.record(&end.call.id)).await?.map(|it| it.record) {
+            Some(told) if told.redriven == end.call.redriven && told.state.is_final() => {
+                tracing::info!(call = %told.id, state = told.state.as_str(), "this call had ended before it was settled");
+                Ok(plan::as_told(&delivery.lane, end, &told, self.clock.now()))
+            }
+            // It was told, and a note that was on its way has taken its place.
+            Some(told) if told.redriven == end.call.redriven => {
+                self.recorder.end_again(&end.record).await?;
+                Ok(end)
+            }
+            // It had its time, or has begun anew.
+            _ => Ok(end),
+        }
+    }
+
+    async fn bury(&self, delivery: &Delivery, letter: Dead, call: Option<&CallId>) -> Result<(), Error> {
+        persist(|| self.broker.bury(letter.clone(), delivery.id.to_string(), call)).await.map(drop)
     }
 
     /// A message that is no call goes to the dead letters, as much of it as there is.
@@ -58,12 +93,12 @@ impl Desk {
         payload: Bytes,
         reason: dead::Reason,
         why: String,
-    ) -> Result<(), Error> {
+    ) -> Result<Ended, Error> {
         let letter = letter(&delivery.lane, reason, why, self.clock.now(), payload);
-        self.settle(delivery, Next::Dead { letter, callback: None }).await
+        self.settle(delivery, Next::Buried(Box::new(letter))).await.map(|()| Ended::Settled)
     }
 
-    async fn call_back(&self, call: Option<Box<Call>>) -> Result<(), Error> {
+    pub(crate) async fn call_back(&self, call: Option<Call>) -> Result<(), Error> {
         let Some(mut call) = call else { return Ok(()) };
         let Some(lane) = callback_lane(&call) else { return Ok(()) };
         let first = plan::message(lane.clone(), &call);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio_util::sync::CancellationToken;
 
 use crate::permit::Permits;
 use crate::port::broker::Error;
@@ -32,13 +33,14 @@ pub struct Pulled {
 /// Where the events go.
 pub type Sink = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// Pulls as many messages as there are permits, waiting up to `wait` for the first.
+/// Pulls as many messages as there are permits, waiting up to `wait` for the first; no more once it is `enough`.
 ///
 /// Not an `async fn`: one that is aborted before it has run at all must tell that it is over like any other.
 pub fn run(
     lane: Arc<dyn Lane>,
     permits: Permits,
     wait: Duration,
+    enough: CancellationToken,
     sink: Sink,
 ) -> impl Future<Output = ()> + Send + 'static {
     let max = NonZeroU32::new(permits.count());
@@ -47,7 +49,7 @@ pub fn run(
         // By name, so that the whole guard is captured, and dropped with the future.
         let mut over = over;
         let Some(max) = max else { return };
-        let mut chunks = lane.pull(max, wait).ready_chunks(usize::try_from(max.get()).unwrap_or(usize::MAX));
+        let mut chunks = lane.pull(max, wait, enough).ready_chunks(usize::try_from(max.get()).unwrap_or(usize::MAX));
         while let Some(chunk) = chunks.next().await {
             over.chunk(chunk);
         }

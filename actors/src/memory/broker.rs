@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use proto::{CallId, Dead, Function, LaneKey, Queue, Timestamp};
+use proto::{CallId, Function, LaneKey, Queue, Timestamp};
 
 use super::Memory;
 use super::lane::{Handle, Which};
-use super::machine::Draft;
-use super::store::Place;
+use super::machine::{Draft, Machine, State};
+use super::store::{Change, Failure, Place};
 use super::window::Space;
 use crate::port::broker::{Backlog, Error, Message, Stored, Terms};
 use crate::port::{BoxFuture, BoxStream, Broker, Lane};
@@ -16,18 +16,53 @@ impl Broker for Memory {
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<Stored, Error>> {
         let Message { lane, id, payload } = message;
         let space = Space::Ready(lane.queue.clone());
-        Box::pin(self.machine.put(Draft { space, place: Place::Ready(lane), id, payload }))
+        Box::pin(self.machine.put(Draft { space: Some(space), place: Place::Ready(lane), id, payload }))
     }
 
     fn schedule(&self, message: Message, call: &CallId, due: Timestamp) -> BoxFuture<'_, Result<Stored, Error>> {
         let Message { lane, id, payload } = message;
         let place = Place::Later { lane, call: call.clone(), due };
-        Box::pin(self.machine.put(Draft { space: Space::Later, place, id, payload }))
+        Box::pin(self.machine.put(Draft { space: Some(Space::Later), place, id, payload }))
     }
 
-    fn bury(&self, dead: Dead, id: String, _: Option<&CallId>) -> BoxFuture<'_, Result<Stored, Error>> {
-        let draft = Draft { space: Space::Dead, place: Place::Dead, id, payload: dead.encode() };
-        Box::pin(self.machine.put(draft))
+    fn unschedule(&self, lane: &LaneKey, call: &CallId) -> BoxFuture<'_, Result<bool, Error>> {
+        let taken = {
+            let mut state = self.machine.state();
+            let seq = state.later.replaced_by(lane, call);
+            seq.and_then(|seq| Some((seq, state.later.remove(seq)?)))
+        };
+        Box::pin(async move {
+            let Some((seq, (lane, call, due))) = taken else { return Ok(false) };
+            let apply = move |machine: &Machine, result: &Result<(), Failure>| {
+                if result.is_err() {
+                    machine.state().place(seq, Place::Later { lane, call, due });
+                    machine.due.notify_waiters();
+                }
+            };
+            self.machine.commit(vec![Change::Remove(seq)], apply).await.map(|()| true)
+        })
+    }
+
+    fn withdraw(&self, lane: &LaneKey, place: u64, id: &str) -> BoxFuture<'_, Result<bool, Error>> {
+        let (lane, id) = (lane.clone(), id.to_owned());
+        Box::pin(async move {
+            // A place that holds nothing, or something else, is as good as empty.
+            let same = self.machine.store.load(place).is_ok_and(|(there, _)| there == id);
+            let line = |state: &mut State| Some(state.lanes.get_mut(&lane)?.line.withdraw(place));
+            if !same || line(&mut self.machine.state()) != Some(true) {
+                return Ok(false);
+            }
+            let apply = move |machine: &Machine, result: &Result<(), Failure>| {
+                let mut state = machine.state();
+                match result {
+                    Ok(()) => state.leave_queue(&lane.queue),
+                    Err(_) => state.place(place, Place::Ready(lane.clone())),
+                }
+                state.wake(&lane);
+                state.tidy(&lane);
+            };
+            self.machine.commit(vec![Change::Remove(place)], apply).await.map(|()| true)
+        })
     }
 
     fn lane(&self, lane: &LaneKey, terms: Terms) -> BoxFuture<'_, Result<Arc<dyn Lane>, Error>> {
@@ -53,11 +88,6 @@ impl Broker for Memory {
     fn wakes(&self, queue: &Queue) -> BoxFuture<'_, Result<BoxStream<'static, Function>, Error>> {
         let hints = self.machine.state().hints.listen(queue.clone());
         Box::pin(std::future::ready(Ok(hints)))
-    }
-
-    fn dead_count(&self) -> BoxFuture<'_, Result<u64, Error>> {
-        let dead = self.machine.state().dead;
-        Box::pin(std::future::ready(Ok(dead)))
     }
 
     fn payload_len_max(&self) -> usize {

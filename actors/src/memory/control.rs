@@ -28,6 +28,7 @@ impl Control for Memory {
             let bytes = match &record {
                 Record::Function(_, deployment) => rmp_serde::to_vec_named(deployment),
                 Record::Namespace(_, tenancy) => rmp_serde::to_vec_named(tenancy),
+                Record::Queue(_, settings) => rmp_serde::to_vec_named(settings),
             };
             let bytes = bytes.map_err(|error| Error::Refused(error.into()))?;
             self.record(record.key(), Some(bytes.into())).await
@@ -72,5 +73,10 @@ impl Memory {
 }
 
 fn read(key: &Key, record: &[u8]) -> Change {
-    Change::read(key, || rmp_serde::from_slice(record), || rmp_serde::from_slice(record))
+    Change::read(
+        key,
+        || rmp_serde::from_slice(record),
+        || rmp_serde::from_slice(record),
+        || rmp_serde::from_slice(record),
+    )
 }

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use proto::LaneKey;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::line::{Line, Taken, Token};
 use super::machine::{Machine, State};
@@ -72,13 +73,19 @@ impl Drop for Handle {
 }
 
 impl Lane for Handle {
-    fn pull(&self, max: NonZeroU32, wait: Duration) -> BoxStream<'static, Result<Delivery, Error>> {
+    fn pull(
+        &self,
+        max: NonZeroU32,
+        wait: Duration,
+        enough: CancellationToken,
+    ) -> BoxStream<'static, Result<Delivery, Error>> {
         let pull = Pull {
             machine: self.machine.clone(),
             which: self.which.clone(),
             changed: self.changed.clone(),
             max: usize::try_from(max.get()).unwrap_or(usize::MAX),
             until: Instant::now() + wait,
+            enough,
             taken: None,
         };
         futures_util::stream::unfold(pull, |mut pull| async move {
@@ -110,6 +117,7 @@ struct Pull {
     changed: Arc<Notify>,
     max: usize,
     until: Instant,
+    enough: CancellationToken,
     taken: Option<VecDeque<Taken>>,
 }
 
@@ -130,6 +138,9 @@ impl Pull {
             tokio::pin!(changed);
             // Listening before looking: what comes in between is not missed.
             changed.as_mut().enable();
+            if self.enough.is_cancelled() {
+                return Vec::new();
+            }
             let (taken, timer) = self.take();
             if !taken.is_empty() || Instant::now() >= self.until {
                 return taken;
@@ -137,6 +148,7 @@ impl Pull {
             let wake = timer.map_or(self.until, |timer| timer.min(self.until));
             tokio::select! {
                 () = changed => {}
+                () = self.enough.cancelled() => {}
                 () = sleep_until(wake) => {}
             }
         }
@@ -169,7 +181,7 @@ impl Pull {
         // An entry that cannot be read now comes again when its lease ends.
         let (id, payload) = self.machine.store.load(seq)?;
         let lease = MemoryLease { machine: self.machine.clone(), which: self.which.clone(), seq, token };
-        Ok(Delivery { lane, id, payload: payload.into(), deliveries, behind, lease: Arc::new(lease) })
+        Ok(Delivery { lane, id: id.into(), payload: payload.into(), deliveries, behind, lease: Arc::new(lease) })
     }
 }
 

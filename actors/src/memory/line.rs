@@ -164,6 +164,18 @@ impl Line {
         self.deliveries.remove(&seq);
     }
 
+    /// Takes an entry out, leased or not. Whether it was there, and not being settled.
+    pub(super) fn withdraw(&mut self, seq: Seq) -> bool {
+        let settling = self.leased.get(&seq).is_some_and(|leased| leased.timer.is_none());
+        if settling {
+            return false;
+        }
+        self.set_timer(seq, None);
+        let there = self.leased.remove(&seq).is_some() | self.ready.remove(&seq);
+        self.deliveries.remove(&seq);
+        there
+    }
+
     /// Not settled after all: the lease begins anew.
     pub(super) fn not_settled(&mut self, seq: Seq, now: Instant) {
         self.set_timer(seq, Some(now + self.lease));
@@ -239,6 +251,17 @@ mod tests {
         assert!(line.begin_settling(1, second.token, later));
         assert!(line.take(1, later + 100 * SECOND).is_empty(), "what is being settled does not run out");
         line.settled(1);
+        assert!(line.is_empty() && line.next_timer().is_none());
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_gone_leased_or_not() {
+        let (mut line, now) = line(3);
+        let taken = line.take(2, now);
+        assert!(line.begin_settling(2, taken[1].token, now));
+        assert_eq!([1, 2, 3, 4].map(|seq| line.withdraw(seq)), [true, false, true, false]);
+        assert!(!line.extend(1, taken[0].token, now));
+        line.settled(2);
         assert!(line.is_empty() && line.next_timer().is_none());
     }
 

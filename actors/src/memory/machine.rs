@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use proto::{LaneKey, Queue, Timestamp};
+use proto::{CallId, LaneKey, Queue, Timestamp};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::Settings;
@@ -15,9 +15,12 @@ use super::hints::Hints;
 use super::later::Later;
 use super::line::Line;
 use super::presence::Signs;
-use super::store::{Change, Entry, Failure, Place, Recovered, Seq, Store};
+use super::records::Listeners;
+use super::shelf::Shelf;
+use super::store::{Change, Entry, Failure, Kind, Place, Recovered, Seq, Store};
 use super::window::{Known, Space, Window};
 use crate::port::broker::{Error, Stored};
+use crate::port::cancels::Mark;
 use crate::port::{Clock, control};
 
 pub(super) struct Machine {
@@ -36,7 +39,10 @@ pub(super) struct State {
     /// Messages of each queue, those being stored included.
     queues: HashMap<Queue, u64>,
     pub(super) later: Later,
-    pub(super) dead: u64,
+    pub(super) dead: BTreeMap<Seq, (LaneKey, Option<CallId>)>,
+    pub(super) shelf: Shelf,
+    pub(super) listeners: Listeners,
+    pub(super) cancels: Vec<mpsc::UnboundedSender<Mark>>,
     window: Window,
     /// Those who sent a message again while it was being stored.
     duplicates: HashMap<(Space, String), Vec<Told>>,
@@ -68,7 +74,8 @@ impl Lane {
 
 /// What is to be stored, before it has a place.
 pub(super) struct Draft {
-    pub(super) space: Space,
+    /// Where its id is remembered, if it is.
+    pub(super) space: Option<Space>,
     pub(super) place: Place,
     pub(super) id: String,
     pub(super) payload: Bytes,
@@ -102,37 +109,63 @@ impl Machine {
             return Err(Error::TooLarge { limit: self.settings.payload_len_max });
         }
         let (begun, told) = self.begin(draft)?;
-        match begun {
-            Begun::Duplicate => return Ok(Stored::Duplicate),
-            Begun::Committed | Begun::Waiting => {}
+        if matches!(begun, Begun::Duplicate) {
+            return Ok(Stored::Duplicate);
         }
         let gone = |_| Failure::Broken("the store ended".into());
         told.await.map_err(gone).and_then(|stored| stored)?;
-        Ok(if matches!(begun, Begun::Waiting) { Stored::Duplicate } else { Stored::New })
+        Ok(match begun {
+            Begun::Committed(seq) => Stored::New(seq),
+            Begun::Waiting | Begun::Duplicate => Stored::Duplicate,
+        })
     }
 
     /// Decides under the lock, then hands the change to the store.
     fn begin(self: &Arc<Self>, draft: Draft) -> Result<(Begun, oneshot::Receiver<Result<(), Failure>>), Error> {
-        let now = self.clock.now();
         let (tell, told) = oneshot::channel();
         let mut state = self.state();
-        match state.window.known(&draft.space, &draft.id) {
-            Known::Stored => return Ok((Begun::Duplicate, told)),
-            Known::Pending => {
-                state.duplicates.entry((draft.space, draft.id)).or_default().push(tell);
-                return Ok((Begun::Waiting, told));
+        if let Some(space) = &draft.space {
+            match state.window.known(space, &draft.id) {
+                Known::Stored => return Ok((Begun::Duplicate, told)),
+                Known::Pending => {
+                    state.duplicates.entry((space.clone(), draft.id)).or_default().push(tell);
+                    return Ok((Begun::Waiting, told));
+                }
+                Known::No => {}
             }
-            Known::No => {}
         }
         state.reserve(&draft.place, self.settings)?;
+        let seq = self.hand_over(state, draft, tell);
+        Ok((Begun::Committed(seq), told))
+    }
+
+    /// Stores a draft over the entry at `over`, unless that is no longer the latest. Nobody waits for it.
+    pub(super) fn put_over(self: &Arc<Self>, draft: Draft, over: Seq) {
+        let state = self.state();
+        if let Place::Kept { kind, call, .. } = &draft.place
+            && state.shelf.latest(*kind, call) == over
+        {
+            let (tell, _) = oneshot::channel();
+            self.hand_over(state, draft, tell);
+        }
+    }
+
+    fn hand_over(self: &Arc<Self>, mut state: MutexGuard<'_, State>, draft: Draft, tell: Told) -> Seq {
+        let now = self.clock.now();
         let mut changes: Vec<Change> =
             state.window.expire(now).into_iter().map(|(space, id)| Change::Forget(space, id)).collect();
+        changes.extend(state.shelf.expire(now).into_iter().map(Change::Remove));
         let replaced = state.replace(&draft.place);
         changes.extend(replaced.as_ref().map(|&(seq, _)| Change::Remove(seq)));
         let seq = state.next;
         state.next += 1;
-        state.window.pend(&draft.space, &draft.id, now);
         let Draft { space, place, id, payload } = draft;
+        if let Some(space) = &space {
+            state.window.pend(space, &id, now);
+        }
+        if let Place::Kept { kind, call, .. } = &place {
+            changes.extend(state.shelf.begin(*kind, call, seq).into_iter().map(Change::Remove));
+        }
         let entry = Entry { seq, place: place.clone(), id: id.clone(), at: now, payload };
         changes.push(Change::Put(space.clone(), entry));
         let (machine, committed) = (self.clone(), Committed { seq, space, place, id, at: now, replaced });
@@ -145,32 +178,41 @@ impl Machine {
                 drop(tell.send(result));
             }),
         );
-        Ok((Begun::Committed, told))
+        seq
     }
 
     fn committed(&self, Committed { seq, space, place, id, at, replaced }: Committed, result: &Result<(), Failure>) {
         let mut state = self.state();
         state.unreserve(&place);
         if result.is_ok() {
-            state.window.stored(space.clone(), id.clone(), at);
+            if let Some(space) = &space {
+                state.window.stored(space.clone(), id.clone(), at);
+            }
             if let Place::Ready(lane) = &place {
                 *state.queues.entry(lane.queue.clone()).or_default() += 1;
                 state.hints.hint(&lane.queue, &lane.function);
             }
             state.place(seq, place.clone());
         } else {
-            state.window.failed(&space, &id);
+            if let Some(space) = &space {
+                state.window.failed(space, &id);
+            }
             if let Some((seq, place)) = replaced {
                 state.place(seq, place);
             }
+            if let Place::Kept { kind, call, .. } = &place {
+                state.shelf.failed(*kind, call, seq);
+            }
         }
-        for duplicate in state.duplicates.remove(&(space, id)).unwrap_or_default() {
+        let duplicates = space.and_then(|space| state.duplicates.remove(&(space, id)));
+        for duplicate in duplicates.unwrap_or_default() {
             drop(duplicate.send(result.clone()));
         }
         match &place {
             Place::Ready(lane) => state.wake(lane),
             Place::Later { .. } => self.due.notify_waiters(),
-            Place::Dead => {}
+            Place::Kept { kind: Kind::Record, call, .. } => state.listeners.tell(call),
+            Place::Dead { .. } | Place::Kept { kind: Kind::Mark, .. } => {}
         }
     }
 
@@ -194,14 +236,14 @@ impl Machine {
 }
 
 enum Begun {
-    Committed,
+    Committed(Seq),
     Waiting,
     Duplicate,
 }
 
 struct Committed {
     seq: Seq,
-    space: Space,
+    space: Option<Space>,
     place: Place,
     id: String,
     at: Timestamp,
@@ -242,11 +284,12 @@ impl State {
         }
     }
 
-    fn place(&mut self, seq: Seq, place: Place) {
+    pub(super) fn place(&mut self, seq: Seq, place: Place) {
         match place {
             Place::Ready(lane) => self.lanes.entry(lane).or_default().line.push(seq),
             Place::Later { lane, call, due } => self.later.insert(seq, lane, call, due),
-            Place::Dead => self.dead += 1,
+            Place::Dead { lane, call } => drop(self.dead.insert(seq, (lane, call))),
+            Place::Kept { kind, call, until } => self.shelf.stored_at(kind, call, seq, until),
         }
     }
 
@@ -256,7 +299,7 @@ impl State {
         }
     }
 
-    fn wake(&self, key: &LaneKey) {
+    pub(super) fn wake(&self, key: &LaneKey) {
         if let Some(lane) = self.lanes.get(key) {
             lane.changed.notify_waiters();
         }

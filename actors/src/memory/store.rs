@@ -28,7 +28,30 @@ pub enum Place {
         due: Timestamp,
     },
     /// Among the dead.
-    Dead,
+    Dead {
+        /// The lane it lay in.
+        lane: LaneKey,
+        /// The call, if it could be read.
+        call: Option<CallId>,
+    },
+    /// Under the id of a call, in place of what was there before, for a while.
+    Kept {
+        /// What it is.
+        kind: Kind,
+        /// Whose.
+        call: CallId,
+        /// How long.
+        until: Timestamp,
+    },
+}
+
+/// What is kept under the id of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Its record.
+    Record,
+    /// The mark that it is to be cancelled.
+    Mark,
 }
 
 /// Something stored.
@@ -49,8 +72,8 @@ pub struct Entry {
 /// One change of what is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// A new entry; its id is remembered in `Space` even after it is removed.
-    Put(Space, Entry),
+    /// A new entry; its id is remembered in the space, if there is one, even after it is removed.
+    Put(Option<Space>, Entry),
     /// An entry goes.
     Remove(Seq),
     /// A message id is old enough to be forgotten.

@@ -17,6 +17,8 @@ pub enum Space {
     Later,
     /// Among the dead letters.
     Dead,
+    /// Among the ends of calls.
+    Ends,
 }
 
 /// What is known of an id.

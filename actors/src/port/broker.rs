@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::{CallId, Dead, Function, LaneKey, Queue, Timestamp};
+use proto::{CallId, Function, LaneKey, Queue, Timestamp};
 
-use super::{BoxFuture, BoxStream, Lane};
+use super::{BoxFuture, BoxStream, Cancels, DeadLetters, Lane, Records};
 
 /// Stores messages, leases them out, and forgets them only when told.
 ///
 /// *Durable*, below, means: it survives `kill -9` of any process, and of as many broker nodes as the replication
 /// allows. Every method may be called from any number of tasks at once, and may be dropped halfway: what it did by
 /// then is then unknown to the caller, never half done.
-pub trait Broker: Send + Sync + 'static {
+pub trait Broker: DeadLetters + Records + Cancels + Send + Sync + 'static {
     /// Stores a message at the end of its lane; answers when it is durable.
     ///
     /// A message whose id the queue took within the de-duplication window (two minutes) is [`Stored::Duplicate`] and
@@ -33,12 +33,18 @@ pub trait Broker: Send + Sync + 'static {
     /// As [`publish`](Self::publish), but no quota applies.
     fn schedule(&self, message: Message, call: &CallId, due: Timestamp) -> BoxFuture<'_, Result<Stored, Error>>;
 
-    /// Stores a dead letter; answers when it is durable. `call` is absent if the bytes could not be read. The same
-    /// `id` within the de-duplication window is stored once.
+    /// Takes a schedule away, if it is not due yet; answers when that is durable, and whether there was one.
     ///
     /// # Errors
-    /// As [`schedule`](Self::schedule).
-    fn bury(&self, dead: Dead, id: String, call: Option<&CallId>) -> BoxFuture<'_, Result<Stored, Error>>;
+    /// [`Error::Away`], [`Error::Refused`].
+    fn unschedule(&self, lane: &LaneKey, call: &CallId) -> BoxFuture<'_, Result<bool, Error>>;
+
+    /// Takes the message `id` away from where [`publish`](Self::publish) put it, leased or not; answers when that is
+    /// durable, and whether it was still there.
+    ///
+    /// # Errors
+    /// [`Error::Away`], [`Error::Refused`].
+    fn withdraw(&self, lane: &LaneKey, place: u64, id: &str) -> BoxFuture<'_, Result<bool, Error>>;
 
     /// Opens the lane of one function. Every process that opens it shares its messages, its order and its limit.
     ///
@@ -64,12 +70,6 @@ pub trait Broker: Send + Sync + 'static {
     /// [`Error::Away`], [`Error::Refused`].
     fn wakes(&self, queue: &Queue) -> BoxFuture<'_, Result<BoxStream<'static, Function>, Error>>;
 
-    /// How many dead letters there are.
-    ///
-    /// # Errors
-    /// [`Error::Away`], [`Error::Refused`].
-    fn dead_count(&self) -> BoxFuture<'_, Result<u64, Error>>;
-
     /// The largest payload that [`publish`](Self::publish) takes, in bytes.
     fn payload_len_max(&self) -> usize;
 }
@@ -92,10 +92,27 @@ pub struct Message {
 /// That a message is stored, and whether it already was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
-    /// Just now.
-    New,
+    /// Just now, at this place.
+    New(u64),
     /// It was there, or had been, within the de-duplication window.
     Duplicate,
+}
+
+impl Stored {
+    /// Whether it was stored just now.
+    #[must_use]
+    pub fn is_new(self) -> bool {
+        matches!(self, Self::New(_))
+    }
+
+    /// Where it lies, if it was stored just now.
+    #[must_use]
+    pub fn place(self) -> Option<u64> {
+        match self {
+            Self::New(place) => Some(place),
+            Self::Duplicate => None,
+        }
+    }
 }
 
 /// How a lane leases its messages.

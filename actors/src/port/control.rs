@@ -1,13 +1,16 @@
-//! The control plane: functions and namespaces as records that every process follows.
+//! The control plane: functions, namespaces and queues as records that every process follows.
 
 use std::fmt;
 
 use proto::spec::Deployment;
 use proto::tenant::Tenancy;
-use proto::{Function, FunctionSpec, Namespace, NamespaceSpec, name};
+use proto::{Function, FunctionSpec, Namespace, NamespaceSpec, Queue, name, queue};
 
 use super::broker::Error;
 use super::{BoxFuture, BoxStream};
+
+/// What the key of a queue begins with: no name of a function or a namespace has a slash.
+const QUEUE: &str = "queue/";
 
 /// Keeps records, durably, and tells everybody about changes.
 pub trait Control: Send + Sync + 'static {
@@ -38,6 +41,8 @@ pub enum Key {
     Function(Function),
     /// A namespace's.
     Namespace(Namespace),
+    /// A queue's.
+    Queue(Queue),
 }
 
 /// A record.
@@ -47,6 +52,8 @@ pub enum Record {
     Function(Function, Box<Deployment>),
     /// A namespace's.
     Namespace(Namespace, Box<Tenancy>),
+    /// A queue's.
+    Queue(Queue, Box<queue::Settings>),
 }
 
 /// Something a watch tells.
@@ -71,9 +78,11 @@ impl Key {
     /// Reads what [`Display`](fmt::Display) writes: a function always has its namespace, and so a dot.
     ///
     /// # Errors
-    /// If it is neither a function's name nor a namespace.
+    /// If it is neither a function's name nor a namespace nor a queue.
     pub fn parse(text: &str) -> Result<Self, name::Error> {
-        if text.contains('.') {
+        if let Some(queue) = text.strip_prefix(QUEUE) {
+            Queue::parse(queue).map(Self::Queue)
+        } else if text.contains('.') {
             Function::parse(text).map(Self::Function)
         } else {
             Namespace::parse(text).map(Self::Namespace)
@@ -86,6 +95,7 @@ impl fmt::Display for Key {
         match self {
             Self::Function(function) => function.fmt(f),
             Self::Namespace(namespace) => namespace.fmt(f),
+            Self::Queue(queue) => write!(f, "{QUEUE}{queue}"),
         }
     }
 }
@@ -97,6 +107,7 @@ impl Record {
         match self {
             Self::Function(function, _) => Key::Function(function.clone()),
             Self::Namespace(namespace, _) => Key::Namespace(namespace.clone()),
+            Self::Queue(queue, _) => Key::Queue(queue.clone()),
         }
     }
 }
@@ -119,10 +130,12 @@ impl Change {
         key: &Key,
         deployment: impl FnOnce() -> Result<Deployment, E>,
         tenancy: impl FnOnce() -> Result<Tenancy, E>,
+        settings: impl FnOnce() -> Result<queue::Settings, E>,
     ) -> Self {
         let record = match key {
             Key::Function(function) => deployment().map(|it| Record::Function(function.clone(), Box::new(it))),
             Key::Namespace(namespace) => tenancy().map(|it| Record::Namespace(namespace.clone(), Box::new(it))),
+            Key::Queue(queue) => settings().map(|it| Record::Queue(queue.clone(), Box::new(it))),
         };
         record.map_or_else(|error| Self::Unreadable { key: key.to_string(), why: error.to_string() }, Self::Put)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proto::LaneKey;
+use tokio_util::sync::CancellationToken;
 
 use super::broker::Error;
 use super::{BoxFuture, BoxStream};
@@ -18,9 +19,17 @@ pub trait Lane: Send + Sync {
     /// If messages are waiting, yields those that are, up to `max`, and ends. If none is (or the lane's limit of
     /// leases is reached), waits up to `wait` for the first, and ends soon after it. An error ends the stream.
     ///
+    /// `enough` ends it as soon as that cannot lose what is on its way: at once, or when `wait` is over. What comes until
+    /// then is still yielded.
+    ///
     /// Dropping the stream gives back at once whatever was sent for it and not yielded, as far as that is possible;
-    /// the rest comes back when its lease ends.
-    fn pull(&self, max: NonZeroU32, wait: Duration) -> BoxStream<'static, Result<Delivery, Error>>;
+    /// the rest comes back when its lease ends. Either way it has been delivered once more, to nobody.
+    fn pull(
+        &self,
+        max: NonZeroU32,
+        wait: Duration,
+        enough: CancellationToken,
+    ) -> BoxStream<'static, Result<Delivery, Error>>;
 
     /// How many messages wait in the lane that are not leased; those that were leased before, and given back, may or
     /// may not be counted.
@@ -42,7 +51,7 @@ pub struct Delivery {
     /// The lane it belongs to.
     pub lane: LaneKey,
     /// The id it was stored with.
-    pub id: String,
+    pub id: Arc<str>,
     /// Its bytes.
     pub payload: Payload,
     /// How often it has been delivered, this time included.

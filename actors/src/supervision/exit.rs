@@ -4,6 +4,8 @@ use std::fmt;
 
 use ractor::{ActorId, SupervisionEvent};
 
+use crate::port::broker::Error;
+
 /// How a child ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -15,6 +17,8 @@ pub enum Exit {
     Aborted,
     /// A handler returned an error or panicked, or it could not be started.
     Failed(String),
+    /// The broker did not answer: nobody's failure here, and for as long as it takes.
+    Away(String),
 }
 
 impl Exit {
@@ -31,7 +35,7 @@ impl fmt::Display for Exit {
             Self::Stopped => f.write_str("stopped"),
             Self::Killed => f.write_str("was killed"),
             Self::Aborted => f.write_str("was aborted"),
-            Self::Failed(cause) => write!(f, "failed: {cause}"),
+            Self::Failed(cause) | Self::Away(cause) => write!(f, "failed: {cause}"),
         }
     }
 }
@@ -50,7 +54,11 @@ pub fn read(event: SupervisionEvent) -> Option<(ActorId, Exit)> {
             };
             Some((cell.get_id(), exit))
         }
-        SupervisionEvent::ActorFailed(cell, cause) => Some((cell.get_id(), Exit::Failed(cause.to_string()))),
+        SupervisionEvent::ActorFailed(cell, cause) => {
+            let away = cause.downcast_ref::<Error>().is_some_and(Error::is_transient);
+            let exit = if away { Exit::Away(cause.to_string()) } else { Exit::Failed(cause.to_string()) };
+            Some((cell.get_id(), exit))
+        }
         SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => None,
     }
 }

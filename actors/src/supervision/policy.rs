@@ -2,7 +2,8 @@
 //!
 //! A failed child is restarted after an exponential, jittered delay. A child that fails more than `restarts_max`
 //! times within `window` is beyond that: it is *parked* for `park` (its failure is its own: a lane that the broker
-//! refuses) or its supervisor *escalates* (its failure is the process's: a queue that cannot live).
+//! refuses) or its supervisor *escalates* (its failure is the process's: a queue that cannot live). What fails because the
+//! broker is away is started again for as long as that takes: ending the process would only end the calls that run.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -79,6 +80,8 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default)]
 pub struct History {
     failures: VecDeque<Instant>,
+    /// Exits for want of the broker.
+    aways: VecDeque<Instant>,
 }
 
 impl History {
@@ -87,8 +90,15 @@ impl History {
         if exit.is_normal() {
             return Verdict::Forget;
         }
-        while self.failures.front().is_some_and(|&at| now.duration_since(at) > policy.window) {
-            self.failures.pop_front();
+        for exits in [&mut self.failures, &mut self.aways] {
+            while exits.front().is_some_and(|&at| now.duration_since(at) > policy.window) {
+                exits.pop_front();
+            }
+        }
+        if matches!(exit, Exit::Away(_)) {
+            self.aways.push_back(now);
+            let aways = u32::try_from(self.aways.len()).unwrap_or(u32::MAX);
+            return Verdict::Restart { after: delay(policy, aways, luck) };
         }
         self.failures.push_back(now);
         let failures = self.count();
@@ -144,6 +154,22 @@ mod tests {
         assert_eq!(delays, [200, 400, 800, 1600, 3200, 5000, 5000, 5000, 5000, 5000]);
         let last = history.verdict(&Policy::VITAL, &failed(), now, 1.0);
         assert_eq!(last, Verdict::Escalate { cause: failed().to_string() });
+    }
+
+    #[test]
+    fn an_outage_of_the_broker_is_outlasted() {
+        let mut now = crate::supervision::roster::tests::now();
+        for policy in [Policy::VITAL, Policy::LOCAL] {
+            let mut history = History::default();
+            for _ in 0..1000 {
+                let Verdict::Restart { after } = history.verdict(&policy, &Exit::Away("gone".into()), now, 1.0) else {
+                    panic!("it gave up");
+                };
+                assert!(after <= policy.cap);
+                now += after;
+            }
+            assert_eq!(history.count(), 0, "and nothing is held against it");
+        }
     }
 
     #[test]

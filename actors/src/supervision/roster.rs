@@ -129,6 +129,16 @@ impl<K: Clone + Eq + Hash, H> Roster<K, H> {
         self.seats.retain(|_, seat| matches!(seat.state, State::Up { .. }));
     }
 
+    /// What made the children that are down fail has passed: their failures count no more. Who they are.
+    pub fn pardon(&mut self) -> Vec<K> {
+        let down = self.seats.iter_mut().filter(|(_, seat)| matches!(seat.state, State::Down { .. }));
+        down.map(|(name, seat)| {
+            seat.history = History::default();
+            name.clone()
+        })
+        .collect()
+    }
+
     /// How each child is, for the view.
     #[must_use]
     pub fn children(&self) -> Vec<view::Child>
@@ -195,6 +205,15 @@ pub(crate) mod tests {
         assert!(matches!(verdicts.last(), Some(Verdict::Park { .. })));
         let parked = Condition::Parked { cause: "failed: no port".into() };
         assert_eq!(roster.conditions().collect::<Vec<_>>(), [(&"a", parked, 0)]);
+    }
+
+    #[test]
+    fn what_is_pardoned_is_forgotten() {
+        let mut roster: Roster<&str, ()> = Roster::new(Policy::LOCAL);
+        roster.started("up", ActorId::Local(1), ());
+        (0..Policy::LOCAL.restarts_max).for_each(|_| drop(roster.unstarted(&"down", "away".into(), now(), 0.5)));
+        assert_eq!(roster.pardon(), ["down"]);
+        assert!(matches!(roster.unstarted(&"down", "away".into(), now(), 0.5), Verdict::Restart { .. }));
     }
 
     #[test]

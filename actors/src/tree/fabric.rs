@@ -4,15 +4,17 @@
 //! The order of start-up, the phases of the drain, readiness, and the process's last word.
 //!
 //! # Takes
-//! [`Msg`]: from the process, a drain or two; from the directory, a message for each change; from itself, timers.
+//! [`Msg`]: from the process, a drain or two; from the directory, a message for each change; for each call that is
+//! cancelled, one; from itself, timers.
 //!
 //! # Children
-//! [`directory`], [`presence`], a [`queue`] for each that is served, [`later`], and a [`service`] for each listener. One that fails
-//! is restarted; one that goes on failing ends the process, with its cause as the last line.
+//! [`directory`], [`presence`], a [`queue`] for each that is served, [`later`], [`cancels`], and a [`service`] for each
+//! listener. One that fails is restarted; one that goes on failing ends the process, with its cause as the last line.
 //!
 //! # Stops
 //! When drained: listeners at the edge first, then queues, then what shows how far the drain is. [`Ending`] says how.
 
+mod cancels;
 mod directory;
 mod later;
 mod presence;
@@ -23,6 +25,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr, SupervisionEvent};
 use rand::RngExt;
 use tokio::sync::oneshot;
@@ -32,21 +35,29 @@ use tokio::time::{Instant, sleep};
 use crate::directory::Directory as Snapshot;
 use crate::drain::Phase;
 use crate::membership::{Member, Serves};
-use crate::parts::{Parts, Settings};
+use crate::parts::{Name, Parts, Settings};
 use crate::permit::capacity::Capacity;
+use crate::port::cancels::Mark;
 use crate::supervision::{Policy, Roster, Verdict, exit, tell};
 use crate::view;
+
+/// How often a drain says how far it is.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// What the root is told.
 pub(crate) enum Msg {
     /// From the directory: the functions name these queues now.
     Named(BTreeSet<proto::Queue>),
+    /// From the one who follows them: this call is to be cancelled.
+    Marked(Mark),
     /// From itself: the delay before a restart is over.
     Restart(Name),
     /// From the process: begin the drain; the second time, cut it short.
     Drain,
     /// From itself: the time of this phase of the drain is over.
     Advance(Phase),
+    /// From itself: say how far the drain is.
+    Progress,
     /// From the handle: how is everything?
     View(RpcReplyPort<view::Fabric>),
 }
@@ -86,17 +97,8 @@ pub async fn start(parts: Parts, settings: Settings) -> Result<(Handle, oneshot:
     Ok((Handle(actor), ending))
 }
 
-/// A child of the root.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Name {
-    Directory,
-    Presence,
-    Queue(proto::Queue),
-    Later,
-    Listener(&'static str),
-}
-
 enum Child {
+    Cancels(cancels::Handle),
     Directory(directory::Handle),
     Presence(presence::Handle),
     Queue(queue::Handle),
@@ -107,6 +109,7 @@ enum Child {
 impl Child {
     fn drain(&self, deadline: Instant) {
         match self {
+            Self::Cancels(child) => child.drain(deadline),
             Self::Directory(child) => child.drain(deadline),
             Self::Presence(child) => child.drain(deadline),
             Self::Queue(child) => child.drain(deadline),
@@ -164,10 +167,12 @@ impl Actor for Fabric {
     async fn handle(&self, _: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
         match msg {
             Msg::Named(queues) => state.named(queues).await?,
+            Msg::Marked(mark) => state.marked(mark),
             Msg::Restart(name) => state.restart(name).await?,
             Msg::Drain => state.drain(),
             Msg::Advance(after) if after == state.phase => state.advance(),
-            Msg::Advance(_) => {}
+            Msg::Progress if state.phase == Phase::Work => state.progress(),
+            Msg::Advance(_) | Msg::Progress => {}
             Msg::View(reply) => state.view(reply),
         }
         Ok(())
@@ -208,7 +213,7 @@ impl State {
             Serves::Everything => named.into_iter().chain([proto::Queue::default()]).collect(),
         };
         let queues = queues.into_iter().chain([proto::Queue::callbacks()]).map(Name::Queue);
-        [Name::Later].into_iter().chain(queues).collect()
+        [Name::Cancels, Name::Later].into_iter().chain(queues).collect()
     }
 
     async fn start(&mut self, name: Name) -> Result<(), ActorProcessingErr> {
@@ -237,6 +242,11 @@ impl State {
                 };
                 let (actor, _) = directory::Directory::spawn_linked(None, directory::Directory, args, me).await?;
                 (actor.get_id(), Child::Directory(directory::Handle::new(actor)))
+            }
+            Name::Cancels => {
+                let args = cancels::Args { desk: self.parts.desk.clone(), marked: self.on_mark() };
+                let (actor, _) = cancels::Cancels::spawn_linked(None, cancels::Cancels, args, me).await?;
+                (actor.get_id(), Child::Cancels(cancels::Handle::new(actor)))
             }
             Name::Presence => {
                 let args = presence::Args {
@@ -282,6 +292,18 @@ impl State {
     fn on_directory_change(&self) -> Arc<dyn Fn(&Snapshot) + Send + Sync> {
         let me = self.me.clone();
         Arc::new(move |snapshot| drop(me.cast(Msg::Named(snapshot.queues()))))
+    }
+
+    fn on_mark(&self) -> Arc<dyn Fn(Mark) + Send + Sync> {
+        let me = self.me.clone();
+        Arc::new(move |mark| drop(me.cast(Msg::Marked(mark))))
+    }
+
+    /// A call is not wanted any more: if it runs here, its queue knows where.
+    fn marked(&self, mark: Mark) {
+        if let Some(Child::Queue(queue)) = self.children.get(&Name::Queue(mark.lane.queue.clone())) {
+            queue.cancel(mark);
+        }
     }
 
     async fn named(&mut self, queues: BTreeSet<proto::Queue>) -> Result<(), ActorProcessingErr> {
@@ -334,11 +356,12 @@ impl State {
 
     fn drain(&mut self) {
         if self.phase == Phase::Running {
-            tracing::info!(grace = ?self.settings.grace, "draining; a second signal gives back what still runs");
+            let grace = self.settings.grace.unwrap_or_else(|| self.parts.desk.longest_call());
+            tracing::info!(?grace, "draining; a second signal gives back what still runs");
             self.parts.ready.send_replace(false);
             self.children.forget_down();
             self.phase = Phase::Announced;
-            self.deadline = Some(Instant::now() + self.settings.pre_stop + self.settings.grace);
+            self.deadline = Some(Instant::now() + self.settings.pre_stop + grace);
             self.after(self.settings.pre_stop, Msg::Advance(Phase::Announced));
         } else {
             tracing::warn!("draining at once");
@@ -355,14 +378,27 @@ impl State {
     /// Goes on to the next phase that has anybody in it.
     fn advance(&mut self) {
         self.phase = self.phase.next();
-        tracing::info!(phase = self.phase.as_str(), "draining");
         self.tell_phase(self.deadline.unwrap_or_else(Instant::now));
+        self.progress();
         self.advance_if_empty();
+    }
+
+    /// Says how far the drain is, again and again while calls run.
+    fn progress(&mut self) {
+        let (phase, queues) = (self.phase.as_str(), self.queues());
+        self.spawn_task(async move {
+            let queues = join_all(queues.iter().map(queue::Handle::view)).await;
+            let running: usize = queues.iter().flatten().map(view::Queue::in_flight).sum();
+            tracing::info!(phase, running, "draining");
+        });
+        if self.phase == Phase::Work {
+            self.after(PROGRESS_EVERY, Msg::Progress);
+        }
     }
 
     fn tell_phase(&self, deadline: Instant) {
         for (name, child) in self.children.up() {
-            if self.phase_of(name) == self.phase {
+            if self.parts.phase_of(name) == self.phase {
                 child.drain(deadline);
             }
         }
@@ -375,20 +411,14 @@ impl State {
         if self.phase == Phase::Over {
             self.tell(Ending::Drained);
             self.me.stop(Some("drained".into()));
-        } else if !self.children.up().any(|(name, _)| self.phase_of(name) == self.phase) {
+        } else if !self.children.up().any(|(name, _)| self.parts.phase_of(name) == self.phase) {
             self.advance();
         }
     }
 
-    fn phase_of(&self, name: &Name) -> Phase {
-        match name {
-            Name::Queue(_) | Name::Later | Name::Presence => Phase::Work,
-            Name::Directory => Phase::Last,
-            Name::Listener(name) => {
-                let until_last = self.parts.listeners.iter().any(|it| it.name == *name && it.until_last);
-                if until_last { Phase::Last } else { Phase::Edge }
-            }
-        }
+    fn queues(&self) -> Vec<queue::Handle> {
+        let queue = |child: &Child| if let Child::Queue(queue) = child { Some(queue.clone()) } else { None };
+        self.children.up().filter_map(|(_, child)| queue(child)).collect()
     }
 
     /// Only the first ending counts; that nobody listens for it any more changes nothing.
@@ -400,32 +430,16 @@ impl State {
 
     /// Answers from a task of its own, because the queues are asked as well.
     fn view(&mut self, reply: RpcReplyPort<view::Fabric>) {
-        let queue_of = |child: &Child| match child {
-            Child::Queue(queue) => Some(queue.clone()),
-            Child::Directory(_) | Child::Presence(_) | Child::Later(_) | Child::Listener(_) => None,
-        };
-        let queues: Vec<_> = self.children.up().filter_map(|(_, child)| queue_of(child)).collect();
+        let queues = self.queues();
         let (permits, permits_free) = self.capacity.count();
         let (phase, children) = (self.phase.as_str(), self.children.children());
         let members = self.parts.membership.borrow().iter().map(|(id, member)| (id.into(), member.clone())).collect();
         let mut view = view::Fabric { phase, children, members, permits, permits_free, queues: Vec::new() };
         self.spawn_task(async move {
-            let answers = futures_util::future::join_all(queues.iter().map(queue::Handle::view)).await;
+            let answers = join_all(queues.iter().map(queue::Handle::view)).await;
             view.queues = answers.into_iter().flatten().collect();
             view.queues.sort_by(|a, b| a.name.cmp(&b.name));
             drop(reply.send(view));
         });
-    }
-}
-
-impl std::fmt::Display for Name {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Directory => f.write_str("directory"),
-            Self::Presence => f.write_str("presence"),
-            Self::Queue(queue) => write!(f, "queue {queue}"),
-            Self::Later => f.write_str("later"),
-            Self::Listener(name) => write!(f, "listener {name}"),
-        }
     }
 }

@@ -19,12 +19,13 @@ pub(super) async fn run(args: Dev) -> anyhow::Result<()> {
         public: Some(args.listen.listen),
         admin: args.listen.admin_listen,
         max_body: args.listen.max_body,
+        keep_calls: args.records.keep_calls,
         serve: boot::serve(&args.work),
         work: (&args.work).into(),
         max_result: crate::cli::MAX_RESULT,
         allow_private_callbacks: true,
         pre_stop: Duration::ZERO,
-        grace: Duration::from_secs(10),
+        grace: Some(Duration::from_secs(10)),
     };
     let running = boot::start(plan).await?;
     let mut names = Vec::new();

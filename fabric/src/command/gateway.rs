@@ -11,6 +11,7 @@ pub(super) async fn run(args: Gateway) -> anyhow::Result<()> {
         public: Some(args.listen.listen),
         admin: args.listen.admin_listen,
         max_body: args.listen.max_body,
+        keep_calls: args.records.keep_calls,
         serve: Serves::Nothing,
         work: boot::Work::default(),
         max_result: crate::cli::MAX_RESULT,

@@ -9,6 +9,7 @@ pub(super) async fn run(args: Serve) -> anyhow::Result<()> {
         public: Some(args.listen.listen),
         admin: args.listen.admin_listen,
         max_body: args.listen.max_body,
+        keep_calls: args.records.keep_calls,
         serve: boot::serve(&args.work),
         work: (&args.work).into(),
         max_result: args.callbacks.max_result,

@@ -9,6 +9,7 @@ pub(super) async fn run(args: Worker) -> anyhow::Result<()> {
         public: None,
         admin: args.admin_listen,
         max_body: 0,
+        keep_calls: args.records.keep_calls,
         serve: boot::serve(&args.work),
         work: (&args.work).into(),
         max_result: args.callbacks.max_result,

@@ -4,17 +4,17 @@
 //! |---|---|---|
 //! | `entries` | place in the order | where it lies, its id and its payload, as MessagePack |
 //! | `ids` | space and message id | when it was stored |
-//! | `records` | function | its record |
+//! | `records` | function or namespace | its record |
 //! | `meta` | `format` | [`FORMAT`] |
 
-use actors::memory::{Entry, Place, Seq, Space};
+use actors::memory::{Entry, Kind, Place, Seq, Space};
 use bytes::Bytes;
 use proto::{CallId, Function, LaneKey, Queue, Timestamp};
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 /// Raised when older versions would misread what is written.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 pub(super) const ENTRIES: TableDefinition<'_, Seq, &[u8]> = TableDefinition::new("entries");
 pub(super) const IDS: TableDefinition<'_, &str, i64> = TableDefinition::new("ids");
@@ -47,14 +47,18 @@ struct Row<'a> {
 enum Lies {
     Ready(Queue, Function),
     Later(Queue, Function, CallId, Timestamp),
-    Dead,
+    Dead(Queue, Function, Option<CallId>),
+    Record(CallId, Timestamp),
+    Mark(CallId, Timestamp),
 }
 
 pub(super) fn row(entry: &Entry) -> Result<Vec<u8>, rmp_serde::encode::Error> {
     let place = match &entry.place {
         Place::Ready(lane) => Lies::Ready(lane.queue.clone(), lane.function.clone()),
         Place::Later { lane, call, due } => Lies::Later(lane.queue.clone(), lane.function.clone(), call.clone(), *due),
-        Place::Dead => Lies::Dead,
+        Place::Dead { lane, call } => Lies::Dead(lane.queue.clone(), lane.function.clone(), call.clone()),
+        Place::Kept { kind: Kind::Record, call, until } => Lies::Record(call.clone(), *until),
+        Place::Kept { kind: Kind::Mark, call, until } => Lies::Mark(call.clone(), *until),
     };
     rmp_serde::to_vec(&Row { place, id: (&entry.id).into(), payload: serde_bytes::Bytes::new(&entry.payload) })
 }
@@ -63,7 +67,9 @@ pub(super) fn place(seq: Seq, row: &[u8]) -> Result<Place, Damaged> {
     Ok(match read(seq, row)?.place {
         Lies::Ready(queue, function) => Place::Ready(LaneKey::new(queue, function)),
         Lies::Later(queue, function, call, due) => Place::Later { lane: LaneKey::new(queue, function), call, due },
-        Lies::Dead => Place::Dead,
+        Lies::Dead(queue, function, call) => Place::Dead { lane: LaneKey::new(queue, function), call },
+        Lies::Record(call, until) => Place::Kept { kind: Kind::Record, call, until },
+        Lies::Mark(call, until) => Place::Kept { kind: Kind::Mark, call, until },
     })
 }
 
@@ -82,6 +88,7 @@ pub(super) fn id_key(space: &Space, id: &str) -> String {
         Space::Ready(queue) => format!("ready/{queue}/{id}"),
         Space::Later => format!("later/{id}"),
         Space::Dead => format!("dead/{id}"),
+        Space::Ends => format!("ends/{id}"),
     }
 }
 
@@ -90,6 +97,7 @@ pub(super) fn parse_id_key(key: &str) -> Option<(Space, String)> {
     match kind {
         "later" => Some((Space::Later, rest.into())),
         "dead" => Some((Space::Dead, rest.into())),
+        "ends" => Some((Space::Ends, rest.into())),
         "ready" => {
             let (queue, id) = rest.split_once('/')?;
             Some((Space::Ready(Queue::parse(queue).ok()?), id.into()))
@@ -106,14 +114,22 @@ mod tests {
     fn rows_and_keys_read_back() {
         let lane = LaneKey::new(Queue::default(), Function::parse("f.ns").unwrap());
         let (call, due) = (CallId::parse("c").unwrap(), Timestamp::from_unix_nanos(9));
-        for place_of in [Place::Ready(lane.clone()), Place::Later { lane, call, due }, Place::Dead] {
+        let kept = |kind| Place::Kept { kind, call: call.clone(), until: due };
+        for place_of in [
+            Place::Ready(lane.clone()),
+            Place::Later { lane: lane.clone(), call: call.clone(), due },
+            Place::Dead { lane: lane.clone(), call: None },
+            Place::Dead { lane, call: Some(call.clone()) },
+            kept(Kind::Record),
+            kept(Kind::Mark),
+        ] {
             let payload = Bytes::from_static(b"\x00\xff");
             let entry = Entry { seq: 7, place: place_of.clone(), id: "a/b".into(), at: due, payload: payload.clone() };
             let bytes = row(&entry).unwrap();
             assert_eq!(place(7, &bytes).unwrap(), place_of);
             assert_eq!(message(7, &bytes).unwrap(), ("a/b".into(), payload));
         }
-        for space in [Space::Ready(Queue::default()), Space::Later, Space::Dead] {
+        for space in [Space::Ready(Queue::default()), Space::Later, Space::Dead, Space::Ends] {
             assert_eq!(parse_id_key(&id_key(&space, "a/b/0.0")), Some((space, "a/b/0.0".into())));
         }
     }

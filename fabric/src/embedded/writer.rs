@@ -83,7 +83,9 @@ impl File {
                     match change {
                         Change::Put(space, entry) => {
                             entries.insert(entry.seq, &*format::row(entry)?)?;
-                            ids.insert(&*format::id_key(space, &entry.id), entry.at.unix_nanos())?;
+                            if let Some(space) = space {
+                                ids.insert(&*format::id_key(space, &entry.id), entry.at.unix_nanos())?;
+                            }
                         }
                         Change::Remove(seq) => drop(entries.remove(seq)?),
                         Change::Forget(space, id) => drop(ids.remove(&*format::id_key(space, id))?),

@@ -13,6 +13,7 @@ pub type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 /// What `GET /` says.
 pub const WELCOME: &str = "This is a Fabric gateway.\n\n\
     POST /async-function/<name>   runs a function later: 202 and an X-Call-Id\n\
+    GET  /calls/<id>              says how it is; DELETE cancels it\n\
     ANY  /function/<name>         runs it now, streamed both ways\n\
     PUT  /system/functions        registers one\n";
 

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use actors::port::broker::{Error, HEADROOM, Message};
+use actors::call::plan::message;
+use actors::port::broker::{Error, HEADROOM};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use proto::header::{IDEMPOTENCY_KEY, X_CALL_ID, X_CALLBACK_URL, X_START_TIME, drop_hop_by_hop};
-use proto::{Call, CallId, Function, Refusal, callback, codec};
+use proto::record::State;
+use proto::when::{self, When};
+use proto::{Call, CallId, Function, Record, Refusal, callback};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -52,16 +55,36 @@ impl Gateway {
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::EXPECT);
         let query = head.uri.query().map(Into::into);
-        let request = proto::Request { method: head.method, path: target.path, query, headers, body };
         let accepted_at = self.ports.clock.now();
+        let When { due, expires_at } =
+            when::read(&headers, accepted_at).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        let chosen = headers.contains_key(X_CALL_ID) || headers.contains_key(IDEMPOTENCY_KEY);
+        let request = proto::Request { method: head.method, path: target.path, query, headers, body };
         let mut call = Call::new(id, spec.function.clone(), accepted_at, request);
-        call.callback = callback;
+        (call.callback, call.expires_at) = (callback, expires_at);
+        // Its age counts from when it may run: who delays a call does not want it to die of that.
+        call.age_from = due.unwrap_or(accepted_at);
 
-        let message = Message { lane: spec.lane(), id: call.message_id(), payload: codec::encode(&call) };
+        let message = message(spec.lane(), &call);
         if message.payload.len() + HEADROOM > self.ports.broker.payload_len_max() {
             return Err(Refusal::TooLarge { limit });
         }
-        self.ports.broker.publish(message).await.map_err(|error| refusal(error, limit))?;
+        let broker = &self.ports.broker;
+        let stored = match due {
+            Some(due) => broker.schedule(message, &call.id, due).await,
+            None => broker.publish(message).await,
+        };
+        let stored = stored.map_err(|error| refusal(error, limit))?;
+        if stored.is_new() && self.ports.recorder.keeps(spec.keep) {
+            let state = if due.is_some() { State::Waiting } else { State::Ready };
+            let place = stored.place().filter(|_| due.is_none());
+            let record = Record { due, place, ..Record::of(&call, &spec.lane(), state, accepted_at) };
+            // An id that its caller chose may have been another call's, long ago. This one may have ended already, too.
+            let before = if chosen { self.ports.recorder.known(&call.id).await } else { None };
+            let past = |record: &Record| record.state.is_final() && record.accepted_at < accepted_at;
+            let over = before.filter(|it| past(&it.record)).map_or(0, |it| it.revision);
+            self.ports.recorder.note(&record, over).await;
+        }
 
         let mut answer = answer::empty(StatusCode::ACCEPTED);
         // An id is visible ASCII by construction, and so a header value.
@@ -95,7 +118,7 @@ fn callback_url(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 }
 
 /// The whole body, refused as soon as it is known to be too long.
-pub(super) async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Refusal> {
+pub(crate) async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Refusal> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(Refusal::TooLarge { limit });
@@ -130,7 +153,7 @@ async fn discard(body: &mut Incoming) {
 }
 
 /// What a caller hears when the broker did not store the call.
-pub(super) fn refusal(error: Error, limit: usize) -> Refusal {
+pub(crate) fn refusal(error: Error, limit: usize) -> Refusal {
     match error {
         Error::Full { scope } => Refusal::BacklogFull { scope },
         Error::TooLarge { .. } => Refusal::TooLarge { limit },

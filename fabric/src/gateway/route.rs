@@ -7,6 +7,8 @@ pub enum Route<'a> {
     Enqueue(Target<'a>),
     /// `/function/{name}[/path]`
     Forward(Target<'a>),
+    /// `/calls/{id}`
+    Call(&'a str),
     /// `/healthz`
     Health,
     /// `/system/…`
@@ -60,6 +62,8 @@ impl<'a> Route<'a> {
             Self::Enqueue(target(rest))
         } else if let Some(rest) = path.strip_prefix("/function/") {
             Self::Forward(target(rest))
+        } else if let Some(id) = path.strip_prefix("/calls/") {
+            Self::Call(id)
         } else if path.starts_with("/system/") {
             Self::System
         } else if path == "/healthz" {
@@ -105,6 +109,7 @@ mod tests {
     #[test]
     fn everything_else_is_what_it_is() {
         assert_eq!(Route::of("/system/functions"), Route::System);
+        assert_eq!(Route::of("/calls/c1"), Route::Call("c1"));
         assert_eq!(Route::of("/"), Route::Root);
         for path in ["", "/async-function", "/functions/x", "/Function/x", "*", "/.well-known"] {
             assert_eq!(Route::of(path), Route::Unknown, "{path:?}");

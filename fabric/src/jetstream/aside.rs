@@ -17,17 +17,16 @@ use std::time::Duration;
 
 use actors::port::broker::{Error, Stored};
 use actors::port::{Aside, BoxFuture};
-use async_nats::header::NATS_SEQUENCE;
 use async_nats::jetstream::Context;
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
-use async_nats::{Client, HeaderMap, Request, StatusCode};
+use async_nats::{Client, HeaderMap};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use proto::subject::Subjects;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::publish::{Scope, away, store};
+use super::publish::{Scope, store};
+use super::read::{At, Reader};
 
 /// The header that holds a claim.
 const CLAIM: &str = "Fabric-Claim";
@@ -35,20 +34,21 @@ const CLAIM: &str = "Fabric-Claim";
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How many pieces are on their way at once.
 const AT_ONCE: usize = 8;
-/// How long the server may take to answer with a piece.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long pieces that are on their way may take to arrive.
+const ARRIVED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Where pieces are kept.
 #[derive(Clone)]
 pub(super) struct Shelf {
     client: Client,
     context: Context,
+    reader: Reader,
     subjects: Subjects,
 }
 
 impl Shelf {
-    pub(super) fn new(client: Client, context: Context, subjects: Subjects) -> Self {
-        Self { client, context, subjects }
+    pub(super) fn new(client: Client, context: Context, reader: Reader, subjects: Subjects) -> Self {
+        Self { client, context, reader, subjects }
     }
 
     /// Keeps `payload` aside, in pieces that are as large as a message may be; the claim on it. If that does not come
@@ -90,28 +90,11 @@ impl Shelf {
         Some(Claim { shelf: self.clone(), name, len, pieces })
     }
 
-    /// The piece that lies under `subject`. Any replica may answer; that it is gone only the leader can know.
+    /// The piece that lies under `subject`.
     async fn piece(&self, subject: String) -> Result<Bytes, Error> {
-        let ask = serde_json::json!({ "last_by_subj": subject }).to_string();
-        let request = Request::new().payload(ask.into()).timeout(Some(ANSWER_WITHIN));
-        let to = format!("$JS.API.DIRECT.GET.{}", self.subjects.payloads_stream());
-        let answer = self.client.send_request(to, request).await.map_err(away)?;
-        match answer.status {
-            None if answer.headers.as_ref().is_some_and(|it| it.get(NATS_SEQUENCE).is_some()) => Ok(answer.payload),
-            Some(StatusCode::NOT_FOUND) => self.piece_from_leader(subject).await,
-            status => Err(Error::Away(format!("piece {subject}: the server answered {status:?}").into())),
-        }
-    }
-
-    async fn piece_from_leader(&self, subject: String) -> Result<Bytes, Error> {
-        let stream = self.context.get_stream_no_info(self.subjects.payloads_stream()).await.map_err(away)?;
-        match stream.get_last_raw_message_by_subject(&subject).await {
-            Ok(piece) => Ok(piece.payload),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
-                Err(Error::Refused(format!("the payload's piece {subject} is gone").into()))
-            }
-            Err(error) => Err(away(error)),
-        }
+        let found = self.reader.message(&self.subjects.payloads_stream(), At::Last(subject.clone())).await?;
+        let gone = || Error::Refused(format!("the payload's piece {subject} is gone").into());
+        found.map(|found| found.payload).ok_or_else(gone)
     }
 }
 
@@ -139,7 +122,7 @@ impl Claim {
     /// The message that was to carry it was stored, or not. Where that is not known the payload stays.
     pub(super) async fn settle(self, stored: &Result<Stored, Error>) {
         match stored {
-            Ok(Stored::New) | Err(Error::Away(_)) => {}
+            Ok(Stored::New(_)) | Err(Error::Away(_)) => {}
             Ok(Stored::Duplicate) | Err(_) => self.remove().await,
         }
     }
@@ -194,7 +177,7 @@ impl Drop for Unfinished {
         #[expect(clippy::disallowed_methods, reason = "drop cannot await; the task ends with one request")]
         runtime.spawn(async move {
             // Pieces on their way are not waited for by anybody any more: they have arrived by then.
-            sleep(ANSWER_WITHIN).await;
+            sleep(ARRIVED_WITHIN).await;
             claim.remove().await;
         });
     }

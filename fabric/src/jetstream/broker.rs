@@ -8,18 +8,17 @@ use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_STREAM, NATS_MESSAGE_ID};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use proto::{CallId, Dead, Function, LaneKey, Queue, Timestamp};
+use proto::{CallId, Function, LaneKey, Queue, Timestamp};
 
 use super::lane::{Consumer, Handle, MESSAGE_ID, headers};
 use super::publish::{Scope, away, store};
+use super::read::{At, Found};
 use super::{JetStream, error, hints};
 
 /// What headers, the protocol and a schedule add to a payload, at the most.
 const HEADERS: usize = 8 * 1024;
 /// The consumer of what is due.
 const DUE_CONSUMER: &str = "due";
-/// The token of a dead letter whose call could not be read.
-const UNREADABLE: &str = "unreadable";
 
 impl JetStream {
     async fn put_ready(&self, message: Message) -> Result<Stored, Error> {
@@ -51,15 +50,42 @@ impl JetStream {
         self.keep(subjects.later(&lane, call), headers, payload, &scope(&lane)).await
     }
 
-    async fn put_dead(&self, dead: Dead, id: String, call: Option<&CallId>) -> Result<Stored, Error> {
-        let unreadable = CallId::parse(UNREADABLE).map_err(|error| Error::Refused(error.into()))?;
-        let subject = self.layout.settings.subjects.dead(&dead.lane, call.unwrap_or(&unreadable));
-        let headers = headers([(NATS_MESSAGE_ID.as_ref(), id)]);
-        self.keep(subject, headers, dead.encode(), &scope(&dead.lane)).await
+    async fn take_from_later(&self, lane: &LaneKey, call: &CallId) -> Result<bool, Error> {
+        let subjects = &self.layout.settings.subjects;
+        let (stream, subject) = (subjects.later_stream(), subjects.later(lane, call));
+        let Some(found) = self.layout.reader.message(&stream, At::Last(subject.clone())).await? else {
+            return Ok(false);
+        };
+        let stream = self.layout.context.get_stream_no_info(stream).await.map_err(away)?;
+        let purged = stream.purge().filter(subject).await.map_err(away)?.purged > 0;
+        self.forget_claim(purged, &found).await;
+        Ok(purged)
+    }
+
+    async fn take_from_ready(&self, lane: &LaneKey, place: u64, id: &str) -> Result<bool, Error> {
+        let shard = self.layout.shard(lane).await.map_err(unavailable)?;
+        let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
+        let found = self.layout.reader.message(&stream, At::Number(place)).await?;
+        let same = |found: &Found| {
+            let header = |name: &str| found.headers.get(name).map(|value| value.as_str() == id);
+            found.subject == self.layout.settings.subjects.ready(lane, shard)
+                && header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref())) == Some(true)
+        };
+        let Some(found) = found.filter(same) else { return Ok(false) };
+        let deleted = self.delete(&stream, place).await?;
+        self.forget_claim(deleted, &found).await;
+        Ok(deleted)
+    }
+
+    /// What was kept aside for a message goes with it.
+    async fn forget_claim(&self, gone: bool, found: &Found) {
+        if gone && let Some(claim) = self.layout.shelf.claim(Some(&found.headers)) {
+            claim.remove().await;
+        }
     }
 
     /// Stores a message, its payload aside if the server would not take it.
-    async fn keep(
+    pub(super) async fn keep(
         &self,
         subject: String,
         mut headers: HeaderMap,
@@ -135,9 +161,14 @@ impl Broker for JetStream {
         Box::pin(async move { self.put_later(message, &call, due).await })
     }
 
-    fn bury(&self, dead: Dead, id: String, call: Option<&CallId>) -> BoxFuture<'_, Result<Stored, Error>> {
-        let call = call.cloned();
-        Box::pin(async move { self.put_dead(dead, id, call.as_ref()).await })
+    fn unschedule(&self, lane: &LaneKey, call: &CallId) -> BoxFuture<'_, Result<bool, Error>> {
+        let (lane, call) = (lane.clone(), call.clone());
+        Box::pin(async move { self.take_from_later(&lane, &call).await })
+    }
+
+    fn withdraw(&self, lane: &LaneKey, place: u64, id: &str) -> BoxFuture<'_, Result<bool, Error>> {
+        let (lane, id) = (lane.clone(), id.to_owned());
+        Box::pin(async move { self.take_from_ready(&lane, place, &id).await })
     }
 
     fn lane(&self, lane: &LaneKey, terms: Terms) -> BoxFuture<'_, Result<Arc<dyn Lane>, Error>> {
@@ -164,19 +195,12 @@ impl Broker for JetStream {
         })
     }
 
-    fn dead_count(&self) -> BoxFuture<'_, Result<u64, Error>> {
-        Box::pin(async {
-            let stream = self.layout.context.get_stream(self.layout.settings.subjects.dead_stream()).await;
-            Ok(stream.map_err(away)?.cached_info().state.messages)
-        })
-    }
-
     fn payload_len_max(&self) -> usize {
         self.layout.settings.payload_len_max
     }
 }
 
-fn scope(lane: &LaneKey) -> Scope {
+pub(super) fn scope(lane: &LaneKey) -> Scope {
     Scope { queue: lane.queue.to_string(), function: lane.function.to_string() }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Replicas, quotas and descriptions are the operator's business. What is refused is what breaks a promise: a stream
 //! that drops old messages for new ones, keeps them in memory only, lets them grow too old, or does not hear all of
-//! its subjects.
+//! its subjects, or keeps records for ever.
 
 use std::fmt;
 
@@ -62,6 +62,11 @@ pub fn faults(found: &Config, wanted: &Config) -> Vec<Fault> {
     if wanted.allow_message_schedules {
         expect(found.allow_message_schedules, "allow_msg_schedules", "false".into(), "true".into());
     }
+    if wanted.allow_message_ttl {
+        expect(found.allow_message_ttl, "allow_msg_ttl", "false".into(), "true".into());
+        let one = found.max_messages_per_subject == 1;
+        expect(one, "max_msgs_per_subject", found.max_messages_per_subject.to_string(), "1".into());
+    }
     expect(!found.no_ack, "no_ack", "true".into(), "false".into());
     expect(!found.sealed, "sealed", "true".into(), "false".into());
     let misses = wanted.subjects.iter().any(|subject| !found.subjects.contains(subject));
@@ -100,6 +105,11 @@ mod tests {
         }
     }
 
+    fn calls() -> Config {
+        let storage = StorageType::File;
+        Config { allow_message_ttl: true, max_messages_per_subject: 1, storage, ..Config::default() }
+    }
+
     fn names(found: &Config, wanted: &Config) -> Vec<&'static str> {
         faults(found, wanted).into_iter().map(|fault| fault.setting).collect()
     }
@@ -130,5 +140,8 @@ mod tests {
         }
         assert_eq!(names(&Config { allow_message_schedules: false, ..later() }, &later()), ["allow_msg_schedules"]);
         assert_eq!(names(&Config { max_messages: 5, ..later() }, &later()), ["max_msgs"]);
+        assert_eq!(names(&Config { allow_message_ttl: false, ..calls() }, &calls()), ["allow_msg_ttl"]);
+        let all = Config { max_messages_per_subject: -1, ..calls() };
+        assert_eq!(names(&all, &calls()), ["max_msgs_per_subject"]);
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event};
+use tokio::time::{Instant, sleep};
 
 use super::error::Error;
 use super::hints::Hints;
@@ -14,6 +15,12 @@ use super::{JetStream, Settings};
 const VERSION_MIN: (u16, u16) = (2, 12);
 /// How long the first connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How often the server is asked whether it is there. One that hangs is left for another after three of these: within
+/// a lease, so that the calls that run can be kept.
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// How long servers may take to agree on a leader.
+const LEADER_WITHIN: Duration = Duration::from_secs(30);
+const LEADER_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between attempts to connect again.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
 
@@ -29,6 +36,7 @@ impl JetStream {
         let options = ConnectOptions::new()
             .name("fabric")
             .connection_timeout(CONNECT_WITHIN)
+            .ping_interval(PING_EVERY)
             .max_reconnects(None)
             .reconnect_delay_callback(|attempt| {
                 let pause = Duration::from_millis(50)
@@ -44,13 +52,32 @@ impl JetStream {
             return Err(Error::Version { at, found });
         }
         let context = async_nats::jetstream::new(client.clone());
-        context.query_account().await.map_err(|error| Error::NoJetStream { at, why: error.to_string() })?;
-
         let subjects = settings.subjects.clone();
         let layout = Arc::new(Layout::new(client.clone(), context, settings));
-        layout.prepare().await?;
+        prepare(&client, &layout, &at).await?;
         let hints = Hints::new(client.clone(), subjects);
         Ok(Self { client, layout, hints })
+    }
+}
+
+/// Sees to it that everything is there. The servers of a cluster may be without a leader for a moment:
+/// then it is tried again.
+async fn prepare(client: &Client, layout: &Layout, at: &str) -> Result<(), Error> {
+    let until = Instant::now() + LEADER_WITHIN;
+    loop {
+        let answer = match layout.context.query_account().await {
+            Ok(_) => layout.prepare().await,
+            Err(error) => Err(Error::NoJetStream { at: at.to_owned(), why: error.to_string() }),
+        };
+        match answer {
+            Err(error @ (Error::NoJetStream { .. } | Error::Stream { .. }))
+                if client.server_info().cluster.is_some() && Instant::now() < until =>
+            {
+                tracing::warn!(%error, "the servers do not do yet; trying again");
+                sleep(LEADER_PAUSE).await;
+            }
+            answer => return answer,
+        }
     }
 }
 

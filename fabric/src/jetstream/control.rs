@@ -1,5 +1,5 @@
-//! Functions and namespaces in a key-value bucket, as a [`Control`] port. Keys: `<namespace>.<name>` and
-//! `<namespace>`; values: OpenFaaS's records as JSON.
+//! Functions, namespaces and queues in a key-value bucket, as a [`Control`] port. Keys: `<namespace>.<name>`,
+//! `<namespace>` and `queue/<name>`; values: OpenFaaS's records as JSON, and ours of queues.
 
 use actors::port::broker::Error;
 use actors::port::control::{Change, Key, Record};
@@ -13,7 +13,7 @@ use super::publish::away;
 
 impl JetStream {
     async fn functions(&self) -> Result<Store, Error> {
-        self.layout.context.get_key_value(self.layout.settings.subjects.functions_bucket()).await.map_err(away)
+        self.layout.bucket(self.layout.settings.subjects.functions_bucket()).await
     }
 
     async fn follow(&self) -> Result<BoxStream<'static, Result<Change, Error>>, Error> {
@@ -45,6 +45,7 @@ impl Control for JetStream {
             let json = match &record {
                 Record::Function(_, deployment) => serde_json::to_vec(deployment),
                 Record::Namespace(_, tenancy) => serde_json::to_vec(tenancy),
+                Record::Queue(_, settings) => serde_json::to_vec(settings),
             };
             let json = json.map_err(|error| Error::Refused(error.into()))?;
             self.functions().await?.put(write_key(&record.key()), json.into()).await.map(drop).map_err(away)
@@ -67,23 +68,32 @@ impl Control for JetStream {
 fn write_key(key: &Key) -> String {
     match key {
         Key::Function(function) => format!("{}.{}", function.namespace(), function.name()),
-        Key::Namespace(namespace) => namespace.to_string(),
+        Key::Namespace(_) | Key::Queue(_) => key.to_string(),
     }
 }
 
 fn parse_key(key: &str) -> Option<Key> {
-    let Some((namespace, name)) = key.split_once('.') else { return Namespace::parse(key).ok().map(Key::Namespace) };
+    let Some((namespace, name)) = key.split_once('.') else { return Key::parse(key).ok() };
     Function::new(name, Namespace::parse(namespace).ok()?).ok().map(Key::Function)
 }
 
 fn read(entry: &Entry) -> Change {
     let Some(key) = parse_key(&entry.key) else {
-        return Change::Unreadable { key: entry.key.clone(), why: "not <namespace>.<name> or <namespace>".into() };
+        return Change::Unreadable {
+            key: entry.key.clone(),
+            why: "not <namespace>.<name>, <namespace> or queue/<name>".into(),
+        };
     };
     match entry.operation {
         Operation::Delete | Operation::Purge => Change::Deleted(key),
         Operation::Put => {
-            Change::read(&key, || serde_json::from_slice(&entry.value), || serde_json::from_slice(&entry.value))
+            let value = &entry.value;
+            Change::read(
+                &key,
+                || serde_json::from_slice(value),
+                || serde_json::from_slice(value),
+                || serde_json::from_slice(value),
+            )
         }
     }
 }

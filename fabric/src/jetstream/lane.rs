@@ -16,6 +16,7 @@ use futures_util::StreamExt;
 use proto::LaneKey;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::aside::Claim;
 use super::layout::Layout;
@@ -86,7 +87,13 @@ struct PullRequest {
 }
 
 impl Lane for Handle {
-    fn pull(&self, max: NonZeroU32, wait: Duration) -> BoxStream<'static, Result<Delivery, Error>> {
+    fn pull(
+        &self,
+        max: NonZeroU32,
+        wait: Duration,
+        // A request cannot be taken back: the server might have sent a message for it that nobody would hear.
+        _: CancellationToken,
+    ) -> BoxStream<'static, Result<Delivery, Error>> {
         let pull = Pull {
             client: self.client.clone(),
             layout: self.layout.clone(),
@@ -197,7 +204,7 @@ impl Pull {
             None => Payload::Here(message.message.payload.clone()),
         };
         let lease = JetStreamLease { client: self.client.clone(), reply: reply.to_string(), claim };
-        Ok(Delivery { lane, id, payload, deliveries, behind, lease: Arc::new(lease) })
+        Ok(Delivery { lane, id: id.into(), payload, deliveries, behind, lease: Arc::new(lease) })
     }
 }
 
@@ -207,22 +214,22 @@ impl Drop for Pull {
     fn drop(&mut self) {
         let (Some(mut inbox), Ok(runtime)) = (self.inbox.take(), tokio::runtime::Handle::try_current()) else { return };
         let (client, until) = (self.client.clone(), self.until);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "drop cannot await; the task ends with the flush, or at `until`"
-        )]
-        runtime.spawn(async move {
-            if inbox.drain().await.is_err() {
-                return;
-            }
-            while let Ok(Some(message)) = timeout_at(until, inbox.next()).await {
-                let Some(reply) = message.reply.filter(|_| message.status.is_none()) else { continue };
-                let lease = JetStreamLease { client: client.clone(), reply: reply.to_string(), claim: None };
-                if let Err(error) = lease.give_back(None).await {
-                    tracing::debug!(%error, "a message is free again when its lease ends");
+        // Drop cannot await; the task ends with the flush, or at `until`, and the connection is not closed before.
+        self.layout.returning.spawn_on(
+            async move {
+                if inbox.drain().await.is_err() {
+                    return;
                 }
-            }
-        });
+                while let Ok(Some(message)) = timeout_at(until, inbox.next()).await {
+                    let Some(reply) = message.reply.filter(|_| message.status.is_none()) else { continue };
+                    let lease = JetStreamLease { client: client.clone(), reply: reply.to_string(), claim: None };
+                    if let Err(error) = lease.give_back(None).await {
+                        tracing::debug!(%error, "a message is free again when its lease ends");
+                    }
+                }
+            },
+            &runtime,
+        );
     }
 }
 

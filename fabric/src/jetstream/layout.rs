@@ -1,20 +1,25 @@
 //! The streams, made when missing, checked when not.
 
 use std::collections::HashSet;
+use std::error::Error as _;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use actors::port::broker;
+use actors::port::cancels::REMEMBERED_FOR;
 use actors::port::presence::ALIVE_FOR;
 use async_nats::Client;
-use async_nats::jetstream::context::CreateStreamErrorKind;
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamError};
 use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{Context, ErrorCode};
 use proto::{LaneKey, Queue};
+use tokio_util::task::TaskTracker;
 
 use super::aside::{KEPT_FOR, Shelf};
 use super::check::faults;
-use super::publish::is_missing;
+use super::publish::{away, is_missing};
+use super::read::Reader;
 use super::shards::Shards;
 use super::{Error, Settings};
 
@@ -29,21 +34,26 @@ pub(super) struct Layout {
     pub(super) settings: Settings,
     shards: Shards,
     pub(super) shelf: Shelf,
+    pub(super) reader: Reader,
+    /// Messages that are being given back by nobody who could wait for it.
+    pub(super) returning: TaskTracker,
     present: RwLock<HashSet<String>>,
 }
 
 impl Layout {
     pub(super) fn new(client: Client, context: Context, settings: Settings) -> Self {
         let shards = Shards::new(context.clone(), settings.subjects.clone(), settings.shards);
-        let shelf = Shelf::new(client, context.clone(), settings.subjects.clone());
-        Self { context, settings, shards, shelf, present: RwLock::default() }
+        let reader = Reader::new(client.clone(), context.clone());
+        let shelf = Shelf::new(client, context.clone(), reader.clone(), settings.subjects.clone());
+        Self { context, settings, shards, shelf, reader, returning: TaskTracker::new(), present: RwLock::default() }
     }
 
-    /// Makes what every fabric has: schedules, dead letters, functions.
+    /// Makes what every fabric has: schedules, dead letters, records, functions.
     pub(super) async fn prepare(&self) -> Result<(), Error> {
         self.ensure(self.later()).await?;
         self.ensure(self.dead()).await?;
         self.ensure(self.payloads()).await?;
+        self.ensure(self.calls()).await?;
         let subjects = &self.settings.subjects;
         let common = kv::Config {
             history: 1,
@@ -54,6 +64,8 @@ impl Layout {
         self.ensure_bucket(kv::Config { bucket: subjects.functions_bucket(), ..common.clone() }).await?;
         let workers = kv::Config { bucket: subjects.workers_bucket(), max_age: ALIVE_FOR, ..common.clone() };
         self.ensure_bucket(workers).await?;
+        let cancels = kv::Config { bucket: subjects.cancels_bucket(), max_age: REMEMBERED_FOR, ..common.clone() };
+        self.ensure_bucket(cancels).await?;
         self.ensure_bucket(kv::Config { bucket: subjects.queues_bucket(), ..common }).await?;
         self.shards.settle().await
     }
@@ -70,6 +82,17 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// A key-value bucket that was made at the start. One that is gone by now was removed by somebody.
+    pub(super) async fn bucket(&self, name: String) -> Result<kv::Store, broker::Error> {
+        self.context.get_key_value(name).await.map_err(|error| {
+            let missing = |cause: &GetStreamError| is_missing(&cause.kind());
+            match error.source().and_then(|cause| cause.downcast_ref()).is_some_and(missing) {
+                true => broker::Error::Refused(error.into()),
+                false => away(error),
+            }
+        })
     }
 
     /// The shard that a lane lies in.
@@ -130,6 +153,19 @@ impl Layout {
             subjects: vec![subjects.dead_filter()],
             retention: RetentionPolicy::Limits,
             max_age: DEAD_FOR,
+            ..common(*replicas)
+        }
+    }
+
+    /// One record for each call, each kept for as long as it says itself.
+    fn calls(&self) -> Config {
+        let Settings { subjects, replicas, .. } = &self.settings;
+        Config {
+            name: subjects.calls_stream(),
+            subjects: vec![subjects.calls_filter()],
+            retention: RetentionPolicy::Limits,
+            allow_message_ttl: true,
+            max_messages_per_subject: 1,
             ..common(*replicas)
         }
     }

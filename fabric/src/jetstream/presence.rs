@@ -12,7 +12,7 @@ use super::publish::away;
 
 impl JetStream {
     async fn workers(&self) -> Result<Store, Error> {
-        self.layout.context.get_key_value(self.layout.settings.subjects.workers_bucket()).await.map_err(away)
+        self.layout.bucket(self.layout.settings.subjects.workers_bucket()).await
     }
 }
 

@@ -19,6 +19,8 @@ const OVERHEAD: usize = 2048;
 #[derive(Debug, Deserialize)]
 struct Ack {
     #[serde(default)]
+    seq: u64,
+    #[serde(default)]
     duplicate: bool,
     error: Option<Refusal>,
 }
@@ -57,7 +59,7 @@ pub(super) async fn store(
     match ack.error {
         Some(refusal) => Err(read(refusal, scope, limit)),
         None if ack.duplicate => Ok(Stored::Duplicate),
-        None => Ok(Stored::New),
+        None => Ok(Stored::New(ack.seq)),
     }
 }
 

@@ -6,6 +6,7 @@ use actors::port::Delivery;
 use actors::port::broker::{Error, Message, Stored, Terms};
 use async_nats::jetstream::stream::Config;
 use bytes::Bytes;
+use proto::dead::Filter;
 use proto::{CallId, Dead, dead};
 use tests::broker::{Fixture, Kind, PAYLOAD_LEN_MAX};
 use tests::eventually;
@@ -15,6 +16,7 @@ use super::steps::{WAIT, lane, message, open, take};
 behaviours!(
     it_comes_whole_and_again_after_it_was_given_back,
     a_schedule_and_a_dead_letter_take_it_too,
+    what_is_taken_away_leaves_nothing,
     a_repeated_one_is_a_duplicate_and_leaves_the_first_whole,
     what_there_is_no_room_for_is_refused_and_nothing_of_it_kept,
     one_whose_pieces_are_gone_says_so
@@ -31,7 +33,7 @@ async fn payload(delivery: &Delivery) -> Bytes {
 
 async fn it_comes_whole_and_again_after_it_was_given_back(kind: Kind) {
     let fixture = Fixture::new(kind).await;
-    assert_eq!(fixture.broker.publish(large("a")).await.unwrap(), Stored::New);
+    assert!(fixture.broker.publish(large("a")).await.unwrap().is_new());
     let lane = open(&*fixture.broker, "f", WAIT).await;
     for _ in 0..2 {
         let taken = take(&lane, 1).await;
@@ -62,14 +64,29 @@ async fn a_schedule_and_a_dead_letter_take_it_too(kind: Kind) {
         at: due,
         payload: large("a").payload.slice(..PAYLOAD_LEN_MAX - 4096),
     };
-    assert_eq!(fixture.broker.bury(letter, "a".into(), Some(&id)).await.unwrap(), Stored::New);
+    assert!(fixture.broker.bury(letter, "a".into(), Some(&id)).await.unwrap().is_new());
     assert_eq!(fixture.broker.dead_count().await.unwrap(), 1);
+    let letters = fixture.broker.letters(&Filter::default(), 0, 9).await.unwrap();
+    assert!(letters[0].dead.payload == large("a").payload.slice(..PAYLOAD_LEN_MAX - 4096));
+    assert!(fixture.broker.remove_letter(letters[0].number).await.unwrap());
+    assert_eq!(fixture.pieces().await, 0);
+    fixture.close().await;
+}
+
+async fn what_is_taken_away_leaves_nothing(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let place = fixture.broker.publish(large("a")).await.unwrap().place().unwrap();
+    assert!(fixture.broker.withdraw(&lane("f"), place, "a").await.unwrap());
+    let (id, due) = (CallId::parse("c").unwrap(), fixture.clock.now().after(Duration::from_secs(60)));
+    fixture.broker.schedule(large("b"), &id, due).await.unwrap();
+    assert!(fixture.broker.unschedule(&lane("f"), &id).await.unwrap());
+    assert_eq!(fixture.pieces().await, 0);
     fixture.close().await;
 }
 
 async fn a_repeated_one_is_a_duplicate_and_leaves_the_first_whole(kind: Kind) {
     let fixture = Fixture::new(kind).await;
-    assert_eq!(fixture.broker.publish(large("a")).await.unwrap(), Stored::New);
+    assert!(fixture.broker.publish(large("a")).await.unwrap().is_new());
     assert_eq!(fixture.broker.publish(large("a")).await.unwrap(), Stored::Duplicate);
     let lane = open(&*fixture.broker, "f", WAIT).await;
     let pieces = fixture.pieces().await;

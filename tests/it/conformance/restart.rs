@@ -3,17 +3,21 @@
 use std::time::Duration;
 
 use actors::port::broker::{Stored, Terms};
-use actors::port::control::{Change, Record};
+use actors::port::cancels::Mark;
+use actors::port::control::{self, Change};
 use futures_util::StreamExt;
-use proto::{CallId, Function, FunctionSpec};
+use proto::dead::Filter;
+use proto::record::State;
+use proto::{Call, CallId, Dead, Function, FunctionSpec, Record, Request, dead};
 use tests::broker::{Fixture, Kind};
 
-use super::steps::{SHORT, ack_all, assert_nothing_waits, ids, message, open, publish, take};
+use super::steps::{SHORT, ack_all, assert_nothing_waits, ids, lane, message, open, publish, take};
 
 behaviours!(embedded = Embedded, jetstream = JetStream => {
     what_was_stored_is_there_and_what_was_settled_is_not,
     ids_of_what_waits_are_remembered,
     schedules_and_records_are_there,
+    letters_ends_and_marks_are_there,
 });
 
 async fn what_was_stored_is_there_and_what_was_settled_is_not(kind: Kind) {
@@ -40,16 +44,44 @@ async fn ids_of_what_waits_are_remembered(kind: Kind) {
     fixture.close().await;
 }
 
+async fn letters_ends_and_marks_are_there(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let (id, lane) = (CallId::parse("c").unwrap(), lane("f"));
+    let call = Call::new(id.clone(), lane.function.clone(), fixture.clock.now(), Request::default());
+    let end = Record::of(&call, &lane, State::Dead, fixture.clock.now());
+    fixture.broker.end(&end, end.end_id(), Duration::from_secs(3600)).await.unwrap();
+    let letter = Dead {
+        lane: lane.clone(),
+        reason: dead::Reason::Exhausted,
+        detail: "status 500".into(),
+        at: end.at,
+        payload: "the call".into(),
+    };
+    fixture.broker.bury(letter.clone(), "a".into(), Some(&id)).await.unwrap();
+    let mark = Mark { call: id.clone(), redriven: 0, lane };
+    fixture.broker.cancel(&mark).await.unwrap();
+    let fixture = fixture.crash().await;
+    assert_eq!(fixture.broker.record(&id).await.unwrap().unwrap().record, end);
+    assert_eq!(fixture.broker.end(&end, end.end_id(), Duration::from_secs(3600)).await.unwrap(), Stored::Duplicate);
+    let letters = fixture.broker.letters(&Filter { call: Some(id), ..Filter::default() }, 0, 10).await.unwrap();
+    assert_eq!(letters.into_iter().map(|it| it.dead).collect::<Vec<_>>(), [letter]);
+    assert_eq!(fixture.broker.cancelled().await.unwrap().next().await, Some(mark));
+    fixture.close().await;
+}
+
 async fn schedules_and_records_are_there(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let function = Function::parse("f").unwrap();
     let deployment = FunctionSpec::at(&function, "http://a").unwrap().deployment;
-    fixture.control.put(Record::Function(function.clone(), Box::new(deployment.clone()))).await.unwrap();
+    fixture.control.put(control::Record::Function(function.clone(), Box::new(deployment.clone()))).await.unwrap();
     let at = fixture.clock.now().after(Duration::from_secs(2));
     fixture.broker.schedule(message("f", "a"), &CallId::parse("a").unwrap(), at).await.unwrap();
     let fixture = fixture.crash().await;
     let mut changes = fixture.control.watch().await.unwrap();
-    assert_eq!(changes.next().await.unwrap().unwrap(), Change::Put(Record::Function(function, Box::new(deployment))));
+    assert_eq!(
+        changes.next().await.unwrap().unwrap(),
+        Change::Put(control::Record::Function(function, Box::new(deployment)))
+    );
     let due = fixture.broker.due(Terms::default()).await.unwrap();
     let taken = take(&due, 1).await;
     assert_eq!(ids(&taken), ["a"]);

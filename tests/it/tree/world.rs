@@ -2,29 +2,30 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actors::call::plan::message;
+use actors::call::recorder::Recorder;
 use actors::call::{Callbacks, Desk};
+use actors::cancel::Canceller;
 use actors::directory::Directory;
-use actors::membership::{Member, Membership, Serves};
+use actors::membership::{Membership, Serves};
 use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
 use actors::parts::{Listener, Parts, Settings};
-use actors::port::broker::{Backlog, Error as BrokerError, Message, Stored, Terms};
-use actors::port::control::{Change, Key, Record};
+use actors::port::control::Record;
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
-use actors::port::presence::Sign;
-use actors::port::{BoxFuture, BoxStream, Broker, Clock, Control, Delivery, Invoker, Lane, Lease, Presence};
+use actors::port::{BoxFuture, Broker, Clock, Control, Invoker, Records};
 use actors::tree::{self, Ending, Handle};
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderMap, StatusCode};
-use proto::{Call, CallId, Dead, Function, FunctionSpec, LaneKey, Queue, Request, Timestamp};
+use proto::record::State;
+use proto::{Call, CallId, Function, FunctionSpec, LaneKey, Queue, Request};
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
+
+use super::shutters::Shutters;
 
 pub(super) type Reply = Result<Said, Error>;
 
@@ -110,141 +111,64 @@ impl Invoker for Functions {
     }
 }
 
-/// The in-memory broker, with doors that can be shut.
-pub(super) struct Shutters {
-    pub(super) memory: Memory,
-    /// Lanes that cannot be opened.
-    pub(super) refused: Mutex<Vec<Function>>,
-    /// Whether leases can be neither extended nor settled.
-    pub(super) deaf: Arc<AtomicBool>,
-    /// How long the control plane takes to tell what is there.
-    pub(super) unread_for: Duration,
+/// How a tree is started.
+struct Start {
+    grace: Duration,
+    permits: u32,
+    listeners: Vec<Listener>,
 }
 
-impl Control for Shutters {
-    fn watch(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<Change, BrokerError>>, BrokerError>> {
-        Box::pin(async {
-            sleep(self.unread_for).await;
-            self.memory.watch().await
-        })
-    }
-    fn put(&self, record: Record) -> BoxFuture<'_, Result<(), BrokerError>> {
-        self.memory.put(record)
-    }
-    fn delete(&self, key: &Key) -> BoxFuture<'_, Result<bool, BrokerError>> {
-        self.memory.delete(key)
-    }
-}
-
-/// A lane whose leases go by [`Shutters::deaf`].
-struct ShutterLane(Arc<dyn Lane>, Arc<AtomicBool>);
-
-impl Lane for ShutterLane {
-    fn pull(&self, max: NonZeroU32, wait: Duration) -> BoxStream<'static, Result<Delivery, BrokerError>> {
-        let deaf = self.1.clone();
-        let shutter = move |mut delivery: Delivery| {
-            delivery.lease = Arc::new(ShutterLease(delivery.lease.clone(), deaf.clone()));
-            delivery
+impl Start {
+    async fn on(
+        &self,
+        broker: &Arc<Shutters>,
+        functions: &Arc<Functions>,
+        clock: &Arc<dyn Clock>,
+        recorder: &Recorder,
+    ) -> (Handle, oneshot::Receiver<Ending>) {
+        let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
+        let membership = Arc::new(watch::Sender::new(Arc::new(Membership::default())));
+        let desk = Arc::new(Desk {
+            broker: broker.clone(),
+            invoker: functions.clone(),
+            clock: clock.clone(),
+            directory: directory.subscribe(),
+            membership: membership.subscribe(),
+            rates: Arc::default(),
+            recorder: recorder.clone(),
+            marks: Arc::default(),
+            callbacks: Callbacks::default(),
+        });
+        let parts = Parts {
+            desk,
+            control: broker.clone(),
+            directory,
+            presence: broker.clone(),
+            id: "world".into(),
+            gateway: false,
+            membership,
+            ready: Arc::new(watch::Sender::new(false)),
+            listeners: self.listeners.clone(),
+            serve: Serves::Everything,
         };
-        self.0.pull(max, wait).map_ok(shutter).boxed()
-    }
-    fn waiting(&self) -> BoxFuture<'_, Result<u64, BrokerError>> {
-        self.0.waiting()
-    }
-    fn set_limit(&self, limit: Option<NonZeroU32>) -> BoxFuture<'_, Result<(), BrokerError>> {
-        self.0.set_limit(limit)
-    }
-}
-
-struct ShutterLease(Arc<dyn Lease>, Arc<AtomicBool>);
-
-impl ShutterLease {
-    /// An in-memory lease acts when it is called: it is called only if it is heard.
-    fn heard<'a>(
-        &'a self,
-        act: impl FnOnce(&'a dyn Lease) -> BoxFuture<'a, Result<(), BrokerError>>,
-    ) -> BoxFuture<'a, Result<(), BrokerError>> {
-        if self.1.load(Ordering::SeqCst) {
-            return Box::pin(std::future::ready(Err(BrokerError::Away("deaf".into()))));
-        }
-        act(&*self.0)
-    }
-}
-
-impl Lease for ShutterLease {
-    fn ack(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
-        self.heard(|lease| lease.ack())
-    }
-    fn extend(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
-        self.heard(|lease| lease.extend())
-    }
-    fn give_back(&self, delay: Option<Duration>) -> BoxFuture<'_, Result<(), BrokerError>> {
-        // Over a network it takes a moment.
-        Box::pin(async move {
-            sleep(Duration::from_millis(10)).await;
-            self.heard(|lease| lease.give_back(delay)).await
-        })
-    }
-}
-
-impl Broker for Shutters {
-    fn publish(&self, message: Message) -> BoxFuture<'_, Result<Stored, BrokerError>> {
-        self.memory.publish(message)
-    }
-    fn schedule(&self, message: Message, call: &CallId, due: Timestamp) -> BoxFuture<'_, Result<Stored, BrokerError>> {
-        self.memory.schedule(message, call, due)
-    }
-    fn bury(&self, dead: Dead, id: String, call: Option<&CallId>) -> BoxFuture<'_, Result<Stored, BrokerError>> {
-        self.memory.bury(dead, id, call)
-    }
-    fn lane(&self, lane: &LaneKey, terms: Terms) -> BoxFuture<'_, Result<Arc<dyn Lane>, BrokerError>> {
-        if self.refused.lock().unwrap().contains(&lane.function) {
-            return Box::pin(std::future::ready(Err(BrokerError::Refused("the lane is shut".into()))));
-        }
-        let (lane, deaf) = (lane.clone(), self.deaf.clone());
-        Box::pin(async move {
-            let lane: Arc<dyn Lane> = Arc::new(ShutterLane(self.memory.lane(&lane, terms).await?, deaf));
-            Ok(lane)
-        })
-    }
-    fn due(&self, terms: Terms) -> BoxFuture<'_, Result<Arc<dyn Lane>, BrokerError>> {
-        self.memory.due(terms)
-    }
-    fn backlog(&self, queue: &Queue) -> BoxFuture<'_, Result<Vec<Backlog>, BrokerError>> {
-        self.memory.backlog(queue)
-    }
-    fn wakes(&self, queue: &Queue) -> BoxFuture<'_, Result<BoxStream<'static, Function>, BrokerError>> {
-        self.memory.wakes(queue)
-    }
-    fn dead_count(&self) -> BoxFuture<'_, Result<u64, BrokerError>> {
-        self.memory.dead_count()
-    }
-    fn payload_len_max(&self) -> usize {
-        self.memory.payload_len_max()
-    }
-}
-
-impl Presence for Shutters {
-    fn announce(&self, id: &str, member: &Member) -> BoxFuture<'_, Result<(), BrokerError>> {
-        if self.deaf.load(Ordering::SeqCst) {
-            return Box::pin(std::future::ready(Err(BrokerError::Away("deaf".into()))));
-        }
-        self.memory.announce(id, member)
-    }
-    fn leave(&self, id: &str) -> BoxFuture<'_, Result<(), BrokerError>> {
-        self.memory.leave(id)
-    }
-    fn signs(&self) -> BoxFuture<'_, Result<BoxStream<'static, Sign>, BrokerError>> {
-        self.memory.signs()
+        let settings = Settings {
+            max_inflight: self.permits,
+            pre_stop: Duration::ZERO,
+            grace: Some(self.grace),
+            ..Settings::default()
+        };
+        tree::start(parts, settings).await.unwrap()
     }
 }
 
 pub(super) struct World {
     pub(super) broker: Arc<Shutters>,
     pub(super) functions: Arc<Functions>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
+    recorder: Recorder,
     pub(super) tree: Handle,
     pub(super) ending: oneshot::Receiver<Ending>,
+    start: Start,
     posted: AtomicUsize,
 }
 
@@ -261,34 +185,17 @@ impl World {
     pub(super) async fn unread(grace: Duration, permits: u32, listeners: Vec<Listener>, unread_for: Duration) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
         let memory = Memory::new(MemorySettings::default(), clock.clone());
-        let broker = Arc::new(Shutters { memory, refused: Mutex::default(), deaf: Arc::default(), unread_for });
+        let broker = Arc::new(Shutters::new(memory, unread_for));
         let functions = Arc::new(Functions::default());
-        let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
-        let membership = Arc::new(watch::Sender::new(Arc::new(Membership::default())));
-        let desk = Arc::new(Desk {
-            broker: broker.clone(),
-            invoker: functions.clone(),
-            clock: clock.clone(),
-            directory: directory.subscribe(),
-            membership: membership.subscribe(),
-            rates: Arc::default(),
-            callbacks: Callbacks::default(),
-        });
-        let parts = Parts {
-            desk,
-            control: broker.clone(),
-            directory,
-            presence: broker.clone(),
-            id: "world".into(),
-            gateway: false,
-            membership,
-            ready: Arc::new(watch::Sender::new(false)),
-            listeners,
-            serve: Serves::Everything,
-        };
-        let settings = Settings { max_inflight: permits, pre_stop: Duration::ZERO, grace, ..Settings::default() };
-        let (tree, ending) = tree::start(parts, settings).await.unwrap();
-        Self { broker, functions, clock, tree, ending, posted: AtomicUsize::new(0) }
+        let recorder = Recorder::new(broker.clone(), Duration::from_secs(3600));
+        let start = Start { grace, permits, listeners };
+        let (tree, ending) = start.on(&broker, &functions, &clock, &recorder).await;
+        Self { broker, functions, clock, recorder, tree, ending, start, posted: AtomicUsize::new(0) }
+    }
+
+    /// Another worker on the same broker, after the first has ended.
+    pub(super) async fn start_again(&mut self) {
+        (self.tree, self.ending) = self.start.on(&self.broker, &self.functions, &self.clock, &self.recorder).await;
     }
 
     /// A function `name` at `http://<name>/`.
@@ -301,12 +208,32 @@ impl World {
     }
 
     pub(super) async fn post(&self, name: &str) -> String {
+        self.post_with(name, |_| ()).await
+    }
+
+    /// A call that is not like the others; told as a gateway would tell it.
+    pub(super) async fn post_with(&self, name: &str, change: impl FnOnce(&mut Call)) -> String {
         let id = CallId::parse(&format!("c{}", self.posted.fetch_add(1, Ordering::SeqCst))).unwrap();
         let function = Function::parse(name).unwrap();
         let mut call = Call::new(id.clone(), function.clone(), self.clock.now(), Request::default());
         call.callback = Some("http://caller/done".into());
-        self.broker.publish(message(LaneKey::new(Queue::default(), function), &call)).await.unwrap();
+        change(&mut call);
+        let lane = LaneKey::new(Queue::default(), function);
+        let stored = self.broker.publish(message(lane.clone(), &call)).await.unwrap();
+        let ready = proto::Record::of(&call, &lane, State::Ready, call.accepted_at);
+        self.recorder.note(&proto::Record { place: stored.place(), ..ready }, 0).await;
         id.to_string()
+    }
+
+    /// What is on record of a call.
+    pub(super) async fn record(&self, id: &str) -> proto::Record {
+        self.broker.record(&CallId::parse(id).unwrap()).await.unwrap().unwrap().record
+    }
+
+    /// What cancels calls, as a gateway would.
+    pub(super) fn canceller(&self) -> Canceller {
+        let (broker, clock, recorder) = (self.broker.clone(), self.clock.clone(), self.recorder.clone());
+        Canceller { broker, clock, recorder }
     }
 
     pub(super) async fn post_many(&self, name: &str, count: usize) -> Vec<String> {

@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use proto::{FunctionSpec, NamespaceSpec};
+use proto::{FunctionSpec, NamespaceSpec, QueueSpec};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -116,8 +116,15 @@ impl State {
                     tracing::error!(%namespace, %error, "a namespace's record cannot be used; keeping what was known of it");
                 }
             },
+            Change::Put(Record::Queue(queue, settings)) => match QueueSpec::compile(*settings) {
+                Ok(spec) => self.snapshot.insert_queue(Arc::new(spec)),
+                Err(error) => {
+                    tracing::error!(%queue, %error, "a queue's record cannot be used; keeping what was known of it");
+                }
+            },
             Change::Deleted(Key::Function(function)) => drop(self.snapshot.remove(&function)),
             Change::Deleted(Key::Namespace(namespace)) => drop(self.snapshot.remove_namespace(&namespace)),
+            Change::Deleted(Key::Queue(queue)) => drop(self.snapshot.remove_queue(&queue)),
             Change::Unreadable { key, why } => {
                 tracing::error!(key, why, "a record of the control plane cannot be read; it is passed over");
             }

@@ -21,6 +21,7 @@ use futures_util::{FutureExt, StreamExt};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::call::Desk;
 use crate::port::broker::{Error, Message, Terms};
@@ -63,7 +64,7 @@ pub(crate) struct Later;
 pub(crate) struct State {
     me: ActorRef<Msg>,
     desk: Arc<Desk>,
-    stop: tokio::sync::watch::Sender<bool>,
+    stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
@@ -73,13 +74,13 @@ impl Actor for Later {
     type Arguments = Arc<Desk>;
 
     async fn pre_start(&self, me: ActorRef<Msg>, desk: Arc<Desk>) -> Result<State, ActorProcessingErr> {
-        Ok(State { me, desk, stop: tokio::sync::watch::Sender::new(false), tasks: JoinSet::new() })
+        Ok(State { me, desk, stop: CancellationToken::new(), tasks: JoinSet::new() })
     }
 
     async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
         let terms = Terms { lease: LEASE, limit: None, ..Terms::default() };
         let lane = state.desk.broker.due(terms).await?;
-        let (me, desk, stop) = (state.me.clone(), state.desk.clone(), state.stop.subscribe());
+        let (me, desk, stop) = (state.me.clone(), state.desk.clone(), state.stop.clone());
         state.tasks.spawn(async move {
             let ended = std::panic::AssertUnwindSafe(keep_moving(lane, desk, stop)).catch_unwind().await;
             let error = ended.unwrap_or_else(|_| Some(Error::Refused("moving a due message panicked".into())));
@@ -90,28 +91,23 @@ impl Actor for Later {
 
     async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
         match msg {
-            Msg::Ended(Some(error)) if !*state.stop.borrow() => return Err(error.into()),
+            Msg::Ended(Some(error)) if !state.stop.is_cancelled() => return Err(error.into()),
             Msg::Ended(_) => me.stop(Some("drained".into())),
-            Msg::Drain => drop(state.stop.send_replace(true)),
+            Msg::Drain => state.stop.cancel(),
         }
         Ok(())
     }
 }
 
 /// Pulls and moves until told to stop or the lane breaks.
-async fn keep_moving(
-    lane: Arc<dyn Lane>,
-    desk: Arc<Desk>,
-    mut stop: tokio::sync::watch::Receiver<bool>,
-) -> Option<Error> {
+async fn keep_moving(lane: Arc<dyn Lane>, desk: Arc<Desk>, stop: CancellationToken) -> Option<Error> {
     loop {
-        let mut due = lane.pull(WINDOW, PULL_WAIT);
+        let mut due = lane.pull(WINDOW, PULL_WAIT, stop.clone());
         let mut moving = futures_util::stream::FuturesUnordered::new();
         let error = loop {
             tokio::select! {
                 biased;
                 Some(()) = moving.next() => {}
-                _ = stop.wait_for(|stop| *stop) => break None,
                 delivery = due.next() => match delivery {
                     Some(Ok(delivery)) => moving.push(relocate(&desk, delivery)),
                     Some(Err(error)) => break Some(error),
@@ -121,7 +117,7 @@ async fn keep_moving(
         };
         drop(due);
         while moving.next().await.is_some() {}
-        if error.is_some() || *stop.borrow() {
+        if error.is_some() || stop.is_cancelled() {
             return error;
         }
     }
@@ -131,7 +127,7 @@ async fn keep_moving(
 async fn relocate(desk: &Desk, delivery: Delivery) {
     let Delivery { lane, id, payload, lease, .. } = delivery;
     let moved = match payload.read().await {
-        Ok(payload) => desk.broker.publish(Message { lane: lane.clone(), id, payload }).await,
+        Ok(payload) => desk.broker.publish(Message { lane: lane.clone(), id: id.to_string(), payload }).await,
         Err(error) => Err(error),
     };
     let settled = match moved {

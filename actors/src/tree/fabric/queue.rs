@@ -33,6 +33,7 @@ use crate::parts::QueueSettings;
 use crate::permit::capacity::Capacity;
 use crate::permit::share::Standing;
 use crate::port::broker::{Backlog, Error};
+use crate::port::cancels::Mark;
 use crate::supervision::{Policy, Roster, Verdict, exit, tell};
 use crate::view;
 
@@ -51,6 +52,8 @@ pub(crate) enum Msg {
     Retire(Function, u64),
     /// From itself: the delay before a restart is over.
     Restart(Function),
+    /// From the root: this call is not wanted any more; if it runs here, it ends.
+    Cancel(Mark),
     /// From the root: stop when every subscriber has; they finish what runs until the deadline.
     Drain { deadline: Instant },
     /// From the root: how is it?
@@ -80,6 +83,10 @@ impl Handle {
         tell(&self.0, Msg::Drain { deadline });
     }
 
+    pub(crate) fn cancel(&self, mark: Mark) {
+        tell(&self.0, Msg::Cancel(mark));
+    }
+
     pub(crate) async fn view(&self) -> Option<view::Queue> {
         view::ask(&self.0, Msg::View).await
     }
@@ -93,6 +100,8 @@ pub(crate) struct State {
     subscribers: Roster<Function, subscriber::Handle>,
     /// How often each was told of work: it may retire only if it has heard of all of it.
     works: HashMap<Function, u64>,
+    /// Whether the last scan failed.
+    blind: bool,
     draining: Option<Instant>,
     tasks: JoinSet<()>,
 }
@@ -107,6 +116,7 @@ impl Actor for Queue {
             me,
             subscribers: Roster::new(Policy::LOCAL),
             works: HashMap::new(),
+            blind: false,
             draining: None,
             tasks: JoinSet::new(),
             args,
@@ -126,6 +136,7 @@ impl Actor for Queue {
             Msg::Scanned(found) => state.scanned(found).await,
             Msg::Retire(function, works) => state.retire(&function, works),
             Msg::Restart(function) => state.restart(function).await,
+            Msg::Cancel(mark) => state.cancel(mark),
             Msg::Drain { deadline } => state.drain(deadline),
             Msg::View(reply) => state.view(reply),
         }
@@ -185,11 +196,17 @@ impl State {
     async fn scanned(&mut self, found: Result<Vec<Backlog>, Error>) {
         match found {
             Ok(backlog) => {
+                if std::mem::take(&mut self.blind) {
+                    self.pardon();
+                }
                 for Backlog { function, .. } in backlog {
                     self.wake(function).await;
                 }
             }
-            Err(error) => tracing::warn!(queue = %self.args.queue, %error, "the backlog could not be read"),
+            Err(error) => {
+                self.blind = true;
+                tracing::warn!(queue = %self.args.queue, %error, "the backlog could not be read");
+            }
         }
         // Workers that started together need not scan together.
         let pause = self.args.settings.scan_every.mul_f64(rand::rng().random_range(0.75..1.25));
@@ -204,12 +221,12 @@ impl State {
             subscriber.tell(subscriber::Msg::Work);
             *self.works.entry(function).or_default() += 1;
         } else if !self.subscribers.contains(&function) {
-            self.start(function).await;
+            self.start(function, false).await;
         }
     }
 
     /// Starting is quick: a subscriber opens its lane after it has started, in its own time.
-    async fn start(&mut self, function: Function) {
+    async fn start(&mut self, function: Function, again: bool) {
         let (me, asker) = (self.me.clone(), function.clone());
         let args = subscriber::Args {
             lane: LaneKey::new(self.args.queue.clone(), function.clone()),
@@ -218,6 +235,7 @@ impl State {
             linger: self.args.settings.linger,
             capacity: self.args.capacity.clone(),
             standing: self.args.standing,
+            again,
             // A queue that has ended takes its subscribers with it.
             retire: Arc::new(move |works| drop(me.cast(Msg::Retire(asker.clone(), works)))),
         };
@@ -236,7 +254,7 @@ impl State {
 
     async fn restart(&mut self, function: Function) {
         if self.draining.is_none() && self.subscribers.get(&function).is_none() {
-            self.start(function).await;
+            self.start(function, true).await;
         }
     }
 
@@ -251,6 +269,12 @@ impl State {
         }
     }
 
+    fn cancel(&self, Mark { call, redriven, lane }: Mark) {
+        if let Some(subscriber) = self.subscribers.get(&lane.function) {
+            subscriber.tell(subscriber::Msg::Cancel(call, redriven));
+        }
+    }
+
     fn retire(&mut self, function: &Function, works: u64) {
         // If it has not heard of the latest work, the message is on its way, and it will stay.
         if self.works.get(function) == Some(&works)
@@ -258,6 +282,14 @@ impl State {
         {
             self.works.remove(function);
             subscriber.tell(subscriber::Msg::Retire);
+        }
+    }
+
+    /// The broker is back: what failed because it was away need not wait until its time is over.
+    fn pardon(&mut self) {
+        for function in self.subscribers.pardon() {
+            tracing::info!(queue = %self.args.queue, %function, "the broker is back; starting a subscriber again");
+            self.after(Duration::ZERO, Msg::Restart(function));
         }
     }
 

@@ -18,7 +18,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::LaneKey;
+use proto::{CallId, LaneKey};
 use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr, RpcReplyPort};
 use rand::RngExt;
 use tokio::task::JoinSet;
@@ -42,6 +42,8 @@ use crate::view::{self, Phase};
 
 /// How long a call that died without an outcome waits before it is tried again.
 const AFTER_A_CRASH: Duration = Duration::from_secs(1);
+/// How long calls may take to give their messages back themselves.
+const RECALL_WITHIN: Duration = Duration::from_secs(2);
 /// The pause before a lane that broke is opened again beneath running calls.
 const REOPEN_AFTER: Duration = Duration::from_millis(500);
 
@@ -53,7 +55,7 @@ pub(crate) enum Msg {
     Notice(Notice),
     /// From itself: something that held calls back has passed by now.
     Look,
-    /// From the pull: messages, each with the permit it runs by, given back while draining; or that it is over.
+    /// From the pull: messages, each with the permit it runs by; or that it is over.
     Pull(Event),
     /// From a call: it is over.
     Done(Done),
@@ -73,8 +75,10 @@ pub(crate) enum Msg {
     Retire,
     /// From the queue: pull no more, finish what runs, stop; give back what still runs at the deadline.
     Drain { deadline: Instant },
-    /// From itself: the deadline of the drain is here.
+    /// From itself: the deadline of the drain is here, or calls have had the time to let go.
     Deadline,
+    /// From the queue: the caller of this one, redriven so often, does not want it any more.
+    Cancel(CallId, u32),
     /// From itself: a batch of messages that was to be given back has been, as far as that is possible.
     GaveBack,
     /// From the queue: how is it?
@@ -92,6 +96,8 @@ pub(crate) struct Args {
     pub(crate) capacity: Capacity,
     /// How its queue stands there.
     pub(crate) standing: Standing,
+    /// Whether it is one that failed, begun anew.
+    pub(crate) again: bool,
     /// Asks the queue to let it stop, having been told of work so many times.
     pub(crate) retire: Arc<dyn Fn(u64) + Send + Sync>,
 }
@@ -148,7 +154,7 @@ impl Actor for Subscriber {
         let terms = state.terms();
         let lane = state.args.desk.broker.lane(&state.args.lane, terms).await?;
         state.link.opened(lane, terms.limit);
-        state.arm_beat();
+        state.tell_me_at(Instant::now() + state.flights.beat(), Msg::Beat);
         state.proceed();
         Ok(())
     }
@@ -175,7 +181,8 @@ impl Actor for Subscriber {
             Msg::Opened(terms, lane) => state.opened(terms, lane)?,
             Msg::Retire => state.me.stop(Some("retired".into())),
             Msg::Drain { deadline } => state.drain(deadline),
-            Msg::Deadline => state.give_back_all(),
+            Msg::Deadline => state.recall(),
+            Msg::Cancel(call, redriven) => state.flights.cancel(&call, redriven),
             Msg::GaveBack => {
                 state.returning -= 1;
                 state.stop_if_done();
@@ -203,7 +210,7 @@ impl State {
         let ceiling = args.capacity.count().0;
         let orders = Orders::new(args.lane.clone(), args.desk.clone(), args.standing, ceiling);
         Self {
-            inflow: Inflow::new(ceiling, args.desk.rates.clone(), seat, pull_sink),
+            inflow: Inflow::new(ceiling, args.desk.rates.clone(), seat, pull_sink, args.again),
             flights: Flights::new(args.lane.clone(), orders.endpoints(), args.terms.lease),
             orders,
             look_at: None,
@@ -246,20 +253,15 @@ impl State {
         let again = self.inflow.proceed(lane, self.flights.len(), &mut self.tasks);
         if let Some(at) = again.filter(|at| self.look_at.is_none_or(|before| *at < before)) {
             self.look_at = Some(at);
-            self.tell_me(async move {
-                sleep_until(at).await;
-                Msg::Look
-            });
+            self.tell_me_at(at, Msg::Look);
         }
     }
 
     fn taken(&mut self, taken: Vec<(Delivery, Permits)>) {
-        if self.phase == Phase::Draining {
-            let leases: Vec<_> = taken.into_iter().map(|(delivery, _)| delivery.lease).collect();
-            self.return_to_lane(leases, None);
-            return;
+        // What was on its way when the drain began runs like what had come before it.
+        if self.phase == Phase::Resting {
+            self.phase = Phase::Running;
         }
-        self.phase = Phase::Running;
         let now = Instant::now();
         self.busy_at = now;
         for (delivery, permit) in taken {
@@ -308,7 +310,7 @@ impl State {
         match lane {
             Ok(lane) => {
                 self.link.opened(lane, terms.limit);
-                self.inflow.expect_work();
+                self.inflow.begin_again();
                 self.proceed();
                 Ok(())
             }
@@ -358,7 +360,7 @@ impl State {
         }
         self.rest_if_idle(now);
         self.proceed();
-        self.arm_beat();
+        self.tell_me_at(now + self.flights.beat(), Msg::Beat);
     }
 
     fn rest_if_idle(&mut self, now: Instant) {
@@ -392,26 +394,22 @@ impl State {
         self.tasks.spawn(async move { drop(me.cast(message.await)) });
     }
 
-    fn terms(&self) -> Terms {
-        Terms { limit: self.inflow.gate.limits().concurrency, ..self.args.terms }
+    fn tell_me_at(&mut self, at: Instant, msg: Msg) {
+        self.tell_me(async move {
+            sleep_until(at).await;
+            msg
+        });
     }
 
-    fn arm_beat(&mut self) {
-        let beat = self.flights.beat();
-        self.tell_me(async move {
-            sleep(beat).await;
-            Msg::Beat
-        });
+    fn terms(&self) -> Terms {
+        Terms { limit: self.inflow.gate.limits().concurrency, ..self.args.terms }
     }
 
     fn drain(&mut self, deadline: Instant) {
         self.phase = Phase::Draining;
         self.inflow.release();
         self.inflow.cut();
-        self.tell_me(async move {
-            sleep_until(deadline).await;
-            Msg::Deadline
-        });
+        self.tell_me_at(deadline, Msg::Deadline);
         self.stop_if_done();
     }
 
@@ -422,11 +420,17 @@ impl State {
         }
     }
 
-    /// What did not finish in time starts again elsewhere, at once rather than when its lease ends.
-    fn give_back_all(&mut self) {
-        let leases = self.flights.abandon();
-        tracing::warn!(lane = %self.args.lane, calls = leases.len(), "the drain's deadline is here; giving calls back");
-        self.return_to_lane(leases, None);
+    /// What did not finish in time starts again elsewhere, at once rather than when its lease ends. Each call lets go
+    /// itself, and says so on its record: it was not a crash. What cannot even do that is aborted.
+    fn recall(&mut self) {
+        let calls = self.flights.len();
+        if self.flights.recall() {
+            tracing::warn!(lane = %self.args.lane, calls, "the drain's deadline is here; giving calls back");
+            self.tell_me_at(Instant::now() + RECALL_WITHIN, Msg::Deadline);
+        } else if calls > 0 {
+            let leases = self.flights.abandon();
+            self.return_to_lane(leases, None);
+        }
     }
 
     /// A subscriber that stops takes its tasks with it, so it does not stop before these are done.

@@ -1,0 +1,82 @@
+//! What tells how calls are: writes their records, as far as somebody wants them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::record::State;
+use proto::spec::Keep;
+use proto::{CallId, Record};
+
+use super::settle::persist;
+use crate::port::Broker;
+use crate::port::broker::{Error, Stored};
+use crate::port::records::Recorded;
+
+/// How long the record of a call that goes on is kept without anything being heard of it, and that of a dead call: as
+/// long as its letter.
+const OPEN_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Writes records; clones share everything.
+#[derive(Clone)]
+pub struct Recorder {
+    broker: Arc<dyn Broker>,
+    keep_for: Duration,
+}
+
+impl Recorder {
+    /// One that keeps the record of a call for `keep_for` after its end; with nothing of it, it writes none.
+    #[must_use]
+    pub fn new(broker: Arc<dyn Broker>, keep_for: Duration) -> Self {
+        Self { broker, keep_for }
+    }
+
+    /// Whether it writes records at all.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !self.keep_for.is_zero()
+    }
+
+    /// Whether it writes those of which so much is kept.
+    #[must_use]
+    pub fn keeps(&self, keep: Keep) -> bool {
+        self.is_on() && keep != Keep::Nothing
+    }
+
+    /// Notes where a call is, unless its record is no longer the one at `over`.
+    pub async fn note(&self, record: &Record, over: u64) {
+        let waits = record.due.map_or(Duration::ZERO, |due| due.since(record.at));
+        self.broker.note(record, over, OPEN_FOR.saturating_add(waits)).await;
+    }
+
+    /// Stores the end of a call, once; for as long as it takes.
+    ///
+    /// # Errors
+    /// What trying again does not mend.
+    pub async fn end(&self, record: &Record) -> Result<Stored, Error> {
+        self.store(record, record.end_id()).await
+    }
+
+    /// Stores the end of a call once more, because it was told before and is not on record.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    pub async fn end_again(&self, record: &Record) -> Result<(), Error> {
+        self.store(record, format!("{}/{}", record.end_id(), record.counts.deliveries)).await.map(drop)
+    }
+
+    async fn store(&self, record: &Record, id: String) -> Result<Stored, Error> {
+        let keep_for = if record.state == State::Dead { OPEN_FOR.max(self.keep_for) } else { self.keep_for };
+        persist(|| self.broker.end(record, id.clone(), keep_for)).await
+    }
+
+    /// The record of a call, if it can be had: what is only told to people is not worth failing for.
+    pub async fn known(&self, call: &CallId) -> Option<Recorded> {
+        match self.broker.record(call).await {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                tracing::debug!(%call, %error, "the record of a call could not be read");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Cancelling a call, wherever it is.
+//!
+//! A call that runs is ended by its worker, which follows the marks; one that waits may be nobody's for hours, so
+//! whoever cancels it ends it himself, in the order in which a worker would: what is told of the end, the callback,
+//! and only then the message. Where both do, the one whose end is on record first has ended it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use http::HeaderMap;
+use proto::record::State;
+use proto::{Call, CallId, Record, Request, callback};
+use tokio::time::timeout;
+
+use crate::call::plan;
+use crate::call::recorder::Recorder;
+use crate::port::broker::{self, Stored};
+use crate::port::cancels::Mark;
+use crate::port::records::Recorded;
+use crate::port::{BoxStream, Broker, Clock};
+
+/// How long a worker may take to end a call that is known to run.
+const IF_IT_RUNS: Duration = Duration::from_secs(2);
+/// The same for one that may just have begun.
+const IF_IT_MAY: Duration = Duration::from_millis(300);
+
+/// What calls are cancelled by.
+#[derive(Clone)]
+pub struct Canceller {
+    /// Where the calls are.
+    pub broker: Arc<dyn Broker>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// What tells how they are.
+    pub recorder: Recorder,
+}
+
+/// Why a call was not cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing is on record of such a call.
+    #[error("nothing is known of call {0}")]
+    Unknown(CallId),
+    /// It is at its end already.
+    #[error("the call has ended: {}", .0.as_str())]
+    Ended(State),
+    /// Whether it is cancelled is not known.
+    #[error(transparent)]
+    Broker(#[from] broker::Error),
+}
+
+impl Canceller {
+    /// Cancels a call. Its record, once that says so.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn cancel(&self, id: &CallId) -> Result<Record, Error> {
+        let record = self.recorded(id).await?.record;
+        if record.state.is_final() {
+            return Err(Error::Ended(record.state));
+        }
+        let changes = self.broker.changes(id).await?;
+        self.broker.cancel(&Mark { call: id.clone(), redriven: record.redriven, lane: record.lane() }).await?;
+        let patience = if record.state == State::Running { IF_IT_RUNS } else { IF_IT_MAY };
+        match timeout(patience, self.ended(id, changes)).await {
+            Ok(ended) => Self::as_asked(ended?),
+            Err(_) => self.end(record).await,
+        }
+    }
+
+    /// Ends a call that nobody runs.
+    async fn end(&self, before: Record) -> Result<Record, Error> {
+        let ended = Record {
+            state: State::Cancelled,
+            at: self.clock.now(),
+            due: None,
+            place: None,
+            status: Some(plan::cancelled_status().as_u16()),
+            detail: Some("its caller cancelled it while it waited".into()),
+            ..before.clone()
+        };
+        if self.recorder.end(&ended).await? == Stored::Duplicate {
+            return Self::as_asked(self.recorded(&before.id).await?.record);
+        }
+        self.call_back(&ended).await?;
+        self.take_away(&before).await;
+        Ok(ended)
+    }
+
+    /// The message is taken out of its lane; one that cannot be found is settled by the worker that takes it.
+    async fn take_away(&self, record: &Record) {
+        let lane = record.lane();
+        let message = self::call(record).message_id();
+        let taken = match record.place {
+            Some(place) => self.broker.withdraw(&lane, place, &message).await,
+            None => self.broker.unschedule(&lane, &record.id).await,
+        };
+        match taken {
+            Ok(taken) => tracing::debug!(call = %record.id, taken, "a cancelled call was looked for in its lane"),
+            Err(error) => {
+                tracing::warn!(call = %record.id, %error, "a cancelled call stays in its lane until a worker takes it");
+            }
+        }
+    }
+
+    async fn call_back(&self, record: &Record) -> Result<(), Error> {
+        let url = record.callback.as_deref().and_then(|url| callback::parse_url(url).ok());
+        let Some(url) = url else { return Ok(()) };
+        let call = self::call(record);
+        let result = callback::Result {
+            state: State::Cancelled,
+            status: plan::cancelled_status(),
+            headers: HeaderMap::new(),
+            body: "".into(),
+            omitted: None,
+            duration: Duration::ZERO,
+        };
+        let lane = callback::lane(&record.function, &url);
+        let callback = callback::call(&call, &url, result, record.at);
+        self.broker.publish(plan::message(lane, &callback)).await?;
+        Ok(())
+    }
+
+    /// Waits for the call's end.
+    async fn ended(&self, id: &CallId, mut changes: BoxStream<'static, ()>) -> Result<Record, Error> {
+        loop {
+            let record = self.recorded(id).await?.record;
+            if record.state.is_final() {
+                return Ok(record);
+            }
+            if changes.next().await.is_none() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn recorded(&self, id: &CallId) -> Result<Recorded, Error> {
+        self.broker.record(id).await?.ok_or_else(|| Error::Unknown(id.clone()))
+    }
+
+    fn as_asked(record: Record) -> Result<Record, Error> {
+        if record.state == State::Cancelled { Ok(record) } else { Err(Error::Ended(record.state)) }
+    }
+}
+
+/// As much of a call as its record knows: enough to name its message and to say how it ended.
+fn call(record: &Record) -> Call {
+    let mut call = Call::new(record.id.clone(), record.function.clone(), record.accepted_at, Request::default());
+    (call.counts, call.redriven) = (record.counts, record.redriven);
+    call
+}

@@ -1,0 +1,87 @@
+//! The machine as a [`Records`] port.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use proto::{CallId, Record};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::Memory;
+use super::machine::Draft;
+use super::store::{Kind, Place};
+use super::window::Space;
+use crate::port::broker::{Error, Stored};
+use crate::port::records::Recorded;
+use crate::port::{BoxFuture, BoxStream, Records};
+
+/// How long a record that is being replaced may take to appear.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// Those who wait for a call's record to change.
+#[derive(Debug, Default)]
+pub(super) struct Listeners(HashMap<CallId, Vec<mpsc::Sender<()>>>);
+
+impl Listeners {
+    fn listen(&mut self, call: CallId) -> mpsc::Receiver<()> {
+        let (tell, told) = mpsc::channel(1);
+        self.0.retain(|_, listeners| listeners.iter().any(|listener| !listener.is_closed()));
+        self.0.entry(call).or_default().push(tell);
+        told
+    }
+
+    pub(super) fn tell(&mut self, call: &CallId) {
+        let Some(listeners) = self.0.get_mut(call) else { return };
+        // One hint that was not looked at yet is enough.
+        listeners.retain(|listener| !matches!(listener.try_send(()), Err(mpsc::error::TrySendError::Closed(()))));
+        if listeners.is_empty() {
+            self.0.remove(call);
+        }
+    }
+}
+
+impl Memory {
+    fn draft(&self, record: &Record, id: String, space: Option<Space>, keep_for: Duration) -> Draft {
+        let until = self.machine.clock.now().after(keep_for);
+        let place = Place::Kept { kind: Kind::Record, call: record.id.clone(), until };
+        Draft { space, place, id, payload: record.encode() }
+    }
+
+    async fn recorded(&self, call: CallId) -> Result<Option<Recorded>, Error> {
+        let now = self.machine.clock.now();
+        loop {
+            let Some(revision) = self.machine.state().shelf.stored(Kind::Record, &call, now) else { return Ok(None) };
+            match self.machine.store.load(revision) {
+                Ok((_, payload)) => {
+                    let record = Record::decode(&payload).map_err(|error| Error::Refused(error.into()))?;
+                    return Ok(Some(Recorded { record, revision }));
+                }
+                // Replaced between the two questions; the other is on its way.
+                Err(_) if self.machine.state().shelf.latest(Kind::Record, &call) != revision => sleep(MOMENT).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Records for Memory {
+    fn note(&self, record: &Record, over: u64, keep_for: Duration) -> BoxFuture<'_, ()> {
+        self.machine.put_over(self.draft(record, record.id.to_string(), None, keep_for), over);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn end(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
+        Box::pin(self.machine.put(self.draft(record, id, Some(Space::Ends), keep_for)))
+    }
+
+    fn record(&self, call: &CallId) -> BoxFuture<'_, Result<Option<Recorded>, Error>> {
+        Box::pin(self.recorded(call.clone()))
+    }
+
+    fn changes(&self, call: &CallId) -> BoxFuture<'_, Result<BoxStream<'static, ()>, Error>> {
+        let told = self.machine.state().listeners.listen(call.clone());
+        let hints = futures_util::stream::unfold(told, |mut told| async move { Some((told.recv().await?, told)) });
+        Box::pin(std::future::ready(Ok(hints.boxed())))
+    }
+}

@@ -1,0 +1,47 @@
+//! What is told about calls, one record for each, and only the latest.
+
+use std::time::Duration;
+
+use proto::{CallId, Record};
+
+use super::broker::{Error, Stored};
+use super::{BoxFuture, BoxStream};
+
+/// Keeps the records of calls.
+///
+/// The record of a call that goes on is a *note*: it costs the call nothing, and may be lost in a crash. The record of a
+/// call that is at its end is durable, and nothing that is noted late can take its place: but for what is on its way
+/// through a cluster while that changes its leader, which whoever settles the call finds out and mends.
+pub trait Records: Send + Sync + 'static {
+    /// Notes where a call is, unless its record is no longer the one at `over` (0: unless there is one). Nobody waits
+    /// for it, and it may be lost. Afterwards it is kept for `keep_for`.
+    fn note(&self, record: &Record, over: u64, keep_for: Duration) -> BoxFuture<'_, ()>;
+
+    /// Stores the end of a call, whatever its record was; answers when it is durable. The same `id` within the
+    /// de-duplication window is [`Stored::Duplicate`] and changes nothing.
+    ///
+    /// # Errors
+    /// As [`Broker::schedule`](super::Broker::schedule).
+    fn end(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>>;
+
+    /// The record of a call, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Away`]; [`Error::Refused`] if it cannot be read.
+    fn record(&self, call: &CallId) -> BoxFuture<'_, Result<Option<Recorded>, Error>>;
+
+    /// Hints that the record of a call has changed. Hints may be lost.
+    ///
+    /// # Errors
+    /// [`Error::Away`], [`Error::Refused`].
+    fn changes(&self, call: &CallId) -> BoxFuture<'_, Result<BoxStream<'static, ()>, Error>>;
+}
+
+/// A record as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The record.
+    pub record: Record,
+    /// Which version of it this is: never 0, and another for each change.
+    pub revision: u64,
+}

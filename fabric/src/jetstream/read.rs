@@ -1,0 +1,115 @@
+//! Looking at what a stream holds, without taking it.
+//!
+//! Any replica may answer, which spares the leader; that something is *not* there only the leader can know.
+
+use actors::port::broker::Error;
+use async_nats::header::{NATS_SEQUENCE, NATS_SUBJECT};
+use async_nats::jetstream::Context;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::RawMessageErrorKind;
+use async_nats::{Client, HeaderMap, Message, Request, StatusCode};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use serde_json::json;
+use tokio::time::{Duration, timeout};
+
+use super::publish::away;
+
+/// How long the server may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Where a message lies.
+#[derive(Clone, Debug)]
+pub(super) enum At {
+    /// The last one of a subject.
+    Last(String),
+    /// In the stream's order.
+    Number(u64),
+}
+
+/// A message, where it lies.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) number: u64,
+    pub(super) subject: String,
+    pub(super) headers: HeaderMap,
+    pub(super) payload: Bytes,
+}
+
+/// Reads messages of streams; clones share the connection.
+#[derive(Clone)]
+pub(super) struct Reader {
+    client: Client,
+    context: Context,
+}
+
+impl Reader {
+    pub(super) fn new(client: Client, context: Context) -> Self {
+        Self { client, context }
+    }
+
+    /// The message at a place of `stream`, if there is one.
+    pub(super) async fn message(&self, stream: &str, at: At) -> Result<Option<Found>, Error> {
+        let ask = match &at {
+            At::Last(subject) => json!({ "last_by_subj": subject }),
+            At::Number(number) => json!({ "seq": number }),
+        };
+        let request = Request::new().payload(ask.to_string().into()).timeout(Some(ANSWER_WITHIN));
+        let answer = self.client.send_request(format!("$JS.API.DIRECT.GET.{stream}"), request).await.map_err(away)?;
+        match (found(&answer), answer.status) {
+            (Some(found), None) => Ok(Some(found)),
+            (_, Some(StatusCode::NOT_FOUND)) => self.leaders(stream, at).await,
+            (_, status) => Err(Error::Away(format!("stream {stream}, {at:?}: the server answered {status:?}").into())),
+        }
+    }
+
+    async fn leaders(&self, stream: &str, at: At) -> Result<Option<Found>, Error> {
+        let stream = self.context.get_stream_no_info(stream).await.map_err(away)?;
+        let answer = match at {
+            At::Last(subject) => stream.get_last_raw_message_by_subject(&subject).await,
+            At::Number(number) => stream.get_raw_message(number).await,
+        };
+        match answer {
+            Ok(message) => Ok(Some(message.into())),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(away(error)),
+        }
+    }
+
+    /// Up to `max` messages whose subjects match `filter`, from `number` on, in order.
+    pub(super) async fn page(&self, stream: &str, filter: &str, number: u64, max: usize) -> Result<Vec<Found>, Error> {
+        let reply = self.client.new_inbox();
+        let mut inbox = self.client.subscribe(reply.clone()).await.map_err(away)?;
+        let ask = json!({ "seq": number, "next_by_subj": filter, "batch": max }).to_string();
+        let subject = format!("$JS.API.DIRECT.GET.{stream}");
+        self.client.publish_with_reply(subject, reply, ask.into()).await.map_err(away)?;
+        let mut all = Vec::new();
+        loop {
+            let answer = timeout(ANSWER_WITHIN, inbox.next()).await.map_err(away)?;
+            let Some(answer) = answer else { return Err(Error::Away("the connection is closed".into())) };
+            match (found(&answer), answer.status) {
+                (Some(found), None) => all.push(found),
+                // 204 ends a batch, 404 says that there is none.
+                (_, Some(status)) if matches!(status.as_u16(), 204 | 404) => return Ok(all),
+                (_, status) => {
+                    return Err(Error::Away(format!("stream {stream}: the server answered {status:?}").into()));
+                }
+            }
+        }
+    }
+}
+
+/// The message in an answer to a direct get.
+fn found(answer: &Message) -> Option<Found> {
+    let headers = answer.headers.clone()?;
+    let header = |name: async_nats::HeaderName| Some(headers.get(name)?.as_str().to_owned());
+    let (number, subject) = (header(NATS_SEQUENCE)?.parse().ok()?, header(NATS_SUBJECT)?);
+    Some(Found { number, subject, headers, payload: answer.payload.clone() })
+}
+
+impl From<StreamMessage> for Found {
+    fn from(message: StreamMessage) -> Self {
+        let StreamMessage { subject, sequence, headers, payload, .. } = message;
+        Self { number: sequence, subject: subject.to_string(), headers, payload }
+    }
+}

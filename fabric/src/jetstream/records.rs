@@ -1,0 +1,75 @@
+//! The server as a [`Records`] port: the last message of a call's subject is its record, and whoever wants to know
+//! listens to the subject.
+
+use std::time::Duration;
+
+use actors::port::broker::{Error, Stored};
+use actors::port::records::Recorded;
+use actors::port::{BoxFuture, BoxStream, Records};
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_MESSAGE_TTL};
+use futures_util::{FutureExt, StreamExt};
+use proto::{CallId, Record};
+
+use super::JetStream;
+use super::broker::scope;
+use super::lane::headers;
+use super::publish::{away, store};
+use super::read::At;
+
+impl JetStream {
+    async fn write_end(&self, record: Record, id: String, keep_for: Duration) -> Result<Stored, Error> {
+        let subject = self.layout.settings.subjects.call(&record.id);
+        let headers = headers([(NATS_MESSAGE_ID.as_ref(), id), (NATS_MESSAGE_TTL.as_ref(), ttl(keep_for))]);
+        store(&self.client, subject, headers, record.encode(), &scope(&record.lane())).await
+    }
+
+    async fn read_record(&self, call: &CallId) -> Result<Option<Recorded>, Error> {
+        let subjects = &self.layout.settings.subjects;
+        let found = self.layout.reader.message(&subjects.calls_stream(), At::Last(subjects.call(call))).await?;
+        let Some(found) = found else { return Ok(None) };
+        let record = Record::decode(&found.payload).map_err(|error| Error::Refused(error.into()))?;
+        Ok(Some(Recorded { record, revision: found.number }))
+    }
+}
+
+impl Records for JetStream {
+    fn note(&self, record: &Record, over: u64, keep_for: Duration) -> BoxFuture<'_, ()> {
+        let (subject, call) = (self.layout.settings.subjects.call(&record.id), record.id.clone());
+        let headers = headers([
+            (NATS_EXPECTED_LAST_SUBJECT_SEQUENCE.as_ref(), over.to_string()),
+            (NATS_MESSAGE_TTL.as_ref(), ttl(keep_for)),
+        ]);
+        let sent = self.client.publish_with_headers(subject, headers, record.encode());
+        // Without a reply subject the server answers nobody, also if the record is another one by then.
+        sent.map(move |sent| {
+            if let Err(error) = sent {
+                tracing::debug!(%call, %error, "where a call is could not be noted");
+            }
+        })
+        .boxed()
+    }
+
+    fn end(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
+        Box::pin(self.write_end(record.clone(), id, keep_for))
+    }
+
+    fn record(&self, call: &CallId) -> BoxFuture<'_, Result<Option<Recorded>, Error>> {
+        let call = call.clone();
+        Box::pin(async move { self.read_record(&call).await })
+    }
+
+    fn changes(&self, call: &CallId) -> BoxFuture<'_, Result<BoxStream<'static, ()>, Error>> {
+        let subject = self.layout.settings.subjects.call(call);
+        Box::pin(async move {
+            let notes = self.client.subscribe(subject).await.map_err(away)?;
+            // A subscription is known to the server once the server has answered something sent after it.
+            self.client.flush().await.map_err(away)?;
+            Ok(notes.map(|_| ()).boxed())
+        })
+    }
+}
+
+/// As nats-server reads it, in whole seconds; it knows nothing shorter than one.
+fn ttl(keep_for: Duration) -> String {
+    format!("{}s", keep_for.as_secs().max(1))
+}
