@@ -10,8 +10,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use http::HeaderMap;
 use proto::record::State;
-use proto::{Call, CallId, Record, Request, callback};
-use tokio::time::timeout;
+use proto::{CallId, Record, callback};
+use tokio::time::{sleep, timeout};
 
 use crate::call::plan;
 use crate::call::recorder::Recorder;
@@ -24,6 +24,11 @@ use crate::port::{BoxStream, Broker, Clock};
 const IF_IT_RUNS: Duration = Duration::from_secs(2);
 /// The same for one that may just have begun.
 const IF_IT_MAY: Duration = Duration::from_millis(300);
+
+/// How often to look although no hint came.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a record may take to be readable after it was hinted at.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// What calls are cancelled by.
 #[derive(Clone)]
@@ -61,7 +66,8 @@ impl Canceller {
             return Err(Error::Ended(record.state));
         }
         let changes = self.broker.changes(id).await?;
-        self.broker.cancel(&Mark { call: id.clone(), redriven: record.redriven, lane: record.lane() }).await?;
+        let (lane, accepted_at, redriven) = (record.lane(), record.accepted_at, record.redriven);
+        self.broker.cancel(&Mark { call: id.clone(), accepted_at, redriven, lane }).await?;
         let patience = if record.state == State::Running { IF_IT_RUNS } else { IF_IT_MAY };
         match timeout(patience, self.ended(id, changes)).await {
             Ok(ended) => Self::as_asked(ended?),
@@ -91,7 +97,7 @@ impl Canceller {
     /// The message is taken out of its lane; one that cannot be found is settled by the worker that takes it.
     async fn take_away(&self, record: &Record) {
         let lane = record.lane();
-        let message = self::call(record).message_id();
+        let message = plan::known(record).message_id();
         let taken = match record.place {
             Some(place) => self.broker.withdraw(&lane, place, &message).await,
             None => self.broker.unschedule(&lane, &record.id).await,
@@ -107,7 +113,7 @@ impl Canceller {
     async fn call_back(&self, record: &Record) -> Result<(), Error> {
         let url = record.callback.as_deref().and_then(|url| callback::parse_url(url).ok());
         let Some(url) = url else { return Ok(()) };
-        let call = self::call(record);
+        let call = plan::known(record);
         let result = callback::Result {
             state: State::Cancelled,
             status: plan::cancelled_status(),
@@ -129,9 +135,9 @@ impl Canceller {
             if record.state.is_final() {
                 return Ok(record);
             }
-            if changes.next().await.is_none() {
-                std::future::pending::<()>().await;
-            }
+            // A hint may be lost, or be quicker than what it is about.
+            drop(timeout(LOOK_EVERY, changes.next()).await);
+            sleep(MOMENT).await;
         }
     }
 
@@ -142,11 +148,4 @@ impl Canceller {
     fn as_asked(record: Record) -> Result<Record, Error> {
         if record.state == State::Cancelled { Ok(record) } else { Err(Error::Ended(record.state)) }
     }
-}
-
-/// As much of a call as its record knows: enough to name its message and to say how it ended.
-fn call(record: &Record) -> Call {
-    let mut call = Call::new(record.id.clone(), record.function.clone(), record.accepted_at, Request::default());
-    (call.counts, call.redriven) = (record.counts, record.redriven);
-    call
 }

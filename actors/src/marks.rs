@@ -12,43 +12,49 @@ use crate::port::cancels::{Mark, REMEMBERED_FOR};
 /// Marks, each for as long as the broker remembers it too.
 #[derive(Debug, Default)]
 pub struct Marks {
-    marks: RwLock<Known>,
+    known: RwLock<Known>,
     /// How many there are: usually none, and then asking costs nothing.
     count: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    /// In which of its lives each call is to be cancelled.
-    calls: HashMap<CallId, u32>,
+    marks: HashMap<CallId, Mark>,
     order: VecDeque<(Instant, CallId)>,
 }
 
 impl Marks {
-    /// Adds one.
-    pub fn add(&self, mark: &Mark, now: Instant) {
-        let mut known = self.marks.write().unwrap_or_else(PoisonError::into_inner);
+    /// Adds one. Whether it is news.
+    pub fn add(&self, mark: &Mark, now: Instant) -> bool {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         while let Some((at, _)) = known.order.front()
             && now.duration_since(*at) > REMEMBERED_FOR
         {
             let Some((_, call)) = known.order.pop_front() else { break };
             if !known.order.iter().any(|(_, other)| *other == call) {
-                known.calls.remove(&call);
+                known.marks.remove(&call);
             }
         }
-        if known.calls.insert(mark.call.clone(), mark.redriven) != Some(mark.redriven) {
+        let is_news = known.marks.insert(mark.call.clone(), mark.clone()).as_ref() != Some(mark);
+        if is_news {
             known.order.push_back((now, mark.call.clone()));
         }
-        self.count.store(known.calls.len(), Ordering::Release);
+        self.count.store(known.marks.len(), Ordering::Release);
+        is_news
     }
 
-    /// Whether a call is to be cancelled: in the life that it is in, not in one that came after it. A callback has its
-    /// call's id, and tells how that ended: it is not meant.
+    /// Whether a call is to be cancelled: in the life that it is in, not in one that came after it, and not another call
+    /// with the same id. A callback has its call's id, and tells how that ended: it is not meant.
     #[must_use]
     pub fn has(&self, call: &Call) -> bool {
-        self.count.load(Ordering::Acquire) > 0
-            && call.target == Target::Function
-            && self.marks.read().unwrap_or_else(PoisonError::into_inner).calls.get(&call.id) == Some(&call.redriven)
+        if self.count.load(Ordering::Acquire) == 0 || call.target != Target::Function {
+            return false;
+        }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.marks.get(&call.id).is_some_and(|mark| {
+            mark.lane.function == call.function
+                && (mark.accepted_at, mark.redriven) == (call.accepted_at, call.redriven)
+        })
     }
 }
 
@@ -59,21 +65,23 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_mark_is_for_one_life_and_one_while() {
+    async fn a_mark_is_for_one_call_in_one_life_and_for_a_while() {
         let (id, function) = (CallId::parse("c").unwrap(), Function::parse("f").unwrap());
-        let mut call = Call::new(id.clone(), function.clone(), Timestamp::default(), Request::default());
+        let call = Call::new(id.clone(), function.clone(), Timestamp::default(), Request::default());
         let lane = LaneKey::new(Queue::default(), function);
         let (marks, now) = (Marks::default(), Instant::now());
         assert!(!marks.has(&call));
-        marks.add(&Mark { call: id, redriven: 0, lane: lane.clone() }, now);
+        let mark = Mark { call: id, accepted_at: call.accepted_at, redriven: 0, lane };
+        assert_eq!([marks.add(&mark, now), marks.add(&mark, now)], [true, false]);
         assert!(marks.has(&call));
-        call.redriven = 1;
-        assert!(!marks.has(&call));
-        call.redriven = 0;
-        call.target = Target::Url("http://caller.example".into());
-        assert!(!marks.has(&call));
-        call.target = Target::Function;
-        let other = Mark { call: CallId::parse("d").unwrap(), redriven: 0, lane };
+        let others = [
+            Call { redriven: 1, ..call.clone() },
+            Call { accepted_at: Timestamp::from_unix_nanos(1), ..call.clone() },
+            Call { function: Function::parse("g").unwrap(), ..call.clone() },
+            Call { target: Target::Url("http://caller.example".into()), ..call.clone() },
+        ];
+        assert!(others.iter().all(|other| !marks.has(other)));
+        let other = Mark { call: CallId::parse("d").unwrap(), ..mark };
         marks.add(&other, now + 2 * REMEMBERED_FOR);
         assert!(!marks.has(&call));
     }

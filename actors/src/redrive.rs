@@ -90,7 +90,8 @@ impl Tally {
 
 impl Redriver {
     /// Takes letters back into their lanes, oldest first. Only those that were there when it began: a call that dies
-    /// again meanwhile is not taken back again. Dropping the future stops it between two letters.
+    /// again meanwhile is not taken back again. Dropping the future stops it; the letter it was at may lie there still,
+    /// and whoever takes it back again finds by its record that it was.
     ///
     /// # Errors
     /// The first that the broker answers; what was done before stays done.
@@ -109,7 +110,10 @@ impl Redriver {
             if !order.dry_run {
                 sleep_until(next_at).await;
                 next_at = Instant::now() + pause;
-                self.revive(&letter.dead.lane, &call, letter.number).await?;
+                if !self.revive(&letter.dead.lane, &call, letter.number).await? {
+                    tally.leave(letter.number, "it had been redriven before; the letter is removed".into());
+                    continue;
+                }
             }
             tally.done += 1;
         }
@@ -131,16 +135,23 @@ impl Redriver {
         Ok(tally)
     }
 
-    /// Stored in its lane first, removed then: killed in between, it is stored once, by its message id.
-    async fn revive(&self, lane: &LaneKey, call: &Call, number: u64) -> Result<(), Error> {
-        let over = self.recorder.known(&call.id).await.map_or(0, |it| it.revision);
-        let stored = self.broker.publish(message(lane.clone(), call)).await?;
-        if call.target == Target::Function && self.recorder.keeps(Keep::Status) {
-            let mut record = Record::of(call, lane, State::Ready, self.clock.now());
-            record.place = stored.place();
-            self.recorder.note(&record, over).await;
+    /// Stored in its lane first, removed then. Whether it was: of one that was interrupted in between only the letter is
+    /// left to be removed.
+    async fn revive(&self, lane: &LaneKey, call: &Call, number: u64) -> Result<bool, Error> {
+        let is_told = call.target == Target::Function && self.recorder.keeps(Keep::Status);
+        let seen = if is_told { self.recorder.known(&call.id).await } else { None };
+        if seen.as_ref().is_some_and(|seen| seen.record.is_of(call) && seen.record.redriven >= call.redriven) {
+            return self.broker.remove_letter(number).await.map(|_| false);
         }
-        self.broker.remove_letter(number).await.map(drop)
+        let stored = self.broker.publish(message(lane.clone(), call)).await?;
+        // Of a call that has no record its function wants none, or it has had its time.
+        if let Some(seen) = seen
+            && stored.is_new()
+        {
+            let ready = Record::of(call, lane, State::Ready, self.clock.now());
+            self.recorder.note(&Record { place: stored.place(), ..ready }, seen.revision).await;
+        }
+        self.broker.remove_letter(number).await.map(|_| true)
     }
 }
 
@@ -236,6 +247,10 @@ mod tests {
         let memory = Memory::new(Settings::default(), clock.clone());
         for (n, letter) in letters.iter().enumerate() {
             memory.bury(letter.clone(), n.to_string(), None).await.unwrap();
+            if let Ok(call) = codec::decode(&letter.payload) {
+                let end = Record::of(&call, &letter.lane, State::Dead, letter.at);
+                memory.end(&end, end.end_id(), Duration::from_secs(3600)).await.unwrap();
+            }
         }
         let broker: Arc<dyn Broker> = Arc::new(memory.clone());
         (Redriver { recorder: Recorder::new(broker.clone(), Duration::from_secs(60)), broker, clock }, memory)
@@ -263,6 +278,17 @@ mod tests {
         let did = redriver.redrive(&Order::default()).await.unwrap();
         assert_eq!((did, memory.dead_count().await.unwrap()), (would, 2));
         assert_eq!(redriver.purge(&Order::default()).await.unwrap().done, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_was_interrupted_is_not_run_again() {
+        let (redriver, memory) = buried(&[dead("c", 0)]).await;
+        redriver.redrive(&Order::default()).await.unwrap();
+        // The letter lies there still, as if it had not come to its removal.
+        memory.bury(dead("c", 0), "again".into(), None).await.unwrap();
+        let tally = redriver.redrive(&Order::default()).await.unwrap();
+        assert_eq!((tally.done, tally.left, memory.dead_count().await.unwrap()), (0, 1, 0));
+        assert_eq!(memory.backlog(&Queue::default()).await.unwrap()[0].messages, 1);
     }
 
     #[tokio::test(start_paused = true)]

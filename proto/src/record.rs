@@ -151,11 +151,17 @@ impl Record {
         }
     }
 
+    /// Whether it is this call's: an id may have been another's before, or another function's.
+    #[must_use]
+    pub fn is_of(&self, call: &Call) -> bool {
+        self.id == call.id && self.function == call.function && self.accepted_at == call.accepted_at
+    }
+
     /// Whether it tells of the turn that `call` has: a retry is another one.
     #[must_use]
     pub fn is_of_turn(&self, call: &Call) -> bool {
         let turn = |redriven, counts: Counts| (redriven, counts.attempts, counts.throttles);
-        turn(self.redriven, self.counts) == turn(call.redriven, call.counts)
+        self.is_of(call) && turn(self.redriven, self.counts) == turn(call.redriven, call.counts)
     }
 
     /// The lane it belongs to.
@@ -177,6 +183,16 @@ impl Record {
     #[must_use]
     pub fn end_id(&self) -> String {
         format!("end/{}/{}/{}", self.function, self.id, self.redriven)
+    }
+
+    /// With no more of its result than how long it was.
+    #[must_use]
+    pub fn without_body(mut self) -> Self {
+        if let Some(kept) = &mut self.result {
+            let body = std::mem::take(&mut kept.body);
+            kept.omitted.get_or_insert(body.len() as u64);
+        }
+        self
     }
 
     /// As MessagePack, fields named.

@@ -24,7 +24,7 @@ use proto::{Function, LaneKey, Queue};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use self::world::{Running, World};
+use self::world::{Running, Start, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -50,7 +50,7 @@ async fn calls_run_once_are_called_back_and_everything_comes_to_rest() {
 
 #[tokio::test(start_paused = true)]
 async fn no_call_runs_before_the_functions_are_known() {
-    let world = World::unread(MINUTE, 64, Vec::new(), Duration::from_secs(5)).await;
+    let world = World::of(Start { unread_for: Duration::from_secs(5), ..Start::default() }).await;
     world.register("a", &[("com.openfaas.retry.min_wait", "1h")]).await;
     world.post_many("a", 50).await;
     sleep(Duration::from_secs(4)).await;

@@ -1,20 +1,32 @@
 //! The four numbers of a call: what a delivery says of how often it was left behind.
 
 use proto::record::State;
-use proto::{Call, Record, Target};
+use proto::{Call, Counts, Record, Target};
 
 use super::Desk;
 use super::note::returned;
 use crate::port::Delivery;
 
+/// What a call's record means for a message of it.
+#[derive(Debug, PartialEq)]
+pub enum Standing {
+    /// Nothing: it may run.
+    Open,
+    /// The call has ended like this; what follows from that may be missing.
+    Ended(Box<Record>),
+    /// This turn of the call is past, and what followed from it is stored.
+    Past,
+}
+
 impl Desk {
     /// Counts a delivery. Whoever had the message before, and neither settled it nor said that he gave it back, is
-    /// gone: that is a crash. If he had told of the call's end by then, and nothing is missing but what follows from
-    /// that, his record is answered.
-    pub async fn account(&self, call: &mut Call, delivery: &Delivery) -> Option<Record> {
+    /// gone: that is a crash. He may have come some way, and told of it.
+    pub async fn account(&self, call: &mut Call, delivery: &Delivery) -> Standing {
         call.counts.deliveries = call.counts.deliveries.saturating_add(delivery.deliveries);
-        if delivery.deliveries <= 1 {
-            return None;
+        let is_first = delivery.deliveries <= 1 && turn(call.counts) == 0;
+        if is_first || call.target != Target::Function {
+            call.counts.crashes = call.counts.crashes.saturating_add(crashes(delivery.deliveries, 0));
+            return Standing::Open;
         }
         let told = self.recorder.known(&call.id).await.map(|it| it.record);
         let crashes = crashes(delivery.deliveries, returned(told.as_ref(), call));
@@ -22,15 +34,33 @@ impl Desk {
             tracing::warn!(call = %call.id, lane = %delivery.lane, crashes, "whoever ran this call before is gone");
         }
         call.counts.crashes = call.counts.crashes.saturating_add(crashes);
-        told.filter(|told| call.target == Target::Function && is_enough(told, call))
+        told.map_or(Standing::Open, |told| standing(told, call))
     }
 }
 
-/// Whether a record says all that follows from the end of a call. The result of a function goes to a callback whole, with
-/// its headers: for that it runs again.
-fn is_enough(told: &Record, call: &Call) -> bool {
-    let has_no_result = matches!(told.state, State::Cancelled | State::Expired);
-    told.redriven == call.redriven && told.state.is_final() && (call.callback.is_none() || has_no_result)
+/// How far in its life a call is.
+fn turn(counts: Counts) -> u32 {
+    counts.attempts.saturating_add(counts.throttles)
+}
+
+/// A message may be one of a turn that is past: whoever had it was gone before he could acknowledge it, or another one
+/// was too slow to be stopped.
+fn standing(told: Record, call: &Call) -> Standing {
+    if !told.is_of(call) || told.redriven < call.redriven {
+        return Standing::Open;
+    }
+    if told.redriven > call.redriven {
+        return Standing::Past;
+    }
+    let (told_turn, own_turn) = (turn(told.counts), turn(call.counts));
+    match told.state {
+        State::Cancelled | State::Expired => Standing::Ended(told.into()),
+        State::Succeeded | State::Failed if told_turn <= own_turn => Standing::Past,
+        // The result of a function goes to a callback whole, with its headers: for that it runs again.
+        State::Succeeded | State::Failed | State::Dead if call.callback.is_none() => Standing::Ended(told.into()),
+        State::Ready | State::Running | State::Waiting if told_turn > own_turn => Standing::Past,
+        _ => Standing::Open,
+    }
 }
 
 /// How many of the deliveries before this one ended in a crash.
@@ -40,7 +70,42 @@ fn crashes(deliveries: u32, returned: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proto::{CallId, Function, LaneKey, Queue, Request, Timestamp};
+
     use super::*;
+
+    fn call(attempts: u32) -> Call {
+        let (id, function) = (CallId::parse("c").unwrap(), Function::parse("f").unwrap());
+        let mut call = Call::new(id, function, Timestamp::default(), Request::default());
+        call.counts.attempts = attempts;
+        call
+    }
+
+    fn told(state: State, attempts: u32) -> Record {
+        Record::of(&call(attempts), &LaneKey::new(Queue::default(), call(0).function), state, Timestamp::default())
+    }
+
+    #[test]
+    fn a_message_of_a_turn_that_is_past_is_not_run() {
+        let past = |told, call: &Call| standing(told, call) == Standing::Past;
+        assert!(past(told(State::Waiting, 1), &call(0)), "its retry is stored");
+        assert!(!past(told(State::Waiting, 1), &call(1)), "and this is that retry");
+        assert!(past(told(State::Succeeded, 1), &call(1)), "a retry of what succeeded after all");
+        assert!(!past(told(State::Succeeded, 2), &call(1)), "whoever ended it may not have called back");
+        assert!(past(Record { redriven: 1, ..told(State::Ready, 0) }, &call(9)), "it has begun anew");
+        let other = Record { accepted_at: Timestamp::from_unix_nanos(1), ..told(State::Succeeded, 1) };
+        assert!(!past(other, &call(1)), "another call with the same id");
+    }
+
+    #[test]
+    fn an_end_is_followed_where_it_says_everything() {
+        let ended = |state, call: &Call| matches!(standing(told(state, 1), call), Standing::Ended(_));
+        let with_callback = Call { callback: Some("http://caller.example".into()), ..call(0) };
+        for state in [State::Cancelled, State::Expired, State::Succeeded, State::Dead] {
+            assert!(ended(state, &call(0)), "{state:?}");
+        }
+        assert!(ended(State::Cancelled, &with_callback) && !ended(State::Succeeded, &with_callback));
+    }
 
     #[test]
     fn what_was_given_back_is_no_crash() {

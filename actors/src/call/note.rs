@@ -16,8 +16,10 @@ impl Desk {
 
     /// It is given back. Without this, whoever takes it next would think that this worker had crashed.
     pub(super) async fn note_returned(&self, call: &Call, delivery: &Delivery) {
-        let ready = Record::of(call, &delivery.lane, State::Ready, self.clock.now());
-        self.note(ready, |_| true, |seen| returned(seen, call).saturating_add(1)).await;
+        if self.recorder.keeps(self.keep(call)) {
+            let ready = Record::of(call, &delivery.lane, State::Ready, self.clock.now());
+            self.note(ready, |_| true, |seen| returned(seen, call).saturating_add(1)).await;
+        }
     }
 
     /// It waits for its next attempt.
@@ -44,7 +46,11 @@ impl Desk {
 }
 
 /// Whether a note may take a record's place: a note can be late, and the call at its end or in another turn meanwhile.
+/// The record of another call that had the same id may go once that has ended.
 fn is_behind(seen: &Record, note: &Record) -> bool {
+    if (seen.accepted_at, &seen.function) != (note.accepted_at, &note.function) {
+        return seen.state.is_final() && seen.accepted_at < note.accepted_at;
+    }
     let turn = |record: &Record| (record.redriven, record.counts.attempts, record.counts.throttles);
     seen.redriven < note.redriven || (!seen.state.is_final() && turn(seen) <= turn(note))
 }
@@ -76,5 +82,9 @@ mod tests {
         assert!(!is_behind(&record(State::Cancelled, 0, 1), &waiting));
         assert!(is_behind(&record(State::Dead, 0, 9), &record(State::Running, 1, 0)), "it has begun anew");
         assert!(!is_behind(&record(State::Running, 1, 0), &waiting));
+        let later = |state| Record { accepted_at: Timestamp::from_unix_nanos(1), ..record(state, 0, 0) };
+        assert!(is_behind(&record(State::Succeeded, 0, 1), &later(State::Running)), "the id is used again");
+        assert!(!is_behind(&record(State::Running, 0, 1), &later(State::Running)));
+        assert!(!is_behind(&later(State::Succeeded), &waiting));
     }
 }

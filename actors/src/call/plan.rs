@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use proto::history::What;
 use proto::record::{Kept, State};
 use proto::spec::Keep;
-use proto::{Call, Dead, LaneKey, Outcome, Record, Timestamp, callback, codec, dead, retry};
+use proto::{Call, Dead, LaneKey, Outcome, Record, Request, Timestamp, callback, codec, dead, retry};
 
 /// What must be stored before the message that was tried may be forgotten.
 #[derive(Debug)]
@@ -125,6 +125,34 @@ pub fn cancelled(lane: &LaneKey, call: Call, rules: &Rules<'_>) -> Next {
     without_result(ended(lane, call, State::Cancelled, result, rules))
 }
 
+/// The end of a call of which only its record is left.
+#[must_use]
+pub fn lost(seen: Record, letter: Dead, now: Timestamp) -> Next {
+    let mut call = known(&seen);
+    call.callback.clone_from(&seen.callback);
+    let detail = letter.detail.clone();
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let (status_told, detail_told) = (Some(status.as_u16()), Some(shorten(detail)));
+    let record = Record {
+        state: State::Dead,
+        at: now,
+        due: None,
+        place: None,
+        status: status_told,
+        detail: detail_told,
+        ..seen
+    };
+    let callback = callback(&call, nothing(status), now);
+    End { call, record, letter: Some(letter), callback }.into()
+}
+
+/// As much of a call as its record knows: enough to name its message and to say how it ended.
+pub(crate) fn known(record: &Record) -> Call {
+    let mut call = Call::new(record.id.clone(), record.function.clone(), record.accepted_at, Request::default());
+    (call.counts, call.redriven) = (record.counts, record.redriven);
+    call
+}
+
 /// Of a call that did not run to its end there is nothing to keep.
 fn without_result(mut end: End) -> Next {
     (end.record.result, end.record.millis) = (None, None);
@@ -234,7 +262,7 @@ pub fn message(lane: LaneKey, call: &Call) -> Message {
 
 #[cfg(test)]
 mod tests {
-    use proto::{CallId, Counts, Function, Queue, Request};
+    use proto::{CallId, Counts, Function, Queue};
 
     use super::*;
 

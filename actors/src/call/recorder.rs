@@ -66,7 +66,14 @@ impl Recorder {
 
     async fn store(&self, record: &Record, id: String) -> Result<Stored, Error> {
         let keep_for = if record.state == State::Dead { OPEN_FOR.max(self.keep_for) } else { self.keep_for };
-        persist(|| self.broker.end(record, id.clone(), keep_for)).await
+        match persist(|| self.broker.end(record, id.clone(), keep_for)).await {
+            // The broker takes less than is to be kept: how it ended matters more than what came of it.
+            Err(Error::TooLarge { .. }) if record.result.is_some() => {
+                let without = record.clone().without_body();
+                persist(|| self.broker.end(&without, id.clone(), keep_for)).await
+            }
+            answer => answer,
+        }
     }
 
     /// The record of a call, if it can be had: what is only told to people is not worth failing for.
@@ -78,5 +85,31 @@ impl Recorder {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::record::Kept;
+    use proto::{Call, Function, LaneKey, Queue, Request, Timestamp};
+
+    use super::*;
+    use crate::memory::{Memory, Settings, SteadyClock};
+    use crate::port::Records;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_result_that_the_broker_does_not_take_costs_the_call_nothing_else() {
+        let settings = Settings { payload_len_max: 1000, ..Settings::default() };
+        let memory = Memory::new(settings, Arc::new(SteadyClock::default()));
+        let recorder = Recorder::new(Arc::new(memory.clone()), Duration::from_secs(60));
+        let (id, function) = (CallId::parse("c").unwrap(), Function::parse("f").unwrap());
+        let call = Call::new(id.clone(), function.clone(), Timestamp::default(), Request::default());
+        let lane = LaneKey::new(Queue::default(), function);
+        let mut end = Record::of(&call, &lane, State::Succeeded, Timestamp::default());
+        end.result = Some(Kept { content_type: None, body: vec![b'x'; 2000].into(), omitted: None });
+        assert!(recorder.end(&end).await.unwrap().is_new());
+        let told = memory.record(&id).await.unwrap().unwrap().record;
+        let result = told.result.unwrap();
+        assert_eq!((told.state, result.body.len(), result.omitted), (State::Succeeded, 0, Some(2000)));
     }
 }

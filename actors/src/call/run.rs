@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::Desk;
+use super::account::Standing;
 use super::attempt::{Attempt, Choice};
 use super::plan::{self, Next, Rules};
 use super::report::{Ended, Report};
@@ -79,9 +80,16 @@ async fn handle(
             return desk.settle_unrunnable(delivery, payload, Reason::Undecodable, error.to_string()).await;
         }
     };
-    if let Some(told) = desk.account(&mut call, delivery).await {
-        let end = plan::retold(&delivery.lane, call, None, &told, desk.clock.now());
-        return desk.settle(delivery, end.into()).await.map(|()| Ended::Settled);
+    match desk.account(&mut call, delivery).await {
+        Standing::Open => {}
+        Standing::Ended(told) => {
+            let end = plan::retold(&delivery.lane, call, None, &told, desk.clock.now());
+            return desk.settle(delivery, end.into()).await.map(|()| Ended::Settled);
+        }
+        Standing::Past => {
+            tracing::info!(call = %call.id, lane = %delivery.lane, message = %delivery.id, "this turn of the call is past");
+            return persist(|| delivery.lease.ack()).await.map(|()| Ended::Settled);
+        }
     }
     match desk.turn(call, means, delivery, report).await {
         Turn::Next(next) => desk.settle(delivery, next).await.map(|()| Ended::Settled),
@@ -108,7 +116,8 @@ impl Desk {
         if told == Ok(Stop::Cancelled) || self.marks.has(&call) {
             return Turn::Next(plan::cancelled(lane, call, &rules(now)));
         }
-        if call.is_expired(now) {
+        // One that comes again has been started in time.
+        if delivery.deliveries <= 1 && call.is_expired(now) {
             return Turn::Next(plan::expired(lane, call, &rules(now)));
         }
         if policy.is_poison(call.counts.crashes) {

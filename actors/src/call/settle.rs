@@ -17,19 +17,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderValue;
 use proto::header::X_RESULT_OMITTED;
-use proto::{Call, CallId, Dead, LaneKey, Target, callback, dead};
+use proto::record::State;
+use proto::{Call, CallId, Dead, LaneKey, Record, Target, callback, dead};
 use tokio::time::sleep;
 
 use super::Desk;
 use super::plan::{self, End, Next, letter, message};
 use super::report::Ended;
-use crate::port::broker::{Error, Stored};
+use crate::port::broker::{Error, Message, Stored};
 use crate::port::{BoxFuture, Delivery};
 
 /// Waits between tries of a step that the broker did not answer.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// How long a callback waits whose lane is full.
+const WHEN_FULL: Duration = Duration::from_secs(5);
 /// How long a note may be on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
 
@@ -59,24 +62,39 @@ impl Desk {
 
     /// Puts the end of a call on record, and answers the one that is there: a call ends once.
     async fn tell(&self, delivery: &Delivery, end: End) -> Result<End, Error> {
-        if !self.recorder.keeps(self.keep(&end.call)) || self.recorder.end(&end.record).await? != Stored::Duplicate {
+        if !self.recorder.keeps(self.keep(&end.call)) {
+            return Ok(end);
+        }
+        // The broker knows for two minutes that an end was told. Somebody may have told one longer ago, if the call was
+        // cancelled or has been with others before.
+        if (end.call.counts.deliveries > 1 || end.record.state == State::Cancelled)
+            && let Some(told) = self.told(&end).await?.filter(|told| told.state.is_final())
+        {
+            return Ok(self.follow(delivery, end, &told));
+        }
+        if self.recorder.end(&end.record).await? != Stored::Duplicate {
             return Ok(end);
         }
         // What is still on its way to the record must not be what stays.
         sleep(ON_ITS_WAY).await;
-        match persist(|| self.broker.record(&end.call.id)).await?.map(|it| it.record) {
-            Some(told) if told.redriven == end.call.redriven && told.state.is_final() => {
-                tracing::info!(call = %told.id, state = told.state.as_str(), "this call had ended before it was settled");
-                Ok(plan::as_told(&delivery.lane, end, &told, self.clock.now()))
-            }
+        match self.told(&end).await? {
+            Some(told) if told.state.is_final() => Ok(self.follow(delivery, end, &told)),
             // It was told, and a note that was on its way has taken its place.
-            Some(told) if told.redriven == end.call.redriven => {
-                self.recorder.end_again(&end.record).await?;
-                Ok(end)
-            }
-            // It had its time, or has begun anew.
-            _ => Ok(end),
+            Some(_) => self.recorder.end_again(&end.record).await.map(|()| end),
+            // It had its time, has begun anew, or shares its id with another.
+            None => Ok(end),
         }
+    }
+
+    /// What is on record of this call in this life.
+    async fn told(&self, end: &End) -> Result<Option<Record>, Error> {
+        let told = persist(|| self.broker.record(&end.call.id)).await?.map(|it| it.record);
+        Ok(told.filter(|told| told.is_of(&end.call) && told.redriven == end.call.redriven))
+    }
+
+    fn follow(&self, delivery: &Delivery, end: End, told: &Record) -> End {
+        tracing::info!(call = %told.id, state = told.state.as_str(), "this call had ended before it was settled");
+        plan::as_told(&delivery.lane, end, told, self.clock.now())
     }
 
     async fn bury(&self, delivery: &Delivery, letter: Dead, call: Option<&CallId>) -> Result<(), Error> {
@@ -94,25 +112,57 @@ impl Desk {
         reason: dead::Reason,
         why: String,
     ) -> Result<Ended, Error> {
-        let letter = letter(&delivery.lane, reason, why, self.clock.now(), payload);
-        self.settle(delivery, Next::Buried(Box::new(letter))).await.map(|()| Ended::Settled)
+        let now = self.clock.now();
+        let letter = letter(&delivery.lane, reason, why, now, payload);
+        // Of a call whose bytes are lost its record knows who waits for it.
+        let life = Call::life_in(&delivery.id).and_then(|(id, life)| Some((CallId::parse(id).ok()?, life)));
+        let seen = match &life {
+            Some((id, _)) => self.recorder.known(id).await.map(|it| it.record),
+            None => None,
+        };
+        let seen =
+            seen.filter(|seen| seen.lane() == delivery.lane && life.is_some_and(|(_, life)| seen.redriven == life));
+        let next = match seen {
+            Some(seen) if !seen.state.is_final() => plan::lost(seen, letter, now),
+            _ => Next::Buried(Box::new(letter)),
+        };
+        self.settle(delivery, next).await.map(|()| Ended::Settled)
     }
 
     pub(crate) async fn call_back(&self, call: Option<Call>) -> Result<(), Error> {
         let Some(mut call) = call else { return Ok(()) };
         let Some(lane) = callback_lane(&call) else { return Ok(()) };
         let first = plan::message(lane.clone(), &call);
-        match persist(|| self.broker.publish(first.clone())).await {
+        match self.post(&call, first).await {
             Err(Error::TooLarge { .. }) => {
                 // Unusually long headers around a result that would just have fitted: the caller gets the rest.
                 let length = std::mem::take::<Bytes>(&mut call.request.body).len();
                 let note = format!("{length} bytes are more than a message may have");
                 call.request.headers.extend(HeaderValue::try_from(note).ok().map(|note| (X_RESULT_OMITTED, note)));
                 let without = plan::message(lane, &call);
-                persist(|| self.broker.publish(without.clone())).await.map(drop)
+                self.post(&call, without).await
             }
-            other => other.map(drop),
+            other => other,
         }
+    }
+
+    /// Stores a callback in its lane; where that is full, until there may be room. To wait for that here would hold a
+    /// permit for the sake of one slow receiver.
+    async fn post(&self, call: &Call, message: Message) -> Result<(), Error> {
+        let stored = persist(|| {
+            let publish = self.broker.publish(message.clone());
+            Box::pin(async move {
+                match publish.await {
+                    Err(Error::Full { .. }) => Ok(false),
+                    stored => stored.map(|_| true),
+                }
+            })
+        });
+        if !stored.await? {
+            let due = self.clock.now().after(WHEN_FULL);
+            persist(|| self.broker.schedule(message.clone(), &call.id, due)).await?;
+        }
+        Ok(())
     }
 }
 

@@ -54,9 +54,10 @@ impl Broker for Memory {
             }
             let apply = move |machine: &Machine, result: &Result<(), Failure>| {
                 let mut state = machine.state();
-                match result {
-                    Ok(()) => state.leave_queue(&lane.queue),
-                    Err(_) => state.place(place, Place::Ready(lane.clone())),
+                if result.is_ok() {
+                    state.leave_queue(&lane.queue);
+                } else {
+                    state.place(place, Place::Ready(lane.clone()));
                 }
                 state.wake(&lane);
                 state.tidy(&lane);

@@ -125,7 +125,7 @@ impl Machine {
         let (tell, told) = oneshot::channel();
         let mut state = self.state();
         if let Some(space) = &draft.space {
-            match state.window.known(space, &draft.id) {
+            match state.window.known(space, &draft.id, self.clock.now()) {
                 Known::Stored => return Ok((Begun::Duplicate, told)),
                 Known::Pending => {
                     state.duplicates.entry((space.clone(), draft.id)).or_default().push(tell);
@@ -182,6 +182,7 @@ impl Machine {
     }
 
     fn committed(&self, Committed { seq, space, place, id, at, replaced }: Committed, result: &Result<(), Failure>) {
+        let mut superseded = false;
         let mut state = self.state();
         state.unreserve(&place);
         if result.is_ok() {
@@ -192,7 +193,7 @@ impl Machine {
                 *state.queues.entry(lane.queue.clone()).or_default() += 1;
                 state.hints.hint(&lane.queue, &lane.function);
             }
-            state.place(seq, place.clone());
+            superseded = state.place(seq, place.clone());
         } else {
             if let Some(space) = &space {
                 state.window.failed(space, &id);
@@ -213,6 +214,11 @@ impl Machine {
             Place::Later { .. } => self.due.notify_waiters(),
             Place::Kept { kind: Kind::Record, call, .. } => state.listeners.tell(call),
             Place::Dead { .. } | Place::Kept { kind: Kind::Mark, .. } => {}
+        }
+        drop(state);
+        if superseded {
+            // What took its place was stored first, and could not remove it yet.
+            self.store.commit(vec![Change::Remove(seq)], Box::new(|_| ()));
         }
     }
 
@@ -284,13 +290,15 @@ impl State {
         }
     }
 
-    pub(super) fn place(&mut self, seq: Seq, place: Place) {
+    /// An entry is where it is to be; whether that was taken by a later one.
+    pub(super) fn place(&mut self, seq: Seq, place: Place) -> bool {
         match place {
             Place::Ready(lane) => self.lanes.entry(lane).or_default().line.push(seq),
             Place::Later { lane, call, due } => self.later.insert(seq, lane, call, due),
             Place::Dead { lane, call } => drop(self.dead.insert(seq, (lane, call))),
-            Place::Kept { kind, call, until } => self.shelf.stored_at(kind, call, seq, until),
+            Place::Kept { kind, call, until } => return !self.shelf.stored_at(kind, call, seq, until),
         }
+        false
     }
 
     pub(super) fn leave_queue(&mut self, queue: &Queue) {

@@ -54,17 +54,18 @@ impl Shelf {
         stored.into_iter().chain((latest != 0 && Some(latest) != stored).then_some(latest)).collect()
     }
 
-    /// An entry is stored. It can be read, unless a later one already is.
-    pub(super) fn stored_at(&mut self, kind: Kind, call: CallId, seq: Seq, until: Timestamp) {
+    /// An entry is stored. It can be read, unless a later one already is: then it is of no use, and answered so.
+    pub(super) fn stored_at(&mut self, kind: Kind, call: CallId, seq: Seq, until: Timestamp) -> bool {
         let slot = self.slots.entry((kind, call.clone())).or_insert(Slot { latest: seq, stored: None });
         if slot.stored.is_some_and(|(stored, _)| stored > seq) {
-            return;
+            return false;
         }
         slot.latest = slot.latest.max(seq);
         if let Some((before, when)) = slot.stored.replace((seq, until)) {
             self.by_time.remove(&(when, before));
         }
         self.by_time.insert((until, seq), (kind, call));
+        true
     }
 
     /// An entry was not stored after all.
@@ -137,6 +138,16 @@ mod tests {
         shelf.begin(KIND, &CallId::parse("d").unwrap(), 4);
         shelf.failed(KIND, &CallId::parse("d").unwrap(), 4);
         assert_eq!(shelf.slots.len(), 1);
+    }
+
+    #[test]
+    fn one_that_comes_too_late_is_of_no_use() {
+        let mut shelf = Shelf::default();
+        shelf.begin(KIND, &call(), 1);
+        shelf.begin(KIND, &call(), 2);
+        assert!(shelf.stored_at(KIND, call(), 2, at(9)));
+        assert!(!shelf.stored_at(KIND, call(), 1, at(90)));
+        assert_eq!((shelf.stored(KIND, &call(), at(0)), shelf.latest(KIND, &call())), (Some(2), 2));
     }
 
     #[test]

@@ -46,12 +46,13 @@ struct Taken {
 }
 
 impl Window {
-    /// What is known of `id`.
+    /// What is known of `id` now: nothing, once the window has closed, whether or not anybody has tidied up since.
     #[must_use]
-    pub(super) fn known(&self, space: &Space, id: &str) -> Known {
+    pub(super) fn known(&self, space: &Space, id: &str, now: Timestamp) -> Known {
         match self.ids.get(&(space.clone(), id.to_owned())) {
             None => Known::No,
             Some(Taken { stored: false, .. }) => Known::Pending,
+            Some(Taken { stored: true, at }) if now.since(*at) > REMEMBERED_FOR => Known::No,
             Some(Taken { stored: true, .. }) => Known::Stored,
         }
     }
@@ -100,14 +101,15 @@ mod tests {
         let start = Timestamp::from_unix_nanos(0);
         let space = Space::Ready(Queue::default());
         window.pend(&space, "a", start);
-        assert_eq!(window.known(&space, "a"), Known::Pending);
+        assert_eq!(window.known(&space, "a", start), Known::Pending);
         window.stored(space.clone(), "a".into(), start);
-        assert_eq!(window.known(&space, "a"), Known::Stored);
-        assert_eq!(window.known(&Space::Later, "a"), Known::No, "unique in its space only");
+        assert_eq!(window.known(&space, "a", start), Known::Stored);
+        assert_eq!(window.known(&Space::Later, "a", start), Known::No, "unique in its space only");
+        assert_eq!(window.known(&space, "a", start.after(2 * REMEMBERED_FOR)), Known::No, "before it is tidied up");
         assert!(window.expire(start.after(REMEMBERED_FOR)).is_empty());
         let expired = window.expire(start.after(REMEMBERED_FOR + Duration::from_nanos(1)));
         assert_eq!(expired, [(space.clone(), "a".to_owned())]);
-        assert_eq!(window.known(&space, "a"), Known::No);
+        assert_eq!(window.known(&space, "a", start), Known::No);
     }
 
     #[test]
@@ -115,6 +117,6 @@ mod tests {
         let mut window = Window::default();
         window.pend(&Space::Later, "a", Timestamp::default());
         window.failed(&Space::Later, "a");
-        assert_eq!(window.known(&Space::Later, "a"), Known::No);
+        assert_eq!(window.known(&Space::Later, "a", Timestamp::default()), Known::No);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::{CallId, LaneKey};
+use proto::{CallId, LaneKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::broker::Error;
@@ -31,6 +31,8 @@ pub trait Cancels: Send + Sync + 'static {
 pub struct Mark {
     /// Which.
     pub call: CallId,
+    /// When that was accepted: a later one with the same id is another.
+    pub accepted_at: Timestamp,
     /// In which of its lives: a call that is redriven afterwards is wanted again.
     pub redriven: u32,
     /// Where it waits or runs.

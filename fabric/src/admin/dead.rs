@@ -28,6 +28,9 @@ use crate::gateway::enqueue::refusal;
 /// Letters of a page, unless the query says how many.
 const PAGE: usize = 100;
 const PAGE_MAX: usize = 1000;
+/// The slowest and the fastest that letters are redriven, in a second.
+const RATE_MIN: f64 = 0.001;
+const RATE_MAX: f64 = 100_000.0;
 
 #[derive(Serialize)]
 struct Page {
@@ -222,8 +225,8 @@ fn ask(query: &str) -> Result<Ask, Refusal> {
             "max_redriven" => ask.order.redriven_max = value.parse().map_err(|_| malformed("a whole number"))?,
             "dry_run" => ask.order.dry_run = value.parse().map_err(|_| malformed("true or false"))?,
             "rate" => {
-                let rate = value.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
-                ask.order.rate = Some(rate.ok_or_else(|| malformed("how many a second, such as 10"))?);
+                let rate = value.parse().ok().filter(|rate: &f64| (RATE_MIN..=RATE_MAX).contains(rate));
+                ask.order.rate = Some(rate.ok_or_else(|| malformed("how many a second, from 0.001 to 100000"))?);
             }
             _ => return Err(Refusal::Malformed(format!("{name} means nothing here"))),
         }
@@ -241,7 +244,17 @@ mod tests {
         assert_eq!(ask.order.filter.function, Some(Function::parse("f.acme").unwrap()));
         assert_eq!((ask.order.filter.reason, ask.order.dry_run), (Some(Reason::Poison), true));
         assert_eq!((ask.order.rate, ask.order.count_max, ask.page, ask.after), (Some(2.5), 7, Some(7), 9));
-        for bad in ["reason=tired", "rate=0", "rate=NaN", "max=-1", "dry_run=maybe", "funktion=f", "call=a.b"] {
+        for bad in [
+            "reason=tired",
+            "rate=0",
+            "rate=NaN",
+            "rate=1e-19",
+            "rate=inf",
+            "max=-1",
+            "dry_run=maybe",
+            "funktion=f",
+            "call=a.b",
+        ] {
             assert!(super::ask(bad).is_err(), "{bad}");
         }
     }

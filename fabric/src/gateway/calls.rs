@@ -14,7 +14,7 @@ use proto::record::Kept;
 use proto::{CallId, Record, Refusal, Timestamp};
 use serde::Serialize;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use url::form_urlencoded;
 
 use super::Gateway;
@@ -25,6 +25,10 @@ use super::enqueue::refusal;
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How often to look although no hint came.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a record may take to be readable after it was hinted at.
+const MOMENT: Duration = Duration::from_millis(10);
+/// How long a cancellation may take.
+const CANCEL_WITHIN: Duration = Duration::from_secs(15);
 /// How long the record of a call that was just accepted may take to be readable.
 const NOTED_WITHIN: Duration = Duration::from_millis(50);
 
@@ -159,7 +163,10 @@ impl Gateway {
     pub(super) async fn cancel(&self, id: &CallId) -> Result<Answer, Refusal> {
         // That it is there, also if it was accepted a moment ago.
         self.record(id).await?;
-        match self.canceller.cancel(id).await {
+        let Ok(answer) = timeout(CANCEL_WITHIN, self.canceller.cancel(id)).await else {
+            return Err(Refusal::BrokerAway);
+        };
+        match answer {
             Ok(record) => Ok(answer::json(StatusCode::OK, &View::of(record, self.ports.clock.now()))),
             Err(cancel::Error::Unknown(id)) => Err(Refusal::UnknownCall(id)),
             Err(cancel::Error::Ended(state)) => Err(Refusal::Ended(id.clone(), state.as_str())),
@@ -173,7 +180,8 @@ impl Gateway {
         if wait.is_zero() {
             return self.record(id).await;
         }
-        let mut changes = self.ports.broker.changes(id).await.map_err(|error| refusal(error, 0))?.fuse();
+        let changes = self.ports.broker.changes(id).await;
+        let mut changes = changes.unwrap_or_else(|_| futures_util::stream::empty().boxed()).fuse();
         let mut ready = self.ports.ready.clone();
         loop {
             let record = self.record(id).await?;
@@ -181,7 +189,8 @@ impl Gateway {
                 return Ok(record);
             }
             tokio::select! {
-                Some(()) = changes.next() => {}
+                // A hint may be quicker than what it is about.
+                Some(()) = changes.next() => sleep(MOMENT).await,
                 () = sleep_until(until.min(Instant::now() + LOOK_EVERY)) => {}
                 // A process that goes lets nobody wait; another one may be asked.
                 () = unready(&mut ready) => return self.record(id).await,

@@ -70,6 +70,17 @@ impl Gateway {
             return Err(Refusal::TooLarge { limit });
         }
         let broker = &self.ports.broker;
+        let before =
+            if chosen { self.ports.recorder.known(&call.id).await.filter(|it| !it.record.is_of(&call)) } else { None };
+        if let Some(other) = before.as_ref().map(|it| &it.record)
+            && other.function != call.function
+            && !other.state.is_final()
+        {
+            return Err(Refusal::Conflict(format!(
+                "call {} is one of function {}, and goes on",
+                other.id, other.function
+            )));
+        }
         let stored = match due {
             Some(due) => broker.schedule(message, &call.id, due).await,
             None => broker.publish(message).await,
@@ -79,10 +90,8 @@ impl Gateway {
             let state = if due.is_some() { State::Waiting } else { State::Ready };
             let place = stored.place().filter(|_| due.is_none());
             let record = Record { due, place, ..Record::of(&call, &spec.lane(), state, accepted_at) };
-            // An id that its caller chose may have been another call's, long ago. This one may have ended already, too.
-            let before = if chosen { self.ports.recorder.known(&call.id).await } else { None };
-            let past = |record: &Record| record.state.is_final() && record.accepted_at < accepted_at;
-            let over = before.filter(|it| past(&it.record)).map_or(0, |it| it.revision);
+            // An id that its caller chose may have been another call's, long ago.
+            let over = before.filter(|it| it.record.state.is_final()).map_or(0, |it| it.revision);
             self.ports.recorder.note(&record, over).await;
         }
 

@@ -22,6 +22,7 @@ use async_nats::{Client, HeaderMap};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use proto::subject::Subjects;
+use proto::when::DELAY_MAX;
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -30,8 +31,8 @@ use super::read::{At, Reader};
 
 /// The header that holds a claim.
 const CLAIM: &str = "Fabric-Claim";
-/// How long pieces are kept: as long as a dead letter, the message that lasts longest.
-pub(super) const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long pieces are kept: longer than any message, be it delayed for a year and then a dead letter for a month.
+pub(super) const KEPT_FOR: Duration = DELAY_MAX.saturating_add(Duration::from_secs(90 * 24 * 60 * 60));
 /// How many pieces are on their way at once.
 const AT_ONCE: usize = 8;
 /// How long pieces that are on their way may take to arrive.

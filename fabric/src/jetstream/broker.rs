@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use proto::{CallId, Function, LaneKey, Queue, Timestamp};
 
 use super::lane::{Consumer, Handle, MESSAGE_ID, headers};
-use super::publish::{Scope, away, store};
+use super::publish::{Scope, away, listen, store};
 use super::read::{At, Found};
 use super::{JetStream, error, hints};
 
@@ -188,9 +188,7 @@ impl Broker for JetStream {
     fn wakes(&self, queue: &Queue) -> BoxFuture<'_, Result<BoxStream<'static, Function>, Error>> {
         let subject = self.layout.settings.subjects.wake(queue);
         Box::pin(async move {
-            let wakes = self.client.subscribe(subject).await.map_err(away)?;
-            // A subscription is known to the server once the server has answered something sent after it.
-            self.client.flush().await.map_err(away)?;
+            let wakes = listen(&self.client, subject).await?;
             Ok(wakes.filter_map(|hint| std::future::ready(hints::read(&hint.payload))).boxed())
         })
     }

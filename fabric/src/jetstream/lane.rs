@@ -103,7 +103,8 @@ impl Lane for Handle {
             until: Instant::now() + wait + GRACE,
         };
         let pull = async move {
-            match pull.ask(wait).await {
+            let asked = timeout_at(pull.until, pull.ask(wait)).await;
+            match asked.unwrap_or_else(|late| Err(Error::Away(late.into()))) {
                 Ok(pull) => futures_util::stream::unfold(pull, |mut pull| async move {
                     let item = pull.next().await?;
                     Some((item, pull))

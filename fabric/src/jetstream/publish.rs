@@ -6,9 +6,10 @@ use actors::port::broker::{Error, Stored};
 use async_nats::client::{Request, RequestErrorKind};
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::GetStreamErrorKind;
-use async_nats::{Client, HeaderMap};
+use async_nats::{Client, HeaderMap, Subscriber};
 use bytes::Bytes;
 use serde::Deserialize;
+use tokio::time::timeout;
 
 /// How long the server may take to confirm.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
@@ -75,13 +76,24 @@ pub(super) async fn ask(
     if let Some(headers) = headers {
         request = request.headers(headers);
     }
-    match client.send_request(subject, request).await {
+    // The client's own limit begins when it has taken the request, which a client without a connection does not.
+    match timeout(within, client.send_request(subject, request)).await.map_err(away)? {
         Ok(answer) => Ok(answer.payload),
         Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => {
             Err(Error::TooLarge { limit: client.server_info().max_payload })
         }
         Err(error) => Err(Error::Away(error.into())),
     }
+}
+
+/// Subscribes; answers when the server knows of it, which is when it has answered something sent after it.
+pub(super) async fn listen(client: &Client, subject: String) -> Result<Subscriber, Error> {
+    let listening = async {
+        let messages = client.subscribe(subject).await.map_err(away)?;
+        client.flush().await.map_err(away)?;
+        Ok(messages)
+    };
+    timeout(CONFIRM_WITHIN, listening).await.map_err(away)?
 }
 
 /// An error of the connection, or of the server: trying again may work.

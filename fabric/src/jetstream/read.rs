@@ -55,7 +55,8 @@ impl Reader {
             At::Number(number) => json!({ "seq": number }),
         };
         let request = Request::new().payload(ask.to_string().into()).timeout(Some(ANSWER_WITHIN));
-        let answer = self.client.send_request(format!("$JS.API.DIRECT.GET.{stream}"), request).await.map_err(away)?;
+        let asked = self.client.send_request(format!("$JS.API.DIRECT.GET.{stream}"), request);
+        let answer = timeout(ANSWER_WITHIN, asked).await.map_err(away)?.map_err(away)?;
         match (found(&answer), answer.status) {
             (Some(found), None) => Ok(Some(found)),
             (_, Some(StatusCode::NOT_FOUND)) => self.leaders(stream, at).await,
@@ -79,10 +80,12 @@ impl Reader {
     /// Up to `max` messages whose subjects match `filter`, from `number` on, in order.
     pub(super) async fn page(&self, stream: &str, filter: &str, number: u64, max: usize) -> Result<Vec<Found>, Error> {
         let reply = self.client.new_inbox();
-        let mut inbox = self.client.subscribe(reply.clone()).await.map_err(away)?;
+        let subscribed = timeout(ANSWER_WITHIN, self.client.subscribe(reply.clone())).await.map_err(away)?;
+        let mut inbox = subscribed.map_err(away)?;
         let ask = json!({ "seq": number, "next_by_subj": filter, "batch": max }).to_string();
         let subject = format!("$JS.API.DIRECT.GET.{stream}");
-        self.client.publish_with_reply(subject, reply, ask.into()).await.map_err(away)?;
+        let asked = self.client.publish_with_reply(subject, reply, ask.into());
+        timeout(ANSWER_WITHIN, asked).await.map_err(away)?.map_err(away)?;
         let mut all = Vec::new();
         loop {
             let answer = timeout(ANSWER_WITHIN, inbox.next()).await.map_err(away)?;

@@ -9,12 +9,16 @@ use actors::port::{BoxFuture, BoxStream, Records};
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_MESSAGE_TTL};
 use futures_util::{FutureExt, StreamExt};
 use proto::{CallId, Record};
+use tokio::time::timeout;
 
 use super::JetStream;
 use super::broker::scope;
 use super::lane::headers;
-use super::publish::{away, store};
+use super::publish::{listen, store};
 use super::read::At;
+
+/// How long a client without a connection may take to take a note: then it is lost.
+const NOTED_WITHIN: Duration = Duration::from_millis(100);
 
 impl JetStream {
     async fn write_end(&self, record: Record, id: String, keep_for: Duration) -> Result<Stored, Error> {
@@ -39,11 +43,11 @@ impl Records for JetStream {
             (NATS_EXPECTED_LAST_SUBJECT_SEQUENCE.as_ref(), over.to_string()),
             (NATS_MESSAGE_TTL.as_ref(), ttl(keep_for)),
         ]);
-        let sent = self.client.publish_with_headers(subject, headers, record.encode());
+        let sent = timeout(NOTED_WITHIN, self.client.publish_with_headers(subject, headers, record.encode()));
         // Without a reply subject the server answers nobody, also if the record is another one by then.
         sent.map(move |sent| {
-            if let Err(error) = sent {
-                tracing::debug!(%call, %error, "where a call is could not be noted");
+            if !matches!(sent, Ok(Ok(()))) {
+                tracing::debug!(%call, "where a call is could not be noted");
             }
         })
         .boxed()
@@ -61,9 +65,7 @@ impl Records for JetStream {
     fn changes(&self, call: &CallId) -> BoxFuture<'_, Result<BoxStream<'static, ()>, Error>> {
         let subject = self.layout.settings.subjects.call(call);
         Box::pin(async move {
-            let notes = self.client.subscribe(subject).await.map_err(away)?;
-            // A subscription is known to the server once the server has answered something sent after it.
-            self.client.flush().await.map_err(away)?;
+            let notes = listen(&self.client, subject).await?;
             Ok(notes.map(|_| ()).boxed())
         })
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use actors::port::Broker;
 use actors::port::cancels::Mark;
 use futures_util::StreamExt;
-use proto::CallId;
+use proto::{CallId, Timestamp};
 use tests::broker::{Fixture, Kind};
 use tokio::time::timeout;
 
@@ -14,7 +14,7 @@ use super::steps::{WAIT, lane};
 behaviours!(whoever_listens_hears_of_every_mark, a_mark_is_told_in_full);
 
 fn mark(id: &str, redriven: u32) -> Mark {
-    Mark { call: CallId::parse(id).unwrap(), redriven, lane: lane("f.acme") }
+    Mark { call: CallId::parse(id).unwrap(), accepted_at: Timestamp::default(), redriven, lane: lane("f.acme") }
 }
 
 /// Listens until so many different marks were told.

@@ -58,7 +58,7 @@ async fn letters_ends_and_marks_are_there(kind: Kind) {
         payload: "the call".into(),
     };
     fixture.broker.bury(letter.clone(), "a".into(), Some(&id)).await.unwrap();
-    let mark = Mark { call: id.clone(), redriven: 0, lane };
+    let mark = Mark { call: id.clone(), accepted_at: end.at, redriven: 0, lane };
     fixture.broker.cancel(&mark).await.unwrap();
     let fixture = fixture.crash().await;
     assert_eq!(fixture.broker.record(&id).await.unwrap().unwrap().record, end);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use actors::call::plan::message;
 use actors::cancel::Error;
 use actors::port::cancels::Mark;
 use actors::port::{Broker, Cancels, DeadLetters, Records};
@@ -13,11 +14,11 @@ use http::StatusCode;
 use proto::dead::{Filter, Reason};
 use proto::history::What;
 use proto::record::State;
-use proto::{CallId, Function, Queue, codec};
+use proto::{CallId, Function, LaneKey, Queue, codec};
 use tokio::time::{Instant, sleep};
 
 use super::MINUTE;
-use super::world::World;
+use super::world::{Start, World};
 
 fn id(text: &str) -> CallId {
     CallId::parse(text).unwrap()
@@ -119,8 +120,9 @@ async fn a_mark_alone_is_enough_for_a_worker() {
     world.register("held", &[("fabric.paused", "true")]).await;
     let call = world.post("held").await;
     // Whoever cancelled it died right after he had said so.
-    let lane = world.record(&call).await.lane();
-    world.broker.cancel(&Mark { call: id(&call), redriven: 0, lane }).await.unwrap();
+    let record = world.record(&call).await;
+    let lane = record.lane();
+    world.broker.cancel(&Mark { call: id(&call), accepted_at: record.accepted_at, redriven: 0, lane }).await.unwrap();
     world.register("held", &[]).await;
     sleep(MINUTE).await;
     assert!(world.functions.asked("held").is_empty());
@@ -259,4 +261,68 @@ async fn after_an_outage_of_the_broker_lanes_open_at_once() {
     world.broker.away.store(false, Ordering::SeqCst);
     sleep(Duration::from_secs(7)).await;
     assert_eq!(world.told().len(), 3, "with the first scan that succeeds, not when the parking time is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_of_a_turn_that_is_past_is_not_run() {
+    let world = World::new(MINUTE).await;
+    world.register("f", &[]).await;
+    let stray = Arc::new(std::sync::Mutex::new(None));
+    let copy = stray.clone();
+    world.post_with("f", move |call| *copy.lock().unwrap() = Some(call.clone())).await;
+    sleep(MINUTE).await;
+    assert_eq!(world.told().len(), 1);
+    // A worker that was too slow to be stopped had stored a retry before another one succeeded.
+    let mut call = stray.lock().unwrap().take().unwrap();
+    call.counts.attempts = 1;
+    let lane = LaneKey::new(Queue::default(), call.function.clone());
+    world.broker.publish(message(lane, &call)).await.unwrap();
+    sleep(MINUTE).await;
+    assert_eq!((world.functions.asked("f").len(), world.functions.asked("caller").len()), (1, 1));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_started_in_time_does_not_expire_because_its_worker_went() {
+    let mut world = World::new(Duration::from_secs(1)).await;
+    world.register("long", &[("fabric.timeout", "1h")]).await;
+    world.functions.script("long", async |_, _| {
+        sleep(Duration::from_secs(30)).await;
+        Ok(StatusCode::OK.into())
+    });
+    let soon = world.clock.now().after(Duration::from_secs(2));
+    let call = world.post_with("long", |call| call.expires_at = Some(soon)).await;
+    sleep(Duration::from_secs(3)).await;
+    world.tree.drain();
+    assert_eq!((&mut world.ending).await, Ok(Ending::Drained));
+    world.start_again().await;
+    sleep(MINUTE).await;
+    assert_eq!((world.functions.asked("long").len(), world.told()[&call].as_str()), (2, "200"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_whose_bytes_are_lost_is_dead_and_its_caller_hears_of_it() {
+    let world = World::new(MINUTE).await;
+    world.register("f", &[]).await;
+    world.functions.script("f", async |_, _| Ok(StatusCode::BAD_GATEWAY.into()));
+    world.broker.lost.store(true, Ordering::SeqCst);
+    let call = world.post("f").await;
+    sleep(MINUTE).await;
+    let letters = world.broker.letters(&Filter::default(), 0, 9).await.unwrap();
+    assert_eq!(letters.iter().map(|it| it.dead.reason).collect::<Vec<_>>(), [Reason::Lost]);
+    assert_eq!((world.record(&call).await.state, world.told()[&call].as_str()), (State::Dead, "503"));
+    assert_eq!(world.functions.asked("f").len(), 1);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_whose_lane_is_full_holds_up_nobody_else() {
+    let world = World::of(Start { permits: 4, backlog: 2, ..Start::default() }).await;
+    world.register("f", &[]).await;
+    world.functions.script("caller", async |_, _| pending().await);
+    for n in 1..=50 {
+        world.post("f").await;
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(world.functions.asked("f").len(), n, "each runs, though most cannot call back");
+    }
 }

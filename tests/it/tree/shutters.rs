@@ -14,8 +14,10 @@ use actors::port::dead::Letter;
 use actors::port::presence::Sign;
 use actors::port::records::Recorded;
 use actors::port::{
-    BoxFuture, BoxStream, Broker, Cancels, Control, DeadLetters, Delivery, Lane, Lease, Presence, Records,
+    Aside, BoxFuture, BoxStream, Broker, Cancels, Control, DeadLetters, Delivery, Lane, Lease, Payload, Presence,
+    Records,
 };
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use proto::dead::Filter;
 use proto::{CallId, Dead, Function, LaneKey, Queue, Timestamp};
@@ -29,6 +31,8 @@ pub(super) struct Shutters {
     pub(super) refused: Mutex<Vec<Function>>,
     /// Whether no lane can be opened and no backlog read.
     pub(super) away: AtomicBool,
+    /// Whether the bytes of whatever is due are gone.
+    pub(super) lost: Arc<AtomicBool>,
     /// Whether leases can be neither extended nor settled.
     pub(super) deaf: Arc<AtomicBool>,
     /// How long the control plane takes to tell what is there.
@@ -37,8 +41,9 @@ pub(super) struct Shutters {
 
 impl Shutters {
     pub(super) fn new(memory: Memory, unread_for: Duration) -> Self {
-        let (refused, away, deaf) = (Mutex::default(), AtomicBool::new(false), Arc::default());
-        Self { memory, refused, away, deaf, unread_for }
+        let (refused, away) = (Mutex::default(), AtomicBool::default());
+        let (lost, deaf) = (Arc::default(), Arc::default());
+        Self { memory, refused, away, lost, deaf, unread_for }
     }
 }
 
@@ -73,6 +78,39 @@ impl Lane for ShutterLane {
             delivery
         };
         self.0.pull(max, wait, enough).map_ok(shutter).boxed()
+    }
+    fn waiting(&self) -> BoxFuture<'_, Result<u64, BrokerError>> {
+        self.0.waiting()
+    }
+    fn set_limit(&self, limit: Option<NonZeroU32>) -> BoxFuture<'_, Result<(), BrokerError>> {
+        self.0.set_limit(limit)
+    }
+}
+
+/// A lane of messages whose bytes may be gone.
+struct LossyLane(Arc<dyn Lane>, Arc<AtomicBool>);
+
+struct Gone;
+
+impl Aside for Gone {
+    fn fetch(&self) -> BoxFuture<'_, Result<Bytes, BrokerError>> {
+        Box::pin(std::future::ready(Err(BrokerError::Refused("the bytes are gone".into()))))
+    }
+}
+
+impl Lane for LossyLane {
+    fn pull(
+        &self,
+        max: NonZeroU32,
+        wait: Duration,
+        enough: CancellationToken,
+    ) -> BoxStream<'static, Result<Delivery, BrokerError>> {
+        let lost = self.1.clone();
+        let lose = move |delivery: Delivery| match lost.load(Ordering::SeqCst) {
+            true => Delivery { payload: Payload::Aside(Arc::new(Gone)), ..delivery },
+            false => delivery,
+        };
+        self.0.pull(max, wait, enough).map_ok(lose).boxed()
     }
     fn waiting(&self) -> BoxFuture<'_, Result<u64, BrokerError>> {
         self.0.waiting()
@@ -140,7 +178,11 @@ impl Broker for Shutters {
         })
     }
     fn due(&self, terms: Terms) -> BoxFuture<'_, Result<Arc<dyn Lane>, BrokerError>> {
-        self.memory.due(terms)
+        Box::pin(async move {
+            let lane = self.memory.due(terms).await?;
+            let lossy: Arc<dyn Lane> = Arc::new(LossyLane(lane, self.lost.clone()));
+            Ok(lossy)
+        })
     }
     fn backlog(&self, queue: &Queue) -> BoxFuture<'_, Result<Vec<Backlog>, BrokerError>> {
         if self.away.load(Ordering::SeqCst) {

@@ -14,6 +14,7 @@ use actors::directory::Directory;
 use actors::membership::{Membership, Serves};
 use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
 use actors::parts::{Listener, Parts, Settings};
+use actors::port::broker::Quotas;
 use actors::port::control::Record;
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
 use actors::port::{BoxFuture, Broker, Clock, Control, Invoker, Records};
@@ -111,11 +112,22 @@ impl Invoker for Functions {
     }
 }
 
-/// How a tree is started.
-struct Start {
-    grace: Duration,
-    permits: u32,
-    listeners: Vec<Listener>,
+/// How a tree is started, and on what.
+pub(super) struct Start {
+    pub(super) grace: Duration,
+    pub(super) permits: u32,
+    pub(super) listeners: Vec<Listener>,
+    /// How long the functions are not known.
+    pub(super) unread_for: Duration,
+    /// How many messages of one function may wait.
+    pub(super) backlog: u64,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        let (grace, backlog) = (Duration::from_secs(60), Quotas::default().function);
+        Self { grace, permits: 64, listeners: Vec::new(), unread_for: Duration::ZERO, backlog }
+    }
 }
 
 impl Start {
@@ -178,17 +190,16 @@ impl World {
     }
 
     pub(super) async fn with(grace: Duration, permits: u32, listeners: Vec<Listener>) -> Self {
-        Self::unread(grace, permits, listeners, Duration::ZERO).await
+        Self::of(Start { grace, permits, listeners, ..Start::default() }).await
     }
 
-    /// One whose functions are not known for a while.
-    pub(super) async fn unread(grace: Duration, permits: u32, listeners: Vec<Listener>, unread_for: Duration) -> Self {
+    pub(super) async fn of(start: Start) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
-        let memory = Memory::new(MemorySettings::default(), clock.clone());
-        let broker = Arc::new(Shutters::new(memory, unread_for));
+        let quotas = Quotas { function: start.backlog, ..Quotas::default() };
+        let memory = Memory::new(MemorySettings { quotas, ..MemorySettings::default() }, clock.clone());
+        let broker = Arc::new(Shutters::new(memory, start.unread_for));
         let functions = Arc::new(Functions::default());
         let recorder = Recorder::new(broker.clone(), Duration::from_secs(3600));
-        let start = Start { grace, permits, listeners };
         let (tree, ending) = start.on(&broker, &functions, &clock, &recorder).await;
         Self { broker, functions, clock, recorder, tree, ending, start, posted: AtomicUsize::new(0) }
     }

@@ -87,10 +87,12 @@ impl Actor for Cancels {
 
     async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
         match msg {
-            // Known first, told then: a call that starts in between finds the mark itself.
+            // Known first, told then: a call that starts in between finds the mark itself. One that is told again, by a new
+            // stream, was told before.
             Msg::Marked(mark) => {
-                state.args.desk.marks.add(&mark, Instant::now());
-                (state.args.marked)(mark);
+                if state.args.desk.marks.add(&mark, Instant::now()) {
+                    (state.args.marked)(mark);
+                }
             }
             Msg::Lost => return Err(Error::Away("the stream of calls that are to be cancelled ended".into()).into()),
             Msg::Drain => me.stop(Some("drained".into())),

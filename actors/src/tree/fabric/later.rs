@@ -17,7 +17,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
+use proto::dead::Reason;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -125,20 +127,31 @@ async fn keep_moving(lane: Arc<dyn Lane>, desk: Arc<Desk>, stop: CancellationTok
 
 /// Stores the message in its lane, then forgets it here: killed in between, it is stored once, by its id.
 async fn relocate(desk: &Desk, delivery: Delivery) {
-    let Delivery { lane, id, payload, lease, .. } = delivery;
-    let moved = match payload.read().await {
-        Ok(payload) => desk.broker.publish(Message { lane: lane.clone(), id: id.to_string(), payload }).await,
+    let lane = &delivery.lane;
+    let moved = match delivery.payload.read().await {
+        Ok(payload) => {
+            let message = Message { lane: lane.clone(), id: delivery.id.to_string(), payload };
+            desk.broker.publish(message).await.map(drop)
+        }
+        Err(error) if !error.is_transient() => {
+            tracing::error!(%lane, message = %delivery.id, %error, "a due message whose bytes are lost is dead");
+            let buried = desk.settle_unrunnable(&delivery, Bytes::new(), Reason::Lost, error.to_string()).await;
+            if let Err(error) = buried {
+                tracing::warn!(%lane, %error, "a due message could not be settled; it comes again");
+            }
+            return;
+        }
         Err(error) => Err(error),
     };
     let settled = match moved {
-        Ok(_) => lease.ack().await,
+        Ok(()) => delivery.lease.ack().await,
         Err(Error::Full { scope }) => {
             tracing::debug!(%lane, scope, "a due message waits: there is no room in its lane");
-            lease.give_back(Some(WHEN_FULL)).await
+            delivery.lease.give_back(Some(WHEN_FULL)).await
         }
         Err(error) => {
             tracing::warn!(%lane, %error, "a due message could not be moved; trying again");
-            lease.give_back(Some(WHEN_FULL)).await
+            delivery.lease.give_back(Some(WHEN_FULL)).await
         }
     };
     if let Err(error) = settled {

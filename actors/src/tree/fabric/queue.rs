@@ -269,7 +269,7 @@ impl State {
         }
     }
 
-    fn cancel(&self, Mark { call, redriven, lane }: Mark) {
+    fn cancel(&self, Mark { call, redriven, lane, .. }: Mark) {
         if let Some(subscriber) = self.subscribers.get(&lane.function) {
             subscriber.tell(subscriber::Msg::Cancel(call, redriven));
         }
