@@ -15,6 +15,7 @@ mod hints;
 mod lane;
 mod later;
 mod line;
+mod listeners;
 mod machine;
 mod presence;
 mod records;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use proto::dead::Filter;
 use proto::history::What;
+use proto::record::Keep;
 use proto::record::State;
-use proto::spec::Keep;
 use proto::{Call, Counts, LaneKey, Record, Target, Timestamp, codec};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};

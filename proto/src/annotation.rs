@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::Queue;
 use crate::limit::{Rate, Throttle};
+use crate::record::Keep;
 use crate::retry::{self, Jitter};
-use crate::spec::Keep;
 use crate::upstream::Upstream;
 
 /// Where the function answers: a URL, several separated by commas, or `dns+http://name:port`.

@@ -107,6 +107,23 @@ pub struct Record {
     pub history: History,
 }
 
+/// What is kept of a function's calls, for those who ask about one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing: nobody can ask.
+    Nothing,
+    /// How it is, without its result.
+    Status,
+    /// The result as well, if it has no more than so many bytes.
+    Result(u64),
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self::Result(64 * 1024)
+    }
+}
+
 /// What is kept of a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {

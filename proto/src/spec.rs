@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::limit::Throttle;
+use crate::record::Keep;
 use crate::upstream::Upstream;
 use crate::{Function, LaneKey, Namespace, Queue, annotation, name, retry};
 
@@ -63,23 +64,6 @@ impl Deployment {
             Some(namespace) => Namespace::parse(namespace)?,
         };
         Function::new(&self.service, namespace)
-    }
-}
-
-/// What is kept of a function's calls, for those who ask about one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// Nothing: nobody can ask.
-    Nothing,
-    /// How it is, without its result.
-    Status,
-    /// The result as well, if it has no more than so many bytes.
-    Result(u64),
-}
-
-impl Default for Keep {
-    fn default() -> Self {
-        Self::Result(64 * 1024)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::record::Keep;
 use proto::record::State;
-use proto::spec::Keep;
 use proto::{CallId, Record};
 
 use super::settle::persist;

@@ -1,11 +1,9 @@
 //! The machine as a [`Records`] port.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use proto::{CallId, Record};
-use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::Memory;
@@ -18,28 +16,6 @@ use crate::port::{BoxFuture, BoxStream, Records};
 
 /// How long a record that is being replaced may take to appear.
 const MOMENT: Duration = Duration::from_millis(1);
-
-/// Those who wait for a call's record to change.
-#[derive(Debug, Default)]
-pub(super) struct Listeners(HashMap<CallId, Vec<mpsc::Sender<()>>>);
-
-impl Listeners {
-    fn listen(&mut self, call: CallId) -> mpsc::Receiver<()> {
-        let (tell, told) = mpsc::channel(1);
-        self.0.retain(|_, listeners| listeners.iter().any(|listener| !listener.is_closed()));
-        self.0.entry(call).or_default().push(tell);
-        told
-    }
-
-    pub(super) fn tell(&mut self, call: &CallId) {
-        let Some(listeners) = self.0.get_mut(call) else { return };
-        // One hint that was not looked at yet is enough.
-        listeners.retain(|listener| !matches!(listener.try_send(()), Err(mpsc::error::TrySendError::Closed(()))));
-        if listeners.is_empty() {
-            self.0.remove(call);
-        }
-    }
-}
 
 impl Memory {
     fn draft(&self, record: &Record, id: String, space: Option<Space>, keep_for: Duration) -> Draft {
