@@ -155,11 +155,11 @@ impl Flights {
         }
     }
 
-    /// Has every call give its message back, those too that are still to come. Whether there is any that had not been
-    /// told to stop before.
+    /// Has every call give its message back, those too that are still to come; one that has run settles. Whether this is
+    /// the first time.
     pub fn recall(&mut self) -> bool {
-        self.recalled = true;
-        self.calls.values_mut().map(|flight| flight.stop(Stop::GiveBack)).filter(|told| *told).count() > 0
+        self.calls.values_mut().for_each(|flight| flight.stop(Stop::GiveBack));
+        !std::mem::replace(&mut self.recalled, true)
     }
 
     /// Aborts every call; the leases are still held, and are to be given back.
@@ -177,9 +177,11 @@ impl Flights {
 }
 
 impl Flight {
-    /// Whether it heard: one that was told before, or is past its attempt, does not.
-    fn stop(&mut self, why: Stop) -> bool {
-        self.stop.take().is_some_and(|stop| stop.send(why).is_ok())
+    /// One that was told before, or is past its attempt, hears nothing.
+    fn stop(&mut self, why: Stop) {
+        if let Some(stop) = self.stop.take() {
+            drop(stop.send(why));
+        }
     }
 }
 

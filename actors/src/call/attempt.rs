@@ -5,8 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proto::header::{X_ATTEMPT, X_CALL_ID, X_START_TIME};
 use proto::outcome::{Reply, classify, retry_after};
-use proto::record::Keep;
-use proto::record::State;
+use proto::record::{Keep, State};
 use proto::{Call, FunctionSpec, Outcome, Queue, Target, callback, retry};
 use tokio::time::Instant;
 use url::Url;
@@ -42,21 +41,18 @@ pub type Choice<'a> = (&'a Endpoints, Option<Slot>);
 const ENDPOINTS_MAX: usize = 3;
 
 impl Desk {
-    /// Tries the call once; a function, at one of `endpoints`.
-    pub async fn attempt(&self, call: &Call, endpoints: Choice<'_>) -> Attempt {
+    /// Tries the call once; a function, at one of `endpoints`. Answers with a status among `codes` are tried again.
+    pub async fn attempt(&self, call: &Call, codes: &[u16], endpoints: Choice<'_>) -> Attempt {
         let started = Instant::now();
-        let (answer, codes) = match &call.target {
-            Target::Url(url) => (Some(self.deliver(call, url).await), self.retry_policy(call).codes),
+        let answer = match &call.target {
+            Target::Url(url) => Some(self.deliver(call, url).await),
             Target::Function => match self.spec(call) {
-                Some(spec) => {
-                    let codes = self.retry_policy(call).codes;
-                    (self.invoke(call, &spec, &codes, endpoints).await, codes)
-                }
-                None => (Some(Err(Error::Refused("a function that is not registered".into()))), Vec::new()),
+                Some(spec) => self.invoke(call, &spec, codes, endpoints).await,
+                None => Some(Err(Error::Refused("a function that is not registered".into()))),
             },
         };
         let Some(answer) = answer else { return crowded(started.elapsed()) };
-        self.read(answer, &codes, started.elapsed())
+        self.read(answer, codes, started.elapsed())
     }
 
     /// How the call is retried.

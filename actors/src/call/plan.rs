@@ -7,8 +7,7 @@ use crate::port::broker::Message;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use proto::history::What;
-use proto::record::Keep;
-use proto::record::{Kept, State};
+use proto::record::{Keep, Kept, State};
 use proto::{Call, Dead, LaneKey, Outcome, Record, Request, Timestamp, callback, codec, dead, retry};
 
 /// What must be stored before the message that was tried may be forgotten.

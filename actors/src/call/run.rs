@@ -125,7 +125,7 @@ impl Desk {
             return Turn::Next(plan::poisoned(lane, call, &rules(now)));
         }
         means.retries.started();
-        let attempt = match self.attempt_until(&call, &mut means, delivery).await {
+        let attempt = match self.attempt_until(&call, &policy.codes, &mut means, delivery).await {
             Ok(attempt) => attempt,
             Err(Stop::Cancelled) => {
                 tracing::info!(call = %call.id, %lane, "cancelled while it ran");
@@ -155,9 +155,15 @@ impl Desk {
     }
 
     /// The attempt, or why it was stopped. One that takes a while is told of.
-    async fn attempt_until(&self, call: &Call, means: &mut Means<'_>, delivery: &Delivery) -> Result<Attempt, Stop> {
+    async fn attempt_until(
+        &self,
+        call: &Call,
+        codes: &[u16],
+        means: &mut Means<'_>,
+        delivery: &Delivery,
+    ) -> Result<Attempt, Stop> {
         let endpoints = (means.endpoints.0, means.endpoints.1.take());
-        let attempt = self.attempt(call, endpoints);
+        let attempt = self.attempt(call, codes, endpoints);
         let tell = async {
             if self.recorder.keeps(self.keep(call)) {
                 sleep(TOLD_AFTER).await;

@@ -5,8 +5,8 @@
 //! | killed between | what is there | what happens |
 //! |---|---|---|
 //! | the function's answer and storing | the message, leased | it runs again when the lease ends |
-//! | the record of the end and what follows | the message, and its end | it runs again; the end that is on record holds, and what follows is made from it |
-//! | what follows and the ack | the message, and what follows | it runs again; what follows is stored once, by its message id |
+//! | the record of the end and what follows | the message, and its end | what follows is made from the record; only for the whole result of a callback it runs again, and the end that is on record holds |
+//! | what follows and the ack | the message, and what follows | the record says that this turn is past, or it runs again; what follows is stored once, by its message id |
 //! | the ack and the report | what follows | nothing more |
 //!
 //! While the broker is away the same step is tried again for as long as the lease can be extended; a subscriber that
@@ -129,7 +129,7 @@ impl Desk {
         self.settle(delivery, next).await.map(|()| Ended::Settled)
     }
 
-    pub(crate) async fn call_back(&self, call: Option<Call>) -> Result<(), Error> {
+    async fn call_back(&self, call: Option<Call>) -> Result<(), Error> {
         let Some(mut call) = call else { return Ok(()) };
         let Some(lane) = callback_lane(&call) else { return Ok(()) };
         let first = plan::message(lane.clone(), &call);

@@ -326,3 +326,19 @@ async fn a_receiver_whose_lane_is_full_holds_up_nobody_else() {
         assert_eq!(world.functions.asked("f").len(), n, "each runs, though most cannot call back");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_has_run_by_the_deadline_of_a_drain_has_the_time_to_be_settled() {
+    let mut world = World::new(Duration::from_secs(1)).await;
+    world.register("f", &[]).await;
+    world.broker.deaf.store(true, Ordering::SeqCst);
+    world.post("f").await;
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(world.functions.asked("f").len(), 1);
+    world.tree.drain();
+    sleep(Duration::from_secs(2)).await;
+    // Past the deadline; its acknowledgement is heard only now.
+    world.broker.deaf.store(false, Ordering::SeqCst);
+    assert_eq!((&mut world.ending).await, Ok(Ending::Drained));
+    assert!(world.broker.backlog(&Queue::default()).await.unwrap().is_empty(), "it need not run again");
+}

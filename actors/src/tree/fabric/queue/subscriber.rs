@@ -421,13 +421,14 @@ impl State {
     }
 
     /// What did not finish in time starts again elsewhere, at once rather than when its lease ends. Each call lets go
-    /// itself, and says so on its record: it was not a crash. What cannot even do that is aborted.
+    /// itself, and says so on its record: it was not a crash. What can neither do that nor settle in time is aborted.
     fn recall(&mut self) {
-        let calls = self.flights.len();
         if self.flights.recall() {
-            tracing::warn!(lane = %self.args.lane, calls, "the drain's deadline is here; giving calls back");
+            if !self.flights.is_empty() {
+                tracing::warn!(lane = %self.args.lane, calls = self.flights.len(), "the drain's deadline is here; giving calls back");
+            }
             self.tell_me_at(Instant::now() + RECALL_WITHIN, Msg::Deadline);
-        } else if calls > 0 {
+        } else {
             let leases = self.flights.abandon();
             self.return_to_lane(leases, None);
         }
