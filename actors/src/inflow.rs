@@ -305,6 +305,9 @@ mod tests {
         fn ack(&self) -> BoxFuture<'_, Result<(), Error>> {
             Box::pin(async { Ok(()) })
         }
+        fn ack_unconfirmed(&self) -> BoxFuture<'_, Result<(), Error>> {
+            self.ack()
+        }
         fn extend(&self) -> BoxFuture<'_, Result<(), Error>> {
             Box::pin(async { Ok(()) })
         }

@@ -37,6 +37,14 @@ pub enum Command {
     Gateway(Gateway),
     /// Only run calls that gateways accepted.
     Worker(Worker),
+    /// Measure what Fabric does on this machine, beside programs that do nothing else.
+    Bench(Bench),
+    /// The loop that it is compared with: pull, POST, acknowledge.
+    #[command(hide = true)]
+    BenchLoop(BenchLoop),
+    /// The server that it is compared with.
+    #[command(hide = true)]
+    BenchServer,
 }
 
 /// `fabric dev`
@@ -108,6 +116,43 @@ pub struct Worker {
     pub callbacks: Callbacks,
     #[command(flatten)]
     pub drain: Drain,
+}
+
+/// `fabric bench`
+#[derive(Debug, Args)]
+#[group(id = "measured", required = true, multiple = true, args = ["broker", "data_dir"])]
+pub struct Bench {
+    /// A NATS server to measure on: what it makes there has names of its own, and is removed.
+    #[arg(long, env = "FABRIC_BROKER", hide_env_values = true, value_name = "URL")]
+    pub broker: Option<String>,
+    /// A directory in which the embedded broker is measured; what it makes there is removed.
+    #[arg(long, env = "FABRIC_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// How often everything is measured; what counts is the median.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub rounds: usize,
+    /// How many calls a rate is measured with.
+    #[arg(long, default_value_t = 20_000, value_name = "N")]
+    pub calls: usize,
+    /// Only these measurements: footprint, enqueue, drain, latency, recovery, fairness, lanes, embedded.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub only: Vec<String>,
+    /// Write the results to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// `fabric bench-loop`
+#[derive(Debug, Args)]
+pub struct BenchLoop {
+    /// The NATS server.
+    pub broker: String,
+    /// The stream.
+    pub stream: String,
+    /// Where each message is posted to.
+    pub target: String,
+    /// How many at once.
+    pub concurrency: usize,
 }
 
 /// Where calls are kept.

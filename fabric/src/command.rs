@@ -1,5 +1,6 @@
 //! What each command does, and how the process ends.
 
+mod bench;
 mod dev;
 mod gateway;
 mod serve;
@@ -48,6 +49,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Serve(args) => serve::run(args).await,
             Command::Gateway(args) => gateway::run(args).await,
             Command::Worker(args) => worker::run(args).await,
+            Command::Bench(args) => bench::run(args).await,
+            Command::BenchLoop(args) => bench::run_loop(args).await,
+            Command::BenchServer => bench::run_server().await,
         }
     })
 }
@@ -73,6 +77,11 @@ async fn until_the_end(mut running: Running) -> anyhow::Result<()> {
         Ok(Ending::Failed(cause)) => bail!("{cause}; giving up"),
         Err(_) => bail!("the root of the supervision tree panicked; giving up"),
     }
+}
+
+/// A line for people, on stderr.
+fn tell(line: impl std::fmt::Display) -> anyhow::Result<()> {
+    writeln!(std::io::stderr(), "{line}").context("stderr cannot be written to")
 }
 
 /// A line for people or scripts, on stdout.

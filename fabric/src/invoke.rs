@@ -4,6 +4,7 @@ pub mod address;
 pub mod guard;
 pub mod redirect;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::io;
@@ -49,16 +50,17 @@ impl HttpInvoker {
     }
 
     async fn to_function(&self, url: Url, host: Option<String>, invocation: Invocation) -> Result<Answer, Error> {
-        let mut request = request(&url, &invocation)?;
+        let keep_up_to = invocation.keep;
+        let mut request = request(&url, invocation)?;
         // A host name is a header value by construction.
         request.headers_mut().extend(host.and_then(|host| Some((header::HOST, HeaderValue::try_from(host).ok()?))));
         let response = exchange(&self.functions, request).await?;
-        keep(response, invocation.keep).await
+        keep(response, keep_up_to).await
     }
 
     async fn to_receiver(&self, mut url: Url, invocation: Invocation) -> Result<Answer, Error> {
         for hop in 0.. {
-            let response = exchange(&self.callbacks, request(&url, &invocation)?).await?;
+            let response = exchange(&self.callbacks, request(&url, invocation.clone())?).await?;
             match redirect::next(&url, response.status(), response.headers(), hop)? {
                 Hop::Stay => return keep(response, invocation.keep).await,
                 Hop::Follow(next) => url = next,
@@ -94,17 +96,19 @@ impl Invoker for HttpInvoker {
 }
 
 /// The request for `url`, whose credentials, if any, travel as `Authorization`.
-fn request(url: &Url, invocation: &Invocation) -> Result<Request<Full<Bytes>>, Error> {
+fn request(url: &Url, invocation: Invocation) -> Result<Request<Full<Bytes>>, Error> {
     let invalid = |error: &dyn std::fmt::Display| Error::Forbidden(format!("the URL cannot be requested: {error}"));
-    let mut bare = url.clone();
-    bare.set_fragment(None);
-    let credentials = credentials(&mut bare);
+    let mut bare = Cow::Borrowed(url);
+    if url.fragment().is_some() {
+        bare.to_mut().set_fragment(None);
+    }
+    let credentials = if url.has_authority() && url.authority().contains('@') { credentials(bare.to_mut()) } else { None };
     let uri: Uri = bare.as_str().parse().map_err(|error: http::uri::InvalidUri| invalid(&error))?;
-    let mut request = Request::new(Full::new(invocation.body.clone()));
-    *request.method_mut() = invocation.method.clone();
+    let mut request = Request::new(Full::new(invocation.body));
+    *request.method_mut() = invocation.method;
     *request.uri_mut() = uri;
+    *request.headers_mut() = invocation.headers;
     let headers = request.headers_mut();
-    headers.clone_from(&invocation.headers);
     headers.remove(header::HOST);
     if !headers.contains_key(header::USER_AGENT) {
         headers.insert(header::USER_AGENT, USER_AGENT);

@@ -9,6 +9,7 @@
 //! The adapters never import each other; only [`boot`] knows them all.
 
 pub mod admin;
+pub mod bench;
 pub mod boot;
 pub mod cli;
 pub mod clock;

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use proto::header::{X_ATTEMPT, X_CALL_ID, X_START_TIME};
 use proto::outcome::{Reply, classify, retry_after};
 use proto::record::{Keep, State};
-use proto::{Call, FunctionSpec, Outcome, Queue, Target, callback, retry};
+use proto::{Call, CallId, FunctionSpec, Outcome, Queue, Target, callback, retry};
 use tokio::time::Instant;
 use url::Url;
 
@@ -87,16 +87,19 @@ impl Desk {
         codes: &[u16],
         (endpoints, mut next): Choice<'_>,
     ) -> Option<Result<Answer, Error>> {
-        let mut headers = call.request.headers.clone();
-        headers.insert(X_CALL_ID, text(&call.id));
-        headers.insert(X_ATTEMPT, text(call.next_attempt()));
-        headers.insert(X_START_TIME, text(call.accepted_at.unix_nanos()));
+        let own = [
+            (X_CALL_ID, text(&call.id)),
+            (X_ATTEMPT, call.next_attempt().into()),
+            (X_START_TIME, call.accepted_at.unix_nanos().into()),
+        ];
         let keep = self.wanted(call, spec.keep);
         let (mut tried, mut last) = (Vec::new(), None);
         while let Some(slot) = next {
             let url = request_url(&slot.endpoint.url, &call.request.path, call.request.query.as_deref());
             let destination = Destination::Function { url, host: slot.endpoint.host.clone() };
-            let answer = self.send(call, destination, headers.clone(), spec.timeout, keep).await;
+            let mut headers = call.request.headers.clone();
+            headers.extend(own.clone());
+            let answer = self.send(call, destination, headers, spec.timeout, keep).await;
             let said = said(&answer, codes);
             tried.push(slot.endpoint.url.clone());
             slot.finish(said);
@@ -221,9 +224,9 @@ fn request_url(upstream: &Url, path: &str, query: Option<&str>) -> Url {
     url
 }
 
-/// Numbers and ids are always visible ASCII, and so always header values.
-fn text(value: impl std::fmt::Display) -> HeaderValue {
-    HeaderValue::from_str(&value.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+/// Ids are always visible ASCII, and so always header values.
+fn text(id: &CallId) -> HeaderValue {
+    HeaderValue::from_str(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 #[cfg(test)]

@@ -49,11 +49,16 @@ impl Desk {
                 self.note_waiting(&call, delivery, due).await;
             }
             Next::Ended(end) => {
-                let end = self.tell(delivery, *end).await?;
+                let is_told = self.recorder.keeps(self.keep(&end.call));
+                let end = if is_told { self.tell(delivery, *end).await? } else { *end };
                 if let Some(letter) = end.letter {
                     self.bury(delivery, letter, Some(&end.call.id)).await?;
                 }
                 self.call_back(end.callback).await?;
+                if is_told {
+                    // Should this be lost, the message comes again, and the record says that there is nothing to do.
+                    return persist(|| delivery.lease.ack_unconfirmed()).await;
+                }
             }
             Next::Buried(letter) => self.bury(delivery, *letter, None).await?,
         }
@@ -62,9 +67,6 @@ impl Desk {
 
     /// Puts the end of a call on record, and answers the one that is there: a call ends once.
     async fn tell(&self, delivery: &Delivery, end: End) -> Result<End, Error> {
-        if !self.recorder.keeps(self.keep(&end.call)) {
-            return Ok(end);
-        }
         // The broker knows for two minutes that an end was told. Somebody may have told one longer ago, if the call was
         // cancelled or has been with others before.
         if (end.call.counts.deliveries > 1 || end.record.state == State::Cancelled)

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::line::{Line, Taken, Token};
 use super::machine::{Machine, State};
-use super::store::{Change, Seq};
+use super::store::{Change, Failure, Seq};
 use crate::port::broker::{Error, Terms};
 use crate::port::{BoxFuture, BoxStream, Delivery, Lane, Lease};
 
@@ -216,6 +216,32 @@ impl MemoryLease {
         if held { Ok(()) } else { Err(Error::Refused("the lease has run out".into())) }
     }
 
+    /// What follows once the store has forgotten the message, or could not.
+    fn settle(&self) -> impl FnOnce(&Machine, &Result<(), Failure>) + Send + use<> {
+        let (which, seq) = (self.which.clone(), self.seq);
+        move |machine, result| {
+            let now = Instant::now().into_std();
+            let mut state = machine.state();
+            if let Some(line) = which.line(&mut state) {
+                match result {
+                    Ok(()) => line.settled(seq),
+                    Err(_) => line.not_settled(seq, now),
+                }
+            }
+            if result.is_ok() {
+                match &which {
+                    Which::Lane(key) => {
+                        state.leave_queue(&key.queue);
+                        state.tidy(key);
+                    }
+                    Which::Due => drop(state.later.remove(seq)),
+                }
+            }
+            drop(state);
+            Self::notify(machine, &which);
+        }
+    }
+
     fn notify(machine: &Machine, which: &Which) {
         match which {
             Which::Lane(key) => {
@@ -232,30 +258,18 @@ impl Lease for MemoryLease {
     fn ack(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async {
             self.with_line(|line, now| line.begin_settling(self.seq, self.token, now))?;
-            let (which, seq) = (self.which.clone(), self.seq);
-            let settle = move |machine: &Machine, result: &Result<(), super::Failure>| {
-                let now = Instant::now().into_std();
-                let mut state = machine.state();
-                if let Some(line) = which.line(&mut state) {
-                    match result {
-                        Ok(()) => line.settled(seq),
-                        Err(_) => line.not_settled(seq, now),
-                    }
-                }
-                if result.is_ok() {
-                    match &which {
-                        Which::Lane(key) => {
-                            state.leave_queue(&key.queue);
-                            state.tidy(key);
-                        }
-                        Which::Due => drop(state.later.remove(seq)),
-                    }
-                }
-                drop(state);
-                Self::notify(machine, &which);
-            };
-            self.machine.commit(vec![Change::Remove(seq)], settle).await
+            self.machine.commit(vec![Change::Remove(self.seq)], self.settle()).await
         })
+    }
+
+    fn ack_unconfirmed(&self) -> BoxFuture<'_, Result<(), Error>> {
+        let begun = self.with_line(|line, now| line.begin_settling(self.seq, self.token, now));
+        if begun.is_ok() {
+            let (machine, settle) = (self.machine.clone(), self.settle());
+            let applied = Box::new(move |result: Result<(), Failure>| settle(&machine, &result));
+            self.machine.store.commit(vec![Change::Remove(self.seq)], applied);
+        }
+        Box::pin(std::future::ready(begun))
     }
 
     fn extend(&self) -> BoxFuture<'_, Result<(), Error>> {

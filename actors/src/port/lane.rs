@@ -121,6 +121,13 @@ pub trait Lease: Send + Sync {
     /// [`Error::Away`]: it may come again. [`Error::Refused`]: the lease is known to have run out.
     fn ack(&self) -> BoxFuture<'_, Result<(), Error>>;
 
+    /// Forgets the message like [`ack`](Self::ack), and does not wait until that is durable. For a message that would
+    /// do nothing if it came again, because the end of its call is on record: it does if this is lost on the way.
+    ///
+    /// # Errors
+    /// As [`ack`](Self::ack).
+    fn ack_unconfirmed(&self) -> BoxFuture<'_, Result<(), Error>>;
+
     /// Begins the lease anew; answers when the broker has confirmed it. A lane of which any lease is extended is in
     /// use, even if nobody pulls from it.
     ///

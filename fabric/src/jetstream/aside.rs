@@ -21,12 +21,13 @@ use async_nats::jetstream::Context;
 use async_nats::{Client, HeaderMap};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use proto::LaneKey;
 use proto::subject::Subjects;
 use proto::when::DELAY_MAX;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::publish::{Scope, store};
+use super::publish::store;
 use super::read::{At, Reader};
 
 /// The header that holds a claim.
@@ -54,7 +55,7 @@ impl Shelf {
 
     /// Keeps `payload` aside, in pieces that are as large as a message may be; the claim on it. If that does not come
     /// to its end, for whatever reason, the pieces that were stored are removed.
-    pub(super) async fn put(&self, payload: Bytes, piece: usize, scope: &Scope) -> Result<Claim, Error> {
+    pub(super) async fn put(&self, payload: Bytes, piece: usize, lane: &LaneKey) -> Result<Claim, Error> {
         let name = Uuid::now_v7().simple().to_string();
         let pieces: Vec<Bytes> =
             (0..payload.len()).step_by(piece).map(|at| payload.slice(at..payload.len().min(at + piece))).collect();
@@ -66,7 +67,7 @@ impl Shelf {
             async move {
                 // After a failure no more are sent; those on their way are waited for, so that they can be removed.
                 if failure.get().is_none()
-                    && let Err(error) = store(&self.client, subject, HeaderMap::new(), piece, scope).await
+                    && let Err(error) = store(&self.client, subject, HeaderMap::new(), piece, lane).await
                 {
                     // Only the first is told.
                     drop(failure.set(error));

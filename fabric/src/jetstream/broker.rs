@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use proto::{CallId, Function, LaneKey, Queue, Timestamp};
 
 use super::lane::{Consumer, Handle, MESSAGE_ID, headers};
-use super::publish::{Scope, away, listen, store};
+use super::publish::{away, listen, store};
 use super::read::{At, Found};
 use super::{JetStream, error, hints};
 
@@ -27,7 +27,7 @@ impl JetStream {
         let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
         let subject = self.layout.settings.subjects.ready(&lane, shard);
         let headers = headers([(NATS_MESSAGE_ID.as_ref(), id), (NATS_EXPECTED_STREAM.as_ref(), stream)]);
-        let stored = self.keep(subject, headers, payload, &scope(&lane)).await;
+        let stored = self.keep(subject, headers, payload, &lane).await;
         match &stored {
             Ok(_) => self.hints.hint(&lane).await,
             // Perhaps somebody removed the stream: the next publish looks, and makes it again.
@@ -47,7 +47,7 @@ impl JetStream {
             (NATS_MESSAGE_ID.as_ref(), id.clone()),
             (MESSAGE_ID, id),
         ]);
-        self.keep(subjects.later(&lane, call), headers, payload, &scope(&lane)).await
+        self.keep(subjects.later(&lane, call), headers, payload, &lane).await
     }
 
     async fn take_from_later(&self, lane: &LaneKey, call: &CallId) -> Result<bool, Error> {
@@ -90,24 +90,24 @@ impl JetStream {
         subject: String,
         mut headers: HeaderMap,
         payload: Bytes,
-        scope: &Scope,
+        lane: &LaneKey,
     ) -> Result<Stored, Error> {
         if payload.len() > self.payload_len_max() {
             return Err(Error::TooLarge { limit: self.payload_len_max() });
         }
-        let one_piece = self.client.server_info().max_payload.saturating_sub(HEADERS).max(1);
+        let one_piece = self.client.max_payload().saturating_sub(HEADERS).max(1);
         if payload.len() <= one_piece {
-            return store(&self.client, subject, headers, payload, scope).await;
+            return store(&self.client, subject, headers, payload, lane).await;
         }
-        let claim = self.layout.shelf.put(payload, one_piece, scope).await?;
+        let claim = self.layout.shelf.put(payload, one_piece, lane).await?;
         claim.write(&mut headers);
-        let stored = store(&self.client, subject, headers, Bytes::new(), scope).await;
+        let stored = store(&self.client, subject, headers, Bytes::new(), lane).await;
         claim.settle(&stored).await;
         stored
     }
 
     async fn open(&self, consumer: Consumer) -> Result<Arc<dyn Lane>, Error> {
-        Ok(Arc::new(Handle::open(self.client.clone(), self.layout.clone(), consumer).await?))
+        Ok(Arc::new(Handle::open(Arc::new(self.client.clone()), self.layout.clone(), consumer).await?))
     }
 
     async fn ready_consumer(&self, lane: &LaneKey, terms: Terms) -> Result<Consumer, Error> {
@@ -118,7 +118,11 @@ impl JetStream {
             name: subjects.lane_consumer(lane),
             filter: subjects.ready(lane, shard),
             terms,
-            lane: Arc::new(move |subject| subjects.parse_ready(subject).map(|(lane, _)| lane)),
+            lane: {
+                // The filter lets through nothing else.
+                let lane = lane.clone();
+                Arc::new(move |_| Some(lane.clone()))
+            },
         })
     }
 
@@ -196,10 +200,6 @@ impl Broker for JetStream {
     fn payload_len_max(&self) -> usize {
         self.layout.settings.payload_len_max
     }
-}
-
-pub(super) fn scope(lane: &LaneKey) -> Scope {
-    Scope { queue: lane.queue.to_string(), function: lane.function.to_string() }
 }
 
 /// A stream that cannot be made now may be later; one that would lose messages is an operator's to mend.

@@ -10,7 +10,6 @@ use proto::dead::Filter;
 use proto::{CallId, Dead};
 
 use super::JetStream;
-use super::broker::scope;
 use super::lane::headers;
 use super::publish::away;
 use super::read::{At, Found};
@@ -27,7 +26,7 @@ impl JetStream {
         let unreadable = CallId::parse(UNREADABLE).map_err(|error| Error::Refused(error.into()))?;
         let subject = self.layout.settings.subjects.dead(&dead.lane, call.unwrap_or(&unreadable));
         let headers = headers([(NATS_MESSAGE_ID.as_ref(), id)]);
-        self.keep(subject, headers, dead.encode(), &scope(&dead.lane)).await
+        self.keep(subject, headers, dead.encode(), &dead.lane).await
     }
 
     async fn read_letter(&self, found: Found) -> Result<Letter, Error> {

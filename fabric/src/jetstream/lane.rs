@@ -1,6 +1,5 @@
 //! A lane is a durable pull consumer; a pull is one request with an inbox of its own.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,22 +9,24 @@ use actors::port::{BoxFuture, BoxStream, Delivery, Lane, Lease, Payload};
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::message::Message;
-use async_nats::{Client, StatusCode, Subscriber};
+use async_nats::{Client, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use proto::LaneKey;
 use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::aside::Claim;
 use super::layout::Layout;
-use super::publish::ask;
+use super::publish::{ask, away};
 
 /// The header that carries a message's id through a schedule, where the server would take its own for a duplicate.
 pub(super) const MESSAGE_ID: &str = "Fabric-Message-Id";
 /// How long the server may take to confirm that a message is settled or extended.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(2);
+/// The word that settles a message.
+const ACK: Bytes = Bytes::from_static(b"+ACK");
 /// How long after a pull's end the server's word on it is waited for.
 const GRACE: Duration = Duration::from_secs(1);
 /// How many pulls may wait at one consumer, from all workers.
@@ -47,14 +48,14 @@ pub(super) type LaneOf = Arc<dyn Fn(&str) -> Option<LaneKey> + Send + Sync>;
 
 /// An open consumer.
 pub(super) struct Handle {
-    client: Client,
+    client: Arc<Client>,
     layout: Arc<Layout>,
     consumer: Consumer,
 }
 
 impl Handle {
     /// Makes the consumer, or brings the one that is there to these terms.
-    pub(super) async fn open(client: Client, layout: Arc<Layout>, consumer: Consumer) -> Result<Self, Error> {
+    pub(super) async fn open(client: Arc<Client>, layout: Arc<Layout>, consumer: Consumer) -> Result<Self, Error> {
         let handle = Self { client, layout, consumer };
         handle.apply(handle.consumer.terms.limit).await?;
         Ok(handle)
@@ -132,7 +133,7 @@ impl Lane for Handle {
 
 /// A request for messages under way.
 struct Pull {
-    client: Client,
+    client: Arc<Client>,
     layout: Arc<Layout>,
     consumer: Consumer,
     /// Absent once the server has nothing more to send for it.
@@ -204,7 +205,7 @@ impl Pull {
             Some(claim) => Payload::Aside(claim.into()),
             None => Payload::Here(message.message.payload.clone()),
         };
-        let lease = JetStreamLease { client: self.client.clone(), reply: reply.to_string(), claim };
+        let lease = JetStreamLease { client: self.client.clone(), reply, claim };
         Ok(Delivery { lane, id: id.into(), payload, deliveries, behind, lease: Arc::new(lease) })
     }
 }
@@ -223,7 +224,7 @@ impl Drop for Pull {
                 }
                 while let Ok(Some(message)) = timeout_at(until, inbox.next()).await {
                     let Some(reply) = message.reply.filter(|_| message.status.is_none()) else { continue };
-                    let lease = JetStreamLease { client: client.clone(), reply: reply.to_string(), claim: None };
+                    let lease = JetStreamLease { client: client.clone(), reply, claim: None };
                     if let Err(error) = lease.give_back(None).await {
                         tracing::debug!(%error, "a message is free again when its lease ends");
                     }
@@ -236,8 +237,8 @@ impl Drop for Pull {
 
 /// The ack subject of one delivery.
 struct JetStreamLease {
-    client: Client,
-    reply: String,
+    client: Arc<Client>,
+    reply: Subject,
     /// On a payload that goes with the message.
     claim: Option<Claim>,
 }
@@ -258,11 +259,22 @@ struct Delay {
 impl Lease for JetStreamLease {
     fn ack(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async {
-            self.confirm(Bytes::from_static(b"+ACK")).await?;
+            self.confirm(ACK).await?;
             if let Some(claim) = self.claim.clone() {
                 claim.remove().await;
             }
             Ok(())
+        })
+    }
+
+    fn ack_unconfirmed(&self) -> BoxFuture<'_, Result<(), Error>> {
+        if self.claim.is_some() {
+            // What lies aside goes only when the message has.
+            return self.ack();
+        }
+        Box::pin(async {
+            let sent = timeout(CONFIRM_WITHIN, self.client.publish(self.reply.clone(), ACK)).await.map_err(away)?;
+            sent.map_err(away)
         })
     }
 
@@ -287,7 +299,6 @@ impl Lease for JetStreamLease {
 
 /// The headers of a stored message.
 pub(super) fn headers<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> async_nats::HeaderMap {
-    let pairs: HashMap<&str, String> = pairs.into_iter().collect();
     let mut headers = async_nats::HeaderMap::new();
     for (name, value) in pairs {
         headers.insert(name, value);

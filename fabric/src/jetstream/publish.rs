@@ -6,8 +6,10 @@ use actors::port::broker::{Error, Stored};
 use async_nats::client::{Request, RequestErrorKind};
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::subject::ToSubject;
 use async_nats::{Client, HeaderMap, Subscriber};
 use bytes::Bytes;
+use proto::LaneKey;
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -36,29 +38,23 @@ struct Refusal {
     description: String,
 }
 
-/// Whose quotas a subject counts against, for the words of a refusal.
-pub(super) struct Scope {
-    pub(super) queue: String,
-    pub(super) function: String,
-}
-
-/// Publishes and waits until the stream has it.
+/// Publishes and waits until the stream has it; a refusal names the quotas of `lane`.
 pub(super) async fn store(
     client: &Client,
     subject: String,
     headers: HeaderMap,
     payload: Bytes,
-    scope: &Scope,
+    lane: &LaneKey,
 ) -> Result<Stored, Error> {
     // Sending more than the server takes would cost everybody the connection.
-    let limit = client.server_info().max_payload;
+    let limit = client.max_payload();
     if payload.len() + OVERHEAD > limit {
         return Err(Error::TooLarge { limit: limit.saturating_sub(OVERHEAD) });
     }
     let answer = ask(client, subject, Some(headers), payload, CONFIRM_WITHIN).await?;
     let ack: Ack = serde_json::from_slice(&answer).map_err(|error| Error::Away(error.into()))?;
     match ack.error {
-        Some(refusal) => Err(read(refusal, scope, limit)),
+        Some(refusal) => Err(read(refusal, lane, limit)),
         None if ack.duplicate => Ok(Stored::Duplicate),
         None => Ok(Stored::New(ack.seq)),
     }
@@ -67,20 +63,20 @@ pub(super) async fn store(
 /// Sends and waits for the answer.
 pub(super) async fn ask(
     client: &Client,
-    subject: String,
+    subject: impl ToSubject,
     headers: Option<HeaderMap>,
     payload: Bytes,
     within: Duration,
 ) -> Result<Bytes, Error> {
-    let mut request = Request::new().payload(payload).timeout(Some(within));
+    // The client's own limit begins when it has taken the request, which a client without a connection does not.
+    let mut request = Request::new().payload(payload).timeout(None);
     if let Some(headers) = headers {
         request = request.headers(headers);
     }
-    // The client's own limit begins when it has taken the request, which a client without a connection does not.
     match timeout(within, client.send_request(subject, request)).await.map_err(away)? {
         Ok(answer) => Ok(answer.payload),
         Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => {
-            Err(Error::TooLarge { limit: client.server_info().max_payload })
+            Err(Error::TooLarge { limit: client.max_payload() })
         }
         Err(error) => Err(Error::Away(error.into())),
     }
@@ -107,13 +103,13 @@ pub(super) fn is_missing(kind: &GetStreamErrorKind) -> bool {
 }
 
 /// What a refusal means. The codes are nats-server's `errors.json`.
-fn read(refusal: Refusal, scope: &Scope, limit: usize) -> Error {
+fn read(refusal: Refusal, lane: &LaneKey, limit: usize) -> Error {
     match refusal.err_code {
         // "store failed": a limit of the stream, named by the description, or the disk.
         10077 if refusal.description.contains("per subject") => {
-            Error::Full { scope: format!("function {}", scope.function) }
+            Error::Full { scope: format!("function {}", lane.function) }
         }
-        10077 if refusal.description.starts_with("maximum") => Error::Full { scope: format!("queue {}", scope.queue) },
+        10077 if refusal.description.starts_with("maximum") => Error::Full { scope: format!("queue {}", lane.queue) },
         10023 | 10028 | 10047 | 10077 => Error::StorageFull(refusal.into()),
         10054 => Error::TooLarge { limit },
         // No leader, no quorum, a stream that is moving: it passes.
@@ -124,11 +120,13 @@ fn read(refusal: Refusal, scope: &Scope, limit: usize) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use proto::{Function, Queue};
+
     use super::*;
 
     fn refused(err_code: u64, description: &str) -> Error {
-        let scope = Scope { queue: "q".into(), function: "f.ns".into() };
-        read(Refusal { err_code, description: description.into() }, &scope, 100)
+        let lane = LaneKey::new(Queue::parse("q").unwrap(), Function::parse("f.ns").unwrap());
+        read(Refusal { err_code, description: description.into() }, &lane, 100)
     }
 
     #[test]

@@ -12,7 +12,6 @@ use proto::{CallId, Record};
 use tokio::time::timeout;
 
 use super::JetStream;
-use super::broker::scope;
 use super::lane::headers;
 use super::publish::{listen, store};
 use super::read::At;
@@ -21,12 +20,6 @@ use super::read::At;
 const NOTED_WITHIN: Duration = Duration::from_millis(100);
 
 impl JetStream {
-    async fn write_end(&self, record: Record, id: String, keep_for: Duration) -> Result<Stored, Error> {
-        let subject = self.layout.settings.subjects.call(&record.id);
-        let headers = headers([(NATS_MESSAGE_ID.as_ref(), id), (NATS_MESSAGE_TTL.as_ref(), ttl(keep_for))]);
-        store(&self.client, subject, headers, record.encode(), &scope(&record.lane())).await
-    }
-
     async fn read_record(&self, call: &CallId) -> Result<Option<Recorded>, Error> {
         let subjects = &self.layout.settings.subjects;
         let found = self.layout.reader.message(&subjects.calls_stream(), At::Last(subjects.call(call))).await?;
@@ -54,7 +47,11 @@ impl Records for JetStream {
     }
 
     fn end(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
-        Box::pin(self.write_end(record.clone(), id, keep_for))
+        let (subject, payload, lane) = (self.layout.settings.subjects.call(&record.id), record.encode(), record.lane());
+        Box::pin(async move {
+            let headers = headers([(NATS_MESSAGE_ID.as_ref(), id), (NATS_MESSAGE_TTL.as_ref(), ttl(keep_for))]);
+            store(&self.client, subject, headers, payload, &lane).await
+        })
     }
 
     fn record(&self, call: &CallId) -> BoxFuture<'_, Result<Option<Recorded>, Error>> {

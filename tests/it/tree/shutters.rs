@@ -139,6 +139,9 @@ impl Lease for ShutterLease {
     fn ack(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
         self.heard(|lease| lease.ack())
     }
+    fn ack_unconfirmed(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
+        self.heard(|lease| lease.ack_unconfirmed())
+    }
     fn extend(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
         self.heard(|lease| lease.extend())
     }

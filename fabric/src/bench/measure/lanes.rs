@@ -1,0 +1,44 @@
+//! What a call costs with one active function, and with a thousand.
+
+use super::{CONNECTIONS, Fabric, PATIENCE, for_a_thousand, path};
+use crate::bench::caller;
+use crate::bench::figure::{Samples, Who};
+use crate::bench::function::rate;
+use crate::bench::place::Place;
+
+/// How many functions are active, and what that is called.
+const LANES: [(usize, &str, &str); 4] = [
+    (1, "drain_1_lane", "cpu_1_lane"),
+    (10, "drain_10_lanes", "cpu_10_lanes"),
+    (100, "drain_100_lanes", "cpu_100_lanes"),
+    (1000, "drain_1000_lanes", "cpu_1000_lanes"),
+];
+
+pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<()> {
+    let (mut rates, mut costs) = (Vec::new(), Vec::new());
+    for (lanes, drain, cpu) in LANES {
+        let prefix = place.name();
+        let fabric = Fabric::start(place, &prefix, &["--shards", "16"]).await?;
+        let names: Vec<String> = (0..lanes).map(|n| format!("f{n}")).collect();
+        for name in &names {
+            fabric.gateway.register(name, &place.function.url(0), &[]).await?;
+        }
+        let paths: Vec<String> = names.iter().map(|name| path(name)).collect();
+        caller::post_all(&fabric.gateway.public, &paths, place.calls, CONNECTIONS).await?;
+        let worker = fabric.worker(&[]).await?;
+        let hits = place.function.reached(place.calls, PATIENCE).await?;
+        rates.push(rate(&hits));
+        costs.push(for_a_thousand(worker.cpu()?, place.calls));
+        samples.add(drain, Who::Fabric, rate(&hits));
+        samples.add(cpu, Who::Fabric, for_a_thousand(worker.cpu()?, place.calls));
+        worker.kill().await?;
+        place.function.forget();
+        place.clear().await?;
+    }
+    if let (Some(one), Some(most)) = (rates.first(), rates.last()) {
+        samples.add("many_lanes", Who::Fabric, most / one);
+    }
+    let (least, most) = costs.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), it| (low.min(*it), high.max(*it)));
+    samples.add("cpu_growth", Who::Fabric, most / least);
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Where it is measured: the broker, and names that nobody else there has.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Context;
+use async_nats::jetstream;
+use futures_util::TryStreamExt;
+use uuid::Uuid;
+
+use super::Plan;
+use super::function::Function;
+
+/// What a measurement needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// A NATS server.
+    Nats,
+    /// A directory.
+    Directory,
+}
+
+/// Where it is measured.
+pub(super) struct Place {
+    broker: Option<(String, jetstream::Context)>,
+    data_dir: Option<PathBuf>,
+    /// What all names of this run begin with.
+    run: String,
+    used: AtomicUsize,
+    /// The function that is called.
+    pub(super) function: Function,
+    /// How many calls a rate is measured with.
+    pub(super) calls: usize,
+}
+
+impl Place {
+    pub(super) async fn new(plan: &Plan) -> anyhow::Result<Self> {
+        let broker = match &plan.broker {
+            None => None,
+            Some(url) => {
+                let client = async_nats::connect(url).await.with_context(|| format!("cannot connect to {url}"))?;
+                Some((url.clone(), jetstream::new(client)))
+            }
+        };
+        Ok(Self {
+            broker,
+            data_dir: plan.data_dir.clone(),
+            run: run_name(),
+            used: AtomicUsize::new(0),
+            function: Function::start().await?,
+            calls: plan.calls,
+        })
+    }
+
+    /// Whether it can be measured here.
+    pub(super) fn has(&self, needs: Needs) -> bool {
+        match needs {
+            Needs::Nats => self.broker.is_some(),
+            Needs::Directory => self.data_dir.is_some(),
+        }
+    }
+
+    /// The NATS server.
+    pub(super) fn url(&self) -> anyhow::Result<&str> {
+        self.broker.as_ref().map(|(url, _)| url.as_str()).context("this is measured on a NATS server")
+    }
+
+    /// A name, or a prefix of names, that nothing has yet.
+    pub(super) fn name(&self) -> String {
+        format!("{}-{}", self.run, self.used.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A directory that is not there yet.
+    pub(super) fn directory(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.data_dir.as_deref().context("this is measured in a directory")?.join(self.name()))
+    }
+
+    /// Removes what this run has made.
+    pub(super) async fn clear(&self) -> anyhow::Result<()> {
+        if let Some((_, context)) = &self.broker {
+            let marks = [self.run.clone(), self.run.to_ascii_uppercase()];
+            let names: Vec<String> = context.stream_names().try_collect().await?;
+            for name in names.iter().filter(|name| marks.iter().any(|mark| name.contains(mark))) {
+                context.delete_stream(name).await?;
+            }
+        }
+        if let Some(dir) = &self.data_dir {
+            remove_those_of(dir, &self.run)?;
+        }
+        Ok(())
+    }
+}
+
+/// The last digits of a version 7 id are chance.
+fn run_name() -> String {
+    let id = Uuid::now_v7().simple().to_string();
+    format!("bench-{}", id.get(id.len() - 8..).unwrap_or_default())
+}
+
+fn remove_those_of(dir: &Path, run: &str) -> anyhow::Result<()> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(run) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}

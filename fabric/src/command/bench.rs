@@ -1,0 +1,31 @@
+//! `fabric bench`: measures, and says what came of it.
+
+use anyhow::{Context, bail};
+
+use crate::bench::{self, Plan};
+use crate::cli::{Bench, BenchLoop};
+
+pub(super) async fn run(args: Bench) -> anyhow::Result<()> {
+    if let Some(unknown) = args.only.iter().find(|name| !bench::names().any(|known| known == name.as_str())) {
+        let known: Vec<_> = bench::names().collect();
+        bail!("there is no measurement {unknown:?}; there are {}", known.join(", "));
+    }
+    let Bench { broker, data_dir, rounds, calls, only, json } = args;
+    let plan = Plan { broker, data_dir, rounds, calls, only };
+    let results = bench::run(&plan, |doing| super::tell(doing)).await?;
+    if let Some(path) = json {
+        let text = serde_json::to_string_pretty(&results)?;
+        std::fs::write(&path, text + "\n").with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    super::say(bench::table(&results))
+}
+
+/// The loop that it is compared with.
+pub(super) async fn run_loop(args: BenchLoop) -> anyhow::Result<()> {
+    bench::bare::run_loop(&args.broker, &args.stream, &args.target, args.concurrency).await
+}
+
+/// The server that it is compared with.
+pub(super) async fn run_server() -> anyhow::Result<()> {
+    bench::bare::run_server(super::say).await
+}
