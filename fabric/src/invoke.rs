@@ -102,7 +102,8 @@ fn request(url: &Url, invocation: Invocation) -> Result<Request<Full<Bytes>>, Er
     if url.fragment().is_some() {
         bare.to_mut().set_fragment(None);
     }
-    let credentials = if url.has_authority() && url.authority().contains('@') { credentials(bare.to_mut()) } else { None };
+    let credentials =
+        if url.has_authority() && url.authority().contains('@') { credentials(bare.to_mut()) } else { None };
     let uri: Uri = bare.as_str().parse().map_err(|error: http::uri::InvalidUri| invalid(&error))?;
     let mut request = Request::new(Full::new(invocation.body));
     *request.method_mut() = invocation.method;

@@ -1,5 +1,6 @@
 //! A call from delivery to report, in one piece.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -70,21 +71,21 @@ async fn handle(
         Ok(payload) => payload,
         Err(error) => {
             tracing::error!(lane = %delivery.lane, message = %delivery.id, %error, "a call whose bytes are lost is dead");
-            return desk.settle_unrunnable(delivery, Bytes::new(), Reason::Lost, error.to_string()).await;
+            return Box::pin(desk.settle_unrunnable(delivery, Bytes::new(), Reason::Lost, error.to_string())).await;
         }
     };
     let mut call = match proto::codec::decode(&payload) {
         Ok(call) => call,
         Err(error) => {
             tracing::warn!(lane = %delivery.lane, message = %delivery.id, %error, "a message that is no call is dead");
-            return desk.settle_unrunnable(delivery, payload, Reason::Undecodable, error.to_string()).await;
+            return Box::pin(desk.settle_unrunnable(delivery, payload, Reason::Undecodable, error.to_string())).await;
         }
     };
     match desk.account(&mut call, delivery).await {
         Standing::Open => {}
         Standing::Ended(told) => {
             let end = plan::retold(&delivery.lane, call, None, &told, desk.clock.now());
-            return desk.settle(delivery, end.into()).await.map(|()| Ended::Settled);
+            return Box::pin(desk.settle(delivery, end.into())).await.map(|()| Ended::Settled);
         }
         Standing::Past => {
             tracing::info!(call = %call.id, lane = %delivery.lane, message = %delivery.id, "this turn of the call is past");
@@ -110,7 +111,7 @@ impl Desk {
         let told = means.stop.try_recv();
         // It came when its worker was about to go.
         if told == Ok(Stop::GiveBack) {
-            self.note_returned(&call, delivery).await;
+            Box::pin(self.note_returned(&call, delivery)).await;
             return Turn::GivenBack;
         }
         if told == Ok(Stop::Cancelled) || self.marks.has(&call) {
@@ -132,7 +133,7 @@ impl Desk {
                 return Turn::Next(plan::cancelled(lane, call, &rules(self.clock.now())));
             }
             Err(Stop::GiveBack) => {
-                self.note_returned(&call, delivery).await;
+                Box::pin(self.note_returned(&call, delivery)).await;
                 return Turn::GivenBack;
             }
         };
@@ -163,31 +164,24 @@ impl Desk {
         delivery: &Delivery,
     ) -> Result<Attempt, Stop> {
         let endpoints = (means.endpoints.0, means.endpoints.1.take());
-        let attempt = self.attempt(call, codes, endpoints);
-        let tell = async {
-            if self.recorder.keeps(self.keep(call)) {
-                sleep(TOLD_AFTER).await;
-                self.note_running(call, delivery).await;
-            }
-        };
-        let attempt_and_tell = async {
-            tokio::pin!(attempt, tell);
+        let mut attempt = pin!(self.attempt(call, codes, endpoints));
+        let mut tell = pin!(async {
+            sleep(TOLD_AFTER).await;
+            Box::pin(self.note_running(call, delivery)).await;
+        });
+        let mut is_to_be_told = self.recorder.keeps(self.keep(call));
+        let mut may_be_stopped = true;
+        loop {
             tokio::select! {
-                attempt = &mut attempt => attempt,
-                () = &mut tell => attempt.await,
+                biased;
+                attempt = &mut attempt => return Ok(attempt),
+                () = &mut tell, if is_to_be_told => is_to_be_told = false,
+                stop = &mut means.stop, if may_be_stopped => match stop {
+                    Ok(stop) => return Err(stop),
+                    // Nobody is left who could stop it in good order.
+                    Err(_) => may_be_stopped = false,
+                },
             }
-        };
-        let stop = async {
-            match (&mut means.stop).await {
-                Ok(stop) => stop,
-                // Nobody is left who could stop it in good order.
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            attempt = attempt_and_tell => Ok(attempt),
-            stop = stop => Err(stop),
         }
     }
 }

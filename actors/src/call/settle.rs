@@ -46,45 +46,52 @@ impl Desk {
             Next::Again { call, due } => {
                 let message = message(delivery.lane.clone(), &call);
                 persist(|| self.broker.schedule(message.clone(), &call.id, due)).await?;
-                self.note_waiting(&call, delivery, due).await;
+                Box::pin(self.note_waiting(&call, delivery, due)).await;
             }
             Next::Ended(end) => {
                 let is_told = self.recorder.keeps(self.keep(&end.call));
-                let end = if is_told { self.tell(delivery, *end).await? } else { *end };
-                if let Some(letter) = end.letter {
-                    self.bury(delivery, letter, Some(&end.call.id)).await?;
+                let End { call, letter, callback, .. } = if is_told { *self.tell(delivery, end).await? } else { *end };
+                if let Some(letter) = letter {
+                    Box::pin(self.bury(delivery, letter, Some(&call.id))).await?;
                 }
-                self.call_back(end.callback).await?;
+                if let Some(callback) = callback {
+                    Box::pin(self.call_back(callback)).await?;
+                }
                 if is_told {
                     // Should this be lost, the message comes again, and the record says that there is nothing to do.
                     return persist(|| delivery.lease.ack_unconfirmed()).await;
                 }
             }
-            Next::Buried(letter) => self.bury(delivery, *letter, None).await?,
+            Next::Buried(letter) => Box::pin(self.bury(delivery, *letter, None)).await?,
         }
         persist(|| delivery.lease.ack()).await
     }
 
     /// Puts the end of a call on record, and answers the one that is there: a call ends once.
-    async fn tell(&self, delivery: &Delivery, end: End) -> Result<End, Error> {
+    async fn tell(&self, delivery: &Delivery, end: Box<End>) -> Result<Box<End>, Error> {
         // The broker knows for two minutes that an end was told. Somebody may have told one longer ago, if the call was
         // cancelled or has been with others before.
         if (end.call.counts.deliveries > 1 || end.record.state == State::Cancelled)
-            && let Some(told) = self.told(&end).await?.filter(|told| told.state.is_final())
+            && let Some(told) = Box::pin(self.told(&end)).await?.filter(|told| told.state.is_final())
         {
-            return Ok(self.follow(delivery, end, &told));
+            return Ok(self.follow(delivery, *end, &told).into());
         }
         if self.recorder.end(&end.record).await? != Stored::Duplicate {
             return Ok(end);
         }
+        Box::pin(self.tell_again(delivery, *end)).await
+    }
+
+    /// Somebody has told an end of this call before.
+    async fn tell_again(&self, delivery: &Delivery, end: End) -> Result<Box<End>, Error> {
         // What is still on its way to the record must not be what stays.
         sleep(ON_ITS_WAY).await;
         match self.told(&end).await? {
-            Some(told) if told.state.is_final() => Ok(self.follow(delivery, end, &told)),
+            Some(told) if told.state.is_final() => Ok(self.follow(delivery, end, &told).into()),
             // It was told, and a note that was on its way has taken its place.
-            Some(_) => self.recorder.end_again(&end.record).await.map(|()| end),
+            Some(_) => self.recorder.end_again(&end.record).await.map(|()| end.into()),
             // It had its time, has begun anew, or shares its id with another.
-            None => Ok(end),
+            None => Ok(end.into()),
         }
     }
 
@@ -131,8 +138,7 @@ impl Desk {
         self.settle(delivery, next).await.map(|()| Ended::Settled)
     }
 
-    async fn call_back(&self, call: Option<Call>) -> Result<(), Error> {
-        let Some(mut call) = call else { return Ok(()) };
+    async fn call_back(&self, mut call: Call) -> Result<(), Error> {
         let Some(lane) = callback_lane(&call) else { return Ok(()) };
         let first = plan::message(lane.clone(), &call);
         match self.post(&call, first).await {

@@ -60,12 +60,7 @@ impl Line {
 }
 
 /// Posts calls `0..count` to the paths in turn over so many connections; calls a second.
-pub(super) async fn post_all(
-    address: &str,
-    paths: &[String],
-    count: usize,
-    connections: usize,
-) -> anyhow::Result<f64> {
+pub(super) async fn post_all(address: &str, paths: &[String], count: usize, connections: usize) -> anyhow::Result<f64> {
     let (paths, next) = (Arc::<[String]>::from(paths), Arc::new(AtomicUsize::new(0)));
     let began = Instant::now();
     let mut lines = JoinSet::new();

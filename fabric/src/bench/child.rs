@@ -88,7 +88,12 @@ impl Child {
     }
 
     /// Registers a function that answers at `upstream`.
-    pub(super) async fn register(&self, name: &str, upstream: &str, annotations: &[(&str, &str)]) -> anyhow::Result<()> {
+    pub(super) async fn register(
+        &self,
+        name: &str,
+        upstream: &str,
+        annotations: &[(&str, &str)],
+    ) -> anyhow::Result<()> {
         let mut all = serde_json::Map::new();
         all.insert("fabric.upstream".into(), upstream.into());
         all.extend(annotations.iter().map(|&(name, value)| (name.into(), value.into())));

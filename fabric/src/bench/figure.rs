@@ -61,12 +61,7 @@ pub const DEFINITIONS: &[Definition] = &[
     define("embedded_of_jetstream", "embedded: drain rate, of that on NATS", "", Some(Asked::AtLeast(0.85))),
 ];
 
-const fn define(
-    key: &'static str,
-    title: &'static str,
-    unit: &'static str,
-    asked: Option<Asked>,
-) -> Definition {
+const fn define(key: &'static str, title: &'static str, unit: &'static str, asked: Option<Asked>) -> Definition {
     Definition { key, title, unit, asked }
 }
 

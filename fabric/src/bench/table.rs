@@ -8,8 +8,9 @@ use super::figure::{Asked, Figure};
 pub fn table(results: &Results) -> String {
     let head = ["", "fabric", "bare", "ratio", "asked", ""].map(ToOwned::to_owned);
     let rows: Vec<[String; 6]> = std::iter::once(head).chain(results.figures.iter().map(row)).collect();
-    let widths: Vec<usize> =
-        (0..6).map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..6)
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect();
     let line = |row: &[String; 6]| {
         let cells = row.iter().zip(&widths).enumerate();
         let cells = cells.map(|(column, (cell, &width))| match column {
@@ -19,11 +20,15 @@ pub fn table(results: &Results) -> String {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let lines = rows.iter().map(line).collect::<Vec<_>>().join("\n");
-    format!("{lines}\n\n{} rounds, {} calls for a rate, {} processors; medians\n", results.rounds, results.calls, results.cpus)
+    format!(
+        "{lines}\n\n{} rounds, {} calls for a rate, {} processors; medians\n",
+        results.rounds, results.calls, results.cpus
+    )
 }
 
 fn row(figure: &Figure) -> [String; 6] {
-    let unit = |value: f64| if figure.unit.is_empty() { number(value) } else { format!("{} {}", number(value), figure.unit) };
+    let unit =
+        |value: f64| if figure.unit.is_empty() { number(value) } else { format!("{} {}", number(value), figure.unit) };
     let asked = match figure.asked {
         None => String::new(),
         Some(Asked::RatioAtLeast(asked)) => format!("ratio ≥ {asked}"),

@@ -1,12 +1,12 @@
 //! How fast a backlog is run by one worker, and what CPU time that takes.
 
 use super::{CONNECTIONS, Fabric, PATIENCE, for_a_thousand, path};
+use crate::bench::bare;
 use crate::bench::caller;
 use crate::bench::child::Child;
 use crate::bench::figure::{Samples, Who};
 use crate::bench::function::rate;
 use crate::bench::place::Place;
-use crate::bench::bare;
 
 pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<()> {
     for (concurrency, drain, cpu) in [("64", "drain_64", "cpu_64"), ("256", "drain_256", "cpu_256")] {
