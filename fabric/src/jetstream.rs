@@ -8,6 +8,7 @@
 //! | [`publish`] | storing, and what the server's refusals mean |
 //! | [`read`] | looking at what a stream holds |
 //! | [`dead`], [`records`], [`cancels`] | dead letters, what is told of calls, which are to be cancelled |
+//! | [`pages`] | what is told of many calls in one message |
 //! | [`aside`] | payloads too large for a message, in pieces in a stream of their own |
 //! | [`hints`] | wake hints, at most so many |
 //! | [`lane`] | a lane is a durable consumer; a pull is one request |
@@ -26,6 +27,7 @@ mod error;
 mod hints;
 mod lane;
 mod layout;
+mod pages;
 mod presence;
 mod publish;
 mod read;
@@ -42,9 +44,10 @@ use tokio::time::timeout;
 pub use self::error::Error;
 use self::hints::Hints;
 use self::layout::Layout;
+use self::pages::Pages;
 
-/// How long messages that are being given back may take.
-const RETURNED_WITHIN: Duration = Duration::from_secs(2);
+/// How long notes and messages that are being given back may take.
+const SENT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Where the server is, and how what is created on it is laid out.
 #[derive(Clone)]
@@ -77,14 +80,16 @@ pub struct JetStream {
     client: async_nats::Client,
     layout: Arc<Layout>,
     hints: Hints,
+    pages: Pages,
 }
 
 impl JetStream {
     /// Sends what waits to be sent, then closes the connection.
     pub async fn close(&self) {
         self.layout.returning.close();
-        if timeout(RETURNED_WITHIN, self.layout.returning.wait()).await.is_err() {
-            tracing::debug!("messages that were on their way are free when their leases end");
+        let sent = async { tokio::join!(self.pages.flush(), self.layout.returning.wait()) };
+        if timeout(SENT_WITHIN, sent).await.is_err() {
+            tracing::debug!("messages that were on their way are free when their leases end; notes may be lost");
         }
         if let Err(error) = self.client.drain().await {
             tracing::debug!(%error, "the connection was closed already");

@@ -37,6 +37,7 @@ pub mod history;
 pub mod limit;
 pub mod name;
 pub mod outcome;
+pub mod page;
 pub mod queue;
 pub mod record;
 pub mod refusal;

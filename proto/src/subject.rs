@@ -6,12 +6,14 @@
 //! fabric.due.<queue>.<shard>.<namespace>.<function>         ┘
 //! fabric.dead.<queue>.<namespace>.<function>.<call>             FABRIC_DEAD
 //! fabric.call.<call>                                            FABRIC_CALLS
+//! fabric.page.<window>                                          FABRIC_PAGES
 //! fabric.wake.<queue>                                           (core NATS, no stream)
 //! ```
 
 use std::fmt;
 
 use crate::dead::Filter;
+use crate::page::Window;
 use crate::{CallId, Function, LaneKey, Namespace, Queue};
 
 /// Why a prefix was refused.
@@ -168,6 +170,24 @@ impl Subjects {
     #[must_use]
     pub fn calls_filter(&self) -> String {
         format!("{}.call.*", self.prefix)
+    }
+
+    /// The stream of pages: records of many calls each.
+    #[must_use]
+    pub fn pages_stream(&self) -> String {
+        format!("{}_PAGES", self.stream_prefix)
+    }
+
+    /// Where the pages of a window lie.
+    #[must_use]
+    pub fn page(&self, window: Window) -> String {
+        format!("{}.page.{window}", self.prefix)
+    }
+
+    /// Every page.
+    #[must_use]
+    pub fn pages_filter(&self) -> String {
+        format!("{}.page.*", self.prefix)
     }
 
     /// The key-value bucket of calls that are to be cancelled.

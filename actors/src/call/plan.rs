@@ -37,6 +37,8 @@ pub struct End {
     pub letter: Option<Dead>,
     /// The callback, if one was asked for.
     pub callback: Option<Call>,
+    /// Whether anything may have been told of the call since it was accepted, here or elsewhere.
+    pub is_told_of: bool,
 }
 
 impl From<End> for Next {
@@ -142,11 +144,12 @@ pub fn lost(seen: Record, letter: Dead, now: Timestamp) -> Next {
         ..seen
     };
     let callback = callback(&call, nothing(status), now);
-    End { call, record, letter: Some(letter), callback }.into()
+    End { call, record, letter: Some(letter), callback, is_told_of: true }.into()
 }
 
 /// As much of a call as its record knows: enough to name its message and to say how it ended.
-pub(crate) fn known(record: &Record) -> Call {
+#[must_use]
+pub fn known(record: &Record) -> Call {
     let mut call = Call::new(record.id.clone(), record.function.clone(), record.accepted_at, Request::default());
     (call.counts, call.redriven) = (record.counts, record.redriven);
     call
@@ -185,7 +188,7 @@ pub fn retold(lane: &LaneKey, call: Call, letter: Option<Dead>, told: &Record, n
         letter.unwrap_or_else(|| self::letter(lane, dead::Reason::Exhausted, detail, now, codec::encode(&call)))
     });
     let callback = callback(&call, result, now);
-    End { call, record: told.clone(), letter, callback }
+    End { call, record: told.clone(), letter, callback, is_told_of: true }
 }
 
 fn died(
@@ -213,7 +216,7 @@ fn ended(
     record.detail = Some(shorten(detail));
     record.result = kept(&result, rules.keep);
     let callback = callback(&call, result, rules.now);
-    End { call, record, letter: None, callback }
+    End { call, record, letter: None, callback, is_told_of: true }
 }
 
 /// What of a result is kept on record.

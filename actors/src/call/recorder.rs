@@ -16,6 +16,13 @@ use crate::port::records::Recorded;
 /// long as its letter.
 const OPEN_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// Whether somebody else may have told an end of a call.
+#[derive(Clone, Copy)]
+enum Told {
+    Perhaps,
+    ByNobody,
+}
+
 /// Writes records; clones share everything.
 #[derive(Clone)]
 pub struct Recorder {
@@ -48,12 +55,25 @@ impl Recorder {
         self.broker.note(record, over, OPEN_FOR.saturating_add(waits)).await;
     }
 
+    /// Notes that a call was accepted, whose id was made for it.
+    pub async fn note_accepted(&self, record: &Record) {
+        self.broker.note_accepted(record, self.keep_for).await;
+    }
+
     /// Stores the end of a call, once; for as long as it takes.
     ///
     /// # Errors
     /// What trying again does not mend.
     pub async fn end(&self, record: &Record) -> Result<Stored, Error> {
-        self.store(record, record.end_id()).await
+        self.store(record, record.end_id(), Told::Perhaps).await
+    }
+
+    /// The same where nobody else can have told an end of this call.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    pub async fn end_first(&self, record: &Record) -> Result<Stored, Error> {
+        self.store(record, record.end_id(), Told::ByNobody).await
     }
 
     /// Stores the end of a call once more, because it was told before and is not on record.
@@ -61,12 +81,17 @@ impl Recorder {
     /// # Errors
     /// As [`end`](Self::end).
     pub async fn end_again(&self, record: &Record) -> Result<(), Error> {
-        self.store(record, format!("{}/{}", record.end_id(), record.counts.deliveries)).await.map(drop)
+        let id = format!("{}/{}", record.end_id(), record.counts.deliveries);
+        self.store(record, id, Told::Perhaps).await.map(drop)
     }
 
-    async fn store(&self, record: &Record, id: String) -> Result<Stored, Error> {
+    async fn store(&self, record: &Record, id: String, told: Told) -> Result<Stored, Error> {
         let keep_for = if record.state == State::Dead { OPEN_FOR.max(self.keep_for) } else { self.keep_for };
-        match persist(|| self.broker.end(record, id.clone(), keep_for)).await {
+        let end = || match told {
+            Told::ByNobody => self.broker.end_first(record, id.clone(), keep_for),
+            Told::Perhaps => self.broker.end(record, id.clone(), keep_for),
+        };
+        match persist(end).await {
             // The broker takes less than is to be kept: how it ended matters more than what came of it.
             Err(Error::TooLarge { .. }) if record.result.is_some() => {
                 let without = record.clone().without_body();

@@ -1,11 +1,12 @@
 //! A call from delivery to report, in one piece.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::Call;
 use proto::dead::Reason;
+use proto::{Call, Counts};
 use rand::RngExt;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -126,8 +127,9 @@ impl Desk {
             return Turn::Next(plan::poisoned(lane, call, &rules(now)));
         }
         means.retries.started();
-        let attempt = match self.attempt_until(&call, &policy.codes, &mut means, delivery).await {
-            Ok(attempt) => attempt,
+        let is_new = is_new(&call);
+        let (attempt, was_told) = match self.attempt_until(&call, &policy.codes, &mut means, delivery).await {
+            Ok(attempted) => attempted,
             Err(Stop::Cancelled) => {
                 tracing::info!(call = %call.id, %lane, "cancelled while it ran");
                 return Turn::Next(plan::cancelled(lane, call, &rules(self.clock.now())));
@@ -148,25 +150,29 @@ impl Desk {
             "attempted"
         );
         let now = self.clock.now();
-        let next = plan::plan(lane, call, attempt, &rules(now), || means.retries.wait(Instant::now().into_std()));
-        if let Next::Again { due, .. } = &next {
-            report.again(Instant::now() + due.since(now));
+        let mut next = plan::plan(lane, call, attempt, &rules(now), || means.retries.wait(Instant::now().into_std()));
+        match &mut next {
+            Next::Again { due, .. } => report.again(Instant::now() + due.since(now)),
+            Next::Ended(end) => end.is_told_of = was_told || !is_new,
+            Next::Buried(_) => {}
         }
         Turn::Next(next)
     }
 
-    /// The attempt, or why it was stopped. One that takes a while is told of.
+    /// The attempt and whether it was told of, as one is that takes a while; or why it was stopped.
     async fn attempt_until(
         &self,
         call: &Call,
         codes: &[u16],
         means: &mut Means<'_>,
         delivery: &Delivery,
-    ) -> Result<Attempt, Stop> {
+    ) -> Result<(Attempt, bool), Stop> {
         let endpoints = (means.endpoints.0, means.endpoints.1.take());
         let mut attempt = pin!(self.attempt(call, codes, endpoints));
+        let was_told = AtomicBool::new(false);
         let mut tell = pin!(async {
             sleep(TOLD_AFTER).await;
+            was_told.store(true, Ordering::Relaxed);
             Box::pin(self.note_running(call, delivery)).await;
         });
         let mut is_to_be_told = self.recorder.keeps(self.keep(call));
@@ -174,7 +180,7 @@ impl Desk {
         loop {
             tokio::select! {
                 biased;
-                attempt = &mut attempt => return Ok(attempt),
+                attempt = &mut attempt => return Ok((attempt, was_told.load(Ordering::Relaxed))),
                 () = &mut tell, if is_to_be_told => is_to_be_told = false,
                 stop = &mut means.stop, if may_be_stopped => match stop {
                     Ok(stop) => return Err(stop),
@@ -184,4 +190,10 @@ impl Desk {
             }
         }
     }
+}
+
+/// Whether nothing has happened to a call yet but that it was accepted, to be run at once.
+fn is_new(call: &Call) -> bool {
+    let Counts { attempts, throttles, deliveries, .. } = call.counts;
+    attempts == 0 && throttles == 0 && deliveries <= 1 && call.redriven == 0 && call.age_from == call.accepted_at
 }

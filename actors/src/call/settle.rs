@@ -76,7 +76,12 @@ impl Desk {
         {
             return Ok(self.follow(delivery, *end, &told).into());
         }
-        if self.recorder.end(&end.record).await? != Stored::Duplicate {
+        // Whoever cancels a call puts it on the marks first, and gives them the time to be heard of.
+        let stored = match end.is_told_of || self.marks.has(&end.call) {
+            true => self.recorder.end(&end.record).await?,
+            false => self.recorder.end_first(&end.record).await?,
+        };
+        if stored != Stored::Duplicate {
             return Ok(end);
         }
         Box::pin(self.tell_again(delivery, *end)).await

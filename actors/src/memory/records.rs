@@ -14,6 +14,8 @@ use crate::port::broker::{Error, Stored};
 use crate::port::records::Recorded;
 use crate::port::{BoxFuture, BoxStream, Records};
 
+/// How long it is known of a call that it was accepted, if nothing else happens to it.
+const ACCEPTED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long a record that is being replaced may take to appear.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -45,6 +47,11 @@ impl Records for Memory {
     fn note(&self, record: &Record, over: u64, keep_for: Duration) -> BoxFuture<'_, ()> {
         self.machine.put_over(self.draft(record, record.id.to_string(), None, keep_for), over);
         Box::pin(std::future::ready(()))
+    }
+
+    fn note_accepted(&self, record: &Record, keep_for: Duration) -> BoxFuture<'_, ()> {
+        // One more entry of a commit that is made anyway: it costs no more alone, and is found for as long as it waits.
+        self.note(record, 0, keep_for.max(ACCEPTED_FOR))
     }
 
     fn end(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {

@@ -17,12 +17,25 @@ pub trait Records: Send + Sync + 'static {
     /// for it, and it may be lost. Afterwards it is kept for `keep_for`.
     fn note(&self, record: &Record, over: u64, keep_for: Duration) -> BoxFuture<'_, ()>;
 
+    /// Notes that a call was accepted under an id that was made for it. As [`note`](Self::note) with 0, and it may be
+    /// noted together with others, a moment later; it is kept for an hour or for `keep_for`, if that is longer.
+    fn note_accepted(&self, record: &Record, keep_for: Duration) -> BoxFuture<'_, ()>;
+
     /// Stores the end of a call, whatever its record was; answers when it is durable. The same `id` within the
     /// de-duplication window is [`Stored::Duplicate`] and changes nothing.
     ///
     /// # Errors
     /// As [`Broker::schedule`](super::Broker::schedule).
     fn end(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>>;
+
+    /// The same for a call of which nobody else can tell an end: it was handed out once, and to whoever tells this. It
+    /// may be stored together with others; that it was told before is not noticed, and the first one holds.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    fn end_first(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
+        self.end(record, id, keep_for)
+    }
 
     /// The record of a call, if there is one.
     ///
@@ -42,6 +55,7 @@ pub trait Records: Send + Sync + 'static {
 pub struct Recorded {
     /// The record.
     pub record: Record,
-    /// Which version of it this is: never 0, and another for each change.
+    /// Which version of it this is, another for each change; 0 if it was told together with others, so that a note
+    /// may take its place as if there were none.
     pub revision: u64,
 }

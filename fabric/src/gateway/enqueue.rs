@@ -90,9 +90,13 @@ impl Gateway {
             let state = if due.is_some() { State::Waiting } else { State::Ready };
             let place = stored.place().filter(|_| due.is_none());
             let record = Record { due, place, ..Record::of(&call, &spec.lane(), state, accepted_at) };
-            // An id that its caller chose may have been another call's, long ago.
-            let over = before.filter(|it| it.record.state.is_final()).map_or(0, |it| it.revision);
-            self.ports.recorder.note(&record, over).await;
+            if chosen || due.is_some() {
+                // An id that its caller chose may have been another call's, long ago.
+                let over = before.filter(|it| it.record.state.is_final()).map_or(0, |it| it.revision);
+                self.ports.recorder.note(&record, over).await;
+            } else {
+                self.ports.recorder.note_accepted(&record).await;
+            }
         }
 
         let mut answer = answer::empty(StatusCode::ACCEPTED);

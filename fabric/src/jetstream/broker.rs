@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use actors::call::plan;
 use actors::port::broker::{Backlog, Error, Message, Stored, Terms};
 use actors::port::{BoxFuture, BoxStream, Broker, Lane};
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_STREAM, NATS_MESSAGE_ID};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use proto::{CallId, Function, LaneKey, Queue, Timestamp};
+use proto::{CallId, Function, LaneKey, Queue, Record, Timestamp};
 
 use super::lane::{Consumer, Handle, MESSAGE_ID, headers};
 use super::publish::{away, listen, store};
@@ -62,7 +63,8 @@ impl JetStream {
         Ok(purged)
     }
 
-    async fn take_from_ready(&self, lane: &LaneKey, place: u64, id: &str) -> Result<bool, Error> {
+    /// The stream and the message, if it lies there.
+    async fn ready_at(&self, lane: &LaneKey, place: u64, id: &str) -> Result<(String, Option<Found>), Error> {
         let shard = self.layout.shard(lane).await.map_err(unavailable)?;
         let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
         let found = self.layout.reader.message(&stream, At::Number(place)).await?;
@@ -71,7 +73,18 @@ impl JetStream {
             found.subject == self.layout.settings.subjects.ready(lane, shard)
                 && header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref())) == Some(true)
         };
-        let Some(found) = found.filter(same) else { return Ok(false) };
+        Ok((stream, found.filter(same)))
+    }
+
+    /// Whether the message of a record lies at this place.
+    pub(super) async fn lies_at(&self, record: &Record, place: u64) -> Result<bool, Error> {
+        let id = plan::known(record).message_id();
+        Ok(self.ready_at(&record.lane(), place, &id).await?.1.is_some())
+    }
+
+    async fn take_from_ready(&self, lane: &LaneKey, place: u64, id: &str) -> Result<bool, Error> {
+        let (stream, found) = self.ready_at(lane, place, id).await?;
+        let Some(found) = found else { return Ok(false) };
         let deleted = self.delete(&stream, place).await?;
         self.forget_claim(deleted, &found).await;
         Ok(deleted)

@@ -64,8 +64,9 @@ pub fn faults(found: &Config, wanted: &Config) -> Vec<Fault> {
     }
     if wanted.allow_message_ttl {
         expect(found.allow_message_ttl, "allow_msg_ttl", "false".into(), "true".into());
-        let one = found.max_messages_per_subject == 1;
-        expect(one, "max_msgs_per_subject", found.max_messages_per_subject.to_string(), "1".into());
+        let as_many = found.max_messages_per_subject == wanted.max_messages_per_subject;
+        let wanted = wanted.max_messages_per_subject.to_string();
+        expect(as_many, "max_msgs_per_subject", found.max_messages_per_subject.to_string(), wanted);
     }
     expect(!found.no_ack, "no_ack", "true".into(), "false".into());
     expect(!found.sealed, "sealed", "true".into(), "false".into());

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::error::Error;
 use super::hints::Hints;
 use super::layout::Layout;
+use super::pages::Pages;
 use super::{JetStream, Settings};
 
 /// The oldest server that has message schedules.
@@ -55,8 +56,9 @@ impl JetStream {
         let subjects = settings.subjects.clone();
         let layout = Arc::new(Layout::new(client.clone(), context, settings));
         prepare(&client, &layout, &at).await?;
+        let pages = Pages::new(client.clone(), layout.reader.clone(), subjects.clone());
         let hints = Hints::new(client.clone(), subjects);
-        Ok(Self { client, layout, hints })
+        Ok(Self { client, layout, hints, pages })
     }
 }
 

@@ -54,6 +54,7 @@ impl Layout {
         self.ensure(self.dead()).await?;
         self.ensure(self.payloads()).await?;
         self.ensure(self.calls()).await?;
+        self.ensure(self.pages()).await?;
         let subjects = &self.settings.subjects;
         let common = kv::Config {
             history: 1,
@@ -166,6 +167,18 @@ impl Layout {
             retention: RetentionPolicy::Limits,
             allow_message_ttl: true,
             max_messages_per_subject: 1,
+            ..common(*replicas)
+        }
+    }
+
+    /// Records of many calls each; those of one window together, each kept for as long as it says itself.
+    fn pages(&self) -> Config {
+        let Settings { subjects, replicas, .. } = &self.settings;
+        Config {
+            name: subjects.pages_stream(),
+            subjects: vec![subjects.pages_filter()],
+            retention: RetentionPolicy::Limits,
+            allow_message_ttl: true,
             ..common(*replicas)
         }
     }

@@ -18,6 +18,9 @@ use super::publish::away;
 /// How long the server may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+/// How many messages are asked for at once.
+const PAGE_MAX: usize = 256;
+
 /// Where a message lies.
 #[derive(Clone, Debug)]
 pub(super) enum At {
@@ -25,6 +28,8 @@ pub(super) enum At {
     Last(String),
     /// In the stream's order.
     Number(u64),
+    /// The first of a subject, from there on.
+    Next(String, u64),
 }
 
 /// A message, where it lies.
@@ -53,6 +58,7 @@ impl Reader {
         let ask = match &at {
             At::Last(subject) => json!({ "last_by_subj": subject }),
             At::Number(number) => json!({ "seq": number }),
+            At::Next(subject, number) => json!({ "seq": number, "next_by_subj": subject }),
         };
         let request = Request::new().payload(ask.to_string().into()).timeout(Some(ANSWER_WITHIN));
         let asked = self.client.send_request(format!("$JS.API.DIRECT.GET.{stream}"), request);
@@ -69,12 +75,41 @@ impl Reader {
         let answer = match at {
             At::Last(subject) => stream.get_last_raw_message_by_subject(&subject).await,
             At::Number(number) => stream.get_raw_message(number).await,
+            At::Next(subject, number) => stream.get_first_raw_message_by_subject(&subject, number).await,
         };
         match answer {
             Ok(message) => Ok(Some(message.into())),
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(away(error)),
         }
+    }
+
+    /// All messages of `subject`, in order.
+    pub(super) async fn all(&self, stream: &str, subject: &str) -> Result<Vec<Found>, Error> {
+        let mut all = Vec::new();
+        let mut number = 1;
+        loop {
+            let found = self.page(stream, subject, number, PAGE_MAX).await?;
+            let is_last = found.len() < PAGE_MAX;
+            number = found.last().map_or(number, |last| last.number + 1);
+            all.extend(found);
+            if is_last {
+                break;
+            }
+        }
+        // What a replica does not have yet is with the leader.
+        let (place, last) = (At::Last(subject.to_owned()), number - 1);
+        if self.is_clustered() && self.leaders(stream, place).await?.is_some_and(|latest| latest.number > last) {
+            while let Some(found) = self.leaders(stream, At::Next(subject.to_owned(), number)).await? {
+                number = found.number + 1;
+                all.push(found);
+            }
+        }
+        Ok(all)
+    }
+
+    fn is_clustered(&self) -> bool {
+        self.client.server_info().cluster.is_some()
     }
 
     /// Up to `max` messages whose subjects match `filter`, from `number` on, in order.

@@ -1,5 +1,5 @@
-//! The server as a [`Records`] port: the last message of a call's subject is its record, and whoever wants to know
-//! listens to the subject.
+//! The server as a [`Records`] port: the last message of a call's subject is its record, or it is one of many in a
+//! [page](super::pages); whoever wants to know listens to both subjects.
 
 use std::time::Duration;
 
@@ -7,15 +7,19 @@ use actors::port::broker::{Error, Stored};
 use actors::port::records::Recorded;
 use actors::port::{BoxFuture, BoxStream, Records};
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_MESSAGE_TTL};
-use futures_util::{FutureExt, StreamExt};
-use proto::{CallId, Record};
+use futures_util::{FutureExt, StreamExt, stream};
+use proto::page::Window;
+use proto::{CallId, Record, page};
 use tokio::time::timeout;
 
 use super::JetStream;
 use super::lane::headers;
+use super::pages::{Entry, mentions};
 use super::publish::{listen, store};
 use super::read::At;
 
+/// How long it is known at least that a call was accepted, if nothing else happens to it.
+const ACCEPTED_FOR: Duration = Duration::from_secs(3600);
 /// How long a client without a connection may take to take a note: then it is lost.
 const NOTED_WITHIN: Duration = Duration::from_millis(100);
 
@@ -23,9 +27,32 @@ impl JetStream {
     async fn read_record(&self, call: &CallId) -> Result<Option<Recorded>, Error> {
         let subjects = &self.layout.settings.subjects;
         let found = self.layout.reader.message(&subjects.calls_stream(), At::Last(subjects.call(call))).await?;
-        let Some(found) = found else { return Ok(None) };
-        let record = Record::decode(&found.payload).map_err(|error| Error::Refused(error.into()))?;
-        Ok(Some(Recorded { record, revision: found.number }))
+        let alone = found.as_ref().map(|found| Record::decode(&found.payload)).transpose();
+        let alone = alone.map_err(|error| Error::Refused(error.into()))?;
+        let revision = found.map_or(0, |found| found.number);
+        if alone.as_ref().is_some_and(|record| record.state.is_final()) {
+            return Ok(alone.map(|record| Recorded { record, revision }));
+        }
+        let told = || async {
+            let together = self.pages.told(call).await?;
+            Ok::<_, Error>(page::latest(alone.clone().into_iter().chain(together)))
+        };
+        let mut latest = told().await?;
+        if let Some(record) = &latest
+            && !self.is_in_its_place(record).await?
+        {
+            // It has left its lane since; if its end is not told, that has had its time.
+            latest = told().await?.filter(|record| record.state.is_final());
+        }
+        Ok(latest.map(|record| Recorded { record, revision }))
+    }
+
+    /// Whether a call is where its record says that it waits, or is at its end.
+    async fn is_in_its_place(&self, record: &Record) -> Result<bool, Error> {
+        match record.place {
+            Some(place) if !record.state.is_final() => self.lies_at(record, place).await,
+            _ => Ok(true),
+        }
     }
 }
 
@@ -46,6 +73,23 @@ impl Records for JetStream {
         .boxed()
     }
 
+    fn note_accepted(&self, record: &Record, keep_for: Duration) -> BoxFuture<'_, ()> {
+        match Entry::of(record, ttl(keep_for.max(ACCEPTED_FOR))) {
+            Some(entry) => {
+                self.pages.note(record.id.clone(), entry);
+                std::future::ready(()).boxed()
+            }
+            None => self.note(record, 0, keep_for.max(ACCEPTED_FOR)),
+        }
+    }
+
+    fn end_first(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
+        match Entry::of(record, ttl(keep_for)) {
+            Some(entry) => Box::pin(self.pages.end(entry)),
+            None => self.end(record, id, keep_for),
+        }
+    }
+
     fn end(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
         let (subject, payload, lane) = (self.layout.settings.subjects.call(&record.id), record.encode(), record.lane());
         Box::pin(async move {
@@ -60,10 +104,15 @@ impl Records for JetStream {
     }
 
     fn changes(&self, call: &CallId) -> BoxFuture<'_, Result<BoxStream<'static, ()>, Error>> {
-        let subject = self.layout.settings.subjects.call(call);
+        let subjects = &self.layout.settings.subjects;
+        let (call, alone) = (call.clone(), subjects.call(call));
+        let together = Window::of(&call).map(|window| subjects.page(window));
         Box::pin(async move {
-            let notes = listen(&self.client, subject).await?;
-            Ok(notes.map(|_| ()).boxed())
+            let notes = listen(&self.client, alone).await?.map(|_| ());
+            let Some(together) = together else { return Ok(notes.boxed()) };
+            let pages = listen(&self.client, together).await?;
+            let pages = pages.filter_map(move |page| std::future::ready(mentions(&page.payload, &call).then_some(())));
+            Ok(stream::select(notes, pages).boxed())
         })
     }
 }

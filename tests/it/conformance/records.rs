@@ -5,13 +5,14 @@ use std::time::Duration;
 use actors::port::Broker;
 use actors::port::broker::{Error, Stored};
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use proto::record::{Kept, State};
 use proto::{Call, CallId, Record, Request};
 use tests::broker::{Fixture, Kind};
 use tests::eventually;
 use tokio::time::timeout;
 
-use super::steps::{WAIT, lane};
+use super::steps::{WAIT, lane, message};
 
 behaviours!(
     the_latest_note_is_what_is_told,
@@ -20,6 +21,9 @@ behaviours!(
     a_call_ends_once,
     a_record_has_its_time,
     who_listens_hears_of_the_end,
+    many_are_told_of_together,
+    the_first_end_holds,
+    what_is_past_is_not_told_as_waiting,
 );
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -116,5 +120,71 @@ async fn who_listens_hears_of_the_end(kind: Kind) {
     let mut changes = fixture.broker.changes(&CallId::parse("c").unwrap()).await.unwrap();
     store(&*fixture.elsewhere().await, &record(&fixture, State::Succeeded), HOUR).await.unwrap();
     timeout(WAIT, changes.next()).await.unwrap().unwrap();
+    fixture.close().await;
+}
+
+/// A record of a call whose id was made for it, the `n`th of one moment.
+fn made(fixture: &Fixture, n: usize, state: State) -> Record {
+    let mut record = record(fixture, state);
+    record.id = CallId::parse(&format!("01a1fb8a-90a9-72c9-9b96-{n:012x}")).unwrap();
+    record.counts.deliveries = u32::from(state != State::Ready);
+    record
+}
+
+async fn many_are_told_of_together(kind: Kind) {
+    const CALLS: usize = 300;
+    let fixture = Fixture::new(kind).await;
+    let elsewhere = fixture.elsewhere().await;
+    let last = made(&fixture, CALLS - 1, State::Succeeded);
+    let mut changes = elsewhere.changes(&last.id).await.unwrap();
+    for n in 0..CALLS {
+        fixture.broker.note_accepted(&made(&fixture, n, State::Ready), HOUR).await;
+    }
+    for n in 0..CALLS {
+        let id = made(&fixture, n, State::Ready).id;
+        eventually(async || elsewhere.record(&id).await.unwrap().map(drop).ok_or("not yet")).await;
+    }
+    let ends = (0..CALLS).map(|n| {
+        let (fixture, state) = (&fixture, if n % 3 == 0 { State::Failed } else { State::Succeeded });
+        async move {
+            let end = made(fixture, n, state);
+            assert!(fixture.broker.end_first(&end, end.end_id(), HOUR).await.unwrap().is_new());
+            assert_eq!(fixture.broker.record(&end.id).await.unwrap().unwrap().record, end, "as soon as it is stored");
+        }
+    });
+    join_all(ends).await;
+    timeout(WAIT, changes.next()).await.unwrap().unwrap();
+    fixture.close().await;
+}
+
+async fn the_first_end_holds(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let state = async |id| fixture.broker.record(&id).await.unwrap().map(|it| it.record.state);
+    let end = made(&fixture, 0, State::Succeeded);
+    for again in [&end, &Record { state: State::Failed, ..end.clone() }] {
+        fixture.broker.end_first(again, again.end_id(), HOUR).await.unwrap();
+        assert_eq!(state(end.id.clone()).await, Some(State::Succeeded));
+    }
+    fixture.broker.note(&Record { state: State::Running, ..end.clone() }, 0, HOUR).await;
+    let other = made(&fixture, 1, State::Running);
+    fixture.broker.note(&other, 0, HOUR).await;
+    eventually(async || state(other.id.clone()).await.map(drop).ok_or("not yet")).await;
+    assert_eq!(state(end.id.clone()).await, Some(State::Succeeded), "whatever is noted late");
+    fixture.close().await;
+}
+
+async fn what_is_past_is_not_told_as_waiting(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let ready = made(&fixture, 0, State::Ready);
+    let call = Call::new(ready.id.clone(), ready.function.clone(), ready.accepted_at, Request::default());
+    let stored = fixture.broker.publish(message("f", &call.message_id())).await.unwrap();
+    fixture.broker.note_accepted(&Record { place: stored.place(), ..ready.clone() }, HOUR).await;
+    let told = async || fixture.broker.record(&ready.id).await.unwrap().map(|it| it.record.state);
+    eventually(async || if told().await == Some(State::Ready) { Ok(()) } else { Err("not yet") }).await;
+    let end = made(&fixture, 0, State::Succeeded);
+    fixture.broker.end_first(&end, end.end_id(), Duration::from_secs(1)).await.unwrap();
+    assert_eq!(told().await, Some(State::Succeeded));
+    assert!(fixture.broker.withdraw(&ready.lane(), stored.place().unwrap(), &call.message_id()).await.unwrap());
+    eventually(async || told().await.map_or(Ok(()), |it| Err(format!("{it:?}")))).await;
     fixture.close().await;
 }

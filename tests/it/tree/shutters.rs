@@ -235,6 +235,9 @@ impl DeadLetters for Shutters {
 }
 
 impl Records for Shutters {
+    fn note_accepted(&self, record: &proto::Record, keep_for: Duration) -> BoxFuture<'_, ()> {
+        self.memory.note_accepted(record, keep_for)
+    }
     fn note(&self, record: &proto::Record, over: u64, keep_for: Duration) -> BoxFuture<'_, ()> {
         self.memory.note(record, over, keep_for)
     }
