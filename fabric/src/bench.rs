@@ -11,6 +11,7 @@ pub mod figure;
 mod function;
 mod measure;
 mod place;
+mod plot;
 mod table;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use self::figure::{Figure, Samples};
 use self::measure::{MEASURES, Measure};
 use self::place::Place;
 
+pub use self::plot::plot;
 pub use self::table::table;
 
 /// What is to be measured.

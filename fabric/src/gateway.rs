@@ -91,11 +91,11 @@ impl Gateway {
             Route::Enqueue(target) | Route::Forward(target) if target.escapes() => Err(Refusal::Path),
             Route::Health => Ok(answer::text("ok\n")),
             // An id has the shape of a name, and nobody calls a function by DELETE later.
-            Route::Enqueue(target) if request.method() == Method::DELETE => self.cancel_by(target.name).await,
-            Route::Call(id) => self.call(id, &request).await,
+            Route::Enqueue(target) if request.method() == Method::DELETE => Box::pin(self.cancel_by(target.name)).await,
+            Route::Call(id) => Box::pin(self.call(id, &request)).await,
             Route::Enqueue(target) => self.enqueue(target.into_owned(), request).await,
-            Route::Forward(target) => self.forward(target.into_owned(), request).await,
-            Route::System if self.settings.expose_system => self.system(request).await,
+            Route::Forward(target) => Box::pin(self.forward(target.into_owned(), request)).await,
+            Route::System if self.settings.expose_system => Box::pin(self.system(request)).await,
             Route::Root => Ok(answer::text(answer::WELCOME)),
             Route::System | Route::Unknown => Err(Refusal::NoRoute),
         };
@@ -130,7 +130,7 @@ impl Gateway {
 /// The public listener as a service of the tree.
 #[must_use]
 pub fn run(bound: Bound, gateway: Gateway) -> Run {
-    let bound = Arc::new(bound);
+    let (bound, gateway) = (Arc::new(bound), Arc::new(gateway));
     Arc::new(move |drain| {
         let (bound, gateway) = (bound.clone(), gateway.clone());
         Box::pin(async move {

@@ -211,7 +211,10 @@ impl Function {
     /// The shard of a queue with `shards` shards that holds this function's calls.
     #[must_use]
     pub fn shard(&self, shards: u16) -> u16 {
-        let shard = stable_hash(&self.to_string()) % u64::from(shards.max(1));
+        if shards <= 1 {
+            return 0;
+        }
+        let shard = stable_hash(&self.to_string()) % u64::from(shards);
         u16::try_from(shard).unwrap_or(0)
     }
 }

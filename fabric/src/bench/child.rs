@@ -18,6 +18,27 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long one may take to end that was asked to.
 const END_WITHIN: Duration = Duration::from_secs(30);
 
+/// What a process has used.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Usage {
+    /// CPU time.
+    pub(super) cpu: Duration,
+    /// Resident memory now, in bytes.
+    pub(super) resident: u64,
+}
+
+#[cfg(target_os = "linux")]
+fn usage(pid: i32) -> anyhow::Result<Option<Usage>> {
+    let stat = procfs::process::Process::new(pid)?.stat()?;
+    let cpu = Duration::from_secs_f64((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64);
+    Ok(Some(Usage { cpu, resident: stat.rss * procfs::page_size() }))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn usage(_: i32) -> anyhow::Result<Option<Usage>> {
+    Ok(None)
+}
+
 /// A running process, killed when dropped.
 pub(super) struct Child {
     name: String,
@@ -114,16 +135,9 @@ impl Child {
         Ok(i32::try_from(pid)?)
     }
 
-    /// The CPU time that it has used so far.
-    pub(super) fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = procfs::process::Process::new(self.pid()?)?.stat()?;
-        let ticks = procfs::ticks_per_second();
-        Ok(Duration::from_secs_f64((stat.utime + stat.stime) as f64 / ticks as f64))
-    }
-
-    /// Its resident memory, in bytes.
-    pub(super) fn resident(&self) -> anyhow::Result<u64> {
-        Ok(procfs::process::Process::new(self.pid()?)?.stat()?.rss * procfs::page_size())
+    /// What it has used so far; nothing where the system does not tell.
+    pub(super) fn usage(&self) -> anyhow::Result<Option<Usage>> {
+        usage(self.pid()?)
     }
 
     /// Ends it without a word to it.

@@ -10,12 +10,15 @@ pub(super) async fn run(args: Bench) -> anyhow::Result<()> {
         let known: Vec<_> = bench::names().collect();
         bail!("there is no measurement {unknown:?}; there are {}", known.join(", "));
     }
-    let Bench { broker, data_dir, rounds, calls, only, json } = args;
+    let Bench { broker, data_dir, rounds, calls, only, json, plots } = args;
     let plan = Plan { broker, data_dir, rounds, calls, only };
-    let results = bench::run(&plan, |doing| super::tell(doing)).await?;
+    let results = bench::run(&plan, super::tell).await?;
     if let Some(path) = json {
         let text = serde_json::to_string_pretty(&results)?;
         std::fs::write(&path, text + "\n").with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    if let Some(dir) = plots {
+        bench::plot(&results, &dir)?;
     }
     super::say(bench::table(&results))
 }

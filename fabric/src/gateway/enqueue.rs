@@ -34,7 +34,7 @@ impl Gateway {
         let waits_for_leave = head.headers.contains_key(header::EXPECT);
         let answer = self.store(target, head, &mut body).await;
         if answer.is_err() && !waits_for_leave {
-            discard(&mut body).await;
+            Box::pin(discard(&mut body)).await;
         }
         answer
     }
@@ -70,8 +70,10 @@ impl Gateway {
             return Err(Refusal::TooLarge { limit });
         }
         let broker = &self.ports.broker;
-        let before =
-            if chosen { self.ports.recorder.known(&call.id).await.filter(|it| !it.record.is_of(&call)) } else { None };
+        let before = match chosen {
+            true => Box::pin(self.ports.recorder.known(&call.id)).await.filter(|it| !it.record.is_of(&call)),
+            false => None,
+        };
         if let Some(other) = before.as_ref().map(|it| &it.record)
             && other.function != call.function
             && !other.state.is_final()

@@ -112,11 +112,14 @@ impl JetStream {
         if payload.len() <= one_piece {
             return store(&self.client, subject, headers, payload, lane).await;
         }
-        let claim = self.layout.shelf.put(payload, one_piece, lane).await?;
-        claim.write(&mut headers);
-        let stored = store(&self.client, subject, headers, Bytes::new(), lane).await;
-        claim.settle(&stored).await;
-        stored
+        let aside = async {
+            let claim = self.layout.shelf.put(payload, one_piece, lane).await?;
+            claim.write(&mut headers);
+            let stored = store(&self.client, subject, headers, Bytes::new(), lane).await;
+            claim.settle(&stored).await;
+            stored
+        };
+        Box::pin(aside).await
     }
 
     async fn open(&self, consumer: Consumer) -> Result<Arc<dyn Lane>, Error> {

@@ -110,7 +110,7 @@ impl Layout {
     pub(super) async fn ready_stream(&self, queue: &Queue, shard: u16) -> Result<String, Error> {
         let name = self.settings.subjects.ready_stream(queue, shard);
         if !self.present.read().unwrap_or_else(PoisonError::into_inner).contains(&name) {
-            self.ensure(self.ready(queue, shard)).await?;
+            Box::pin(self.ensure(self.ready(queue, shard))).await?;
             self.present.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
         }
         Ok(name)

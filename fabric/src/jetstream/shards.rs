@@ -62,7 +62,7 @@ impl Shards {
         if let Some(shards) = known {
             return Ok(shards);
         }
-        let shards = self.recorded(queue).await?;
+        let shards = Box::pin(self.recorded(queue)).await?;
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(queue.clone(), shards);
         Ok(shards)
     }

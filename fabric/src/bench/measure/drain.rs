@@ -43,7 +43,9 @@ async fn measure(
 ) -> anyhow::Result<()> {
     let hits = place.function.reached(place.calls, PATIENCE).await?;
     samples.add(drain, who, rate(&hits));
-    samples.add(cpu, who, for_a_thousand(worker.cpu()?, place.calls));
+    if let Some(used) = worker.usage()? {
+        samples.add(cpu, who, for_a_thousand(used.cpu, place.calls));
+    }
     worker.kill().await?;
     place.function.forget();
     Ok(())

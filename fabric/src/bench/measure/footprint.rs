@@ -21,26 +21,26 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
     let fabric = Fabric::start(place, &prefix, &["--shards", "16"]).await?;
     let worker = fabric.worker(&[]).await?;
     samples.add("start_ms", Who::Fabric, worker.ready_after.as_secs_f64() * 1000.0);
-    let fresh = settled(&worker).await?;
+    let Some(fresh) = settled(&worker).await? else { return Ok(()) };
     samples.add("idle_mb", Who::Fabric, fresh / (1024.0 * 1024.0));
 
     let names: Vec<String> = (0..REGISTERED).map(|n| format!("f{n}")).collect();
     for name in &names {
         fabric.gateway.register(name, &place.function.url(0), &[]).await?;
     }
-    let registered = settled(&worker).await?;
+    let Some(registered) = settled(&worker).await? else { return Ok(()) };
     samples.add("idle_function_kb", Who::Fabric, (registered - fresh) / 1024.0 / REGISTERED as f64);
 
     let paths: Vec<String> = names.iter().take(ACTIVE).map(|name| path(name)).collect();
     caller::post_all(&fabric.gateway.public, &paths, ACTIVE, CONNECTIONS).await?;
     place.function.reached(ACTIVE, PATIENCE).await?;
-    let active = settled(&worker).await?;
+    let Some(active) = settled(&worker).await? else { return Ok(()) };
     samples.add("active_function_kb", Who::Fabric, (active - registered) / 1024.0 / ACTIVE as f64);
     place.function.forget();
     worker.kill().await
 }
 
-async fn settled(worker: &Child) -> anyhow::Result<f64> {
+async fn settled(worker: &Child) -> anyhow::Result<Option<f64>> {
     sleep(SETTLES).await;
-    Ok(worker.resident()? as f64)
+    Ok(worker.usage()?.map(|usage| usage.resident as f64))
 }

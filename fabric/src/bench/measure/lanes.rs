@@ -28,9 +28,11 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
         let worker = fabric.worker(&[]).await?;
         let hits = place.function.reached(place.calls, PATIENCE).await?;
         rates.push(rate(&hits));
-        costs.push(for_a_thousand(worker.cpu()?, place.calls));
         samples.add(drain, Who::Fabric, rate(&hits));
-        samples.add(cpu, Who::Fabric, for_a_thousand(worker.cpu()?, place.calls));
+        if let Some(used) = worker.usage()? {
+            costs.push(for_a_thousand(used.cpu, place.calls));
+            samples.add(cpu, Who::Fabric, for_a_thousand(used.cpu, place.calls));
+        }
         worker.kill().await?;
         place.function.forget();
         place.clear().await?;
@@ -39,6 +41,8 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
         samples.add("many_lanes", Who::Fabric, most / one);
     }
     let (least, most) = costs.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), it| (low.min(*it), high.max(*it)));
-    samples.add("cpu_growth", Who::Fabric, most / least);
+    if !costs.is_empty() {
+        samples.add("cpu_growth", Who::Fabric, most / least);
+    }
     Ok(())
 }

@@ -1,0 +1,93 @@
+//! Whole calls through the tree as it is in a worker: the in-memory broker, a function that answers at once, no
+//! network. What is left is what Fabric itself does for a call.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::call::plan::message;
+use actors::call::recorder::Recorder;
+use actors::call::{Callbacks, Desk};
+use actors::directory::Directory;
+use actors::membership::{Membership, Serves};
+use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
+use actors::parts::{Parts, Settings};
+use actors::port::control::Record;
+use actors::port::invoker::{Answer, Error, Invocation};
+use actors::port::{BoxFuture, Broker, Clock, Control, Invoker};
+use actors::tree;
+use http::{HeaderMap, StatusCode};
+use proto::record::State;
+use proto::{Call, CallId, Function, FunctionSpec, LaneKey, Queue, Request};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// Answers 200 at once.
+struct AtOnce;
+
+impl Invoker for AtOnce {
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, Error>> {
+        let answer = Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: invocation.body, omitted: None };
+        Box::pin(std::future::ready(Ok(answer)))
+    }
+
+    fn resolve(&self, _: &str, _: u16) -> BoxFuture<'_, Result<Vec<SocketAddr>, Error>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
+
+/// Accepts `count` calls, and runs them to their ends; everything is as by default.
+pub(crate) fn run(count: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(all(count));
+}
+
+async fn all(count: usize) {
+    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
+    let memory = Arc::new(Memory::new(MemorySettings::default(), clock.clone()));
+    let recorder = Recorder::new(memory.clone(), Duration::from_secs(3600));
+    let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
+    let membership = Arc::new(watch::Sender::new(Arc::new(Membership::default())));
+    let desk = Arc::new(Desk {
+        broker: memory.clone(),
+        invoker: Arc::new(AtOnce),
+        clock: clock.clone(),
+        directory: directory.subscribe(),
+        membership: membership.subscribe(),
+        rates: Arc::default(),
+        recorder: recorder.clone(),
+        marks: Arc::default(),
+        callbacks: Callbacks::default(),
+    });
+    let parts = Parts {
+        desk,
+        control: memory.clone(),
+        directory,
+        presence: memory.clone(),
+        id: "bench".into(),
+        gateway: false,
+        membership,
+        ready: Arc::new(watch::Sender::new(false)),
+        listeners: Vec::new(),
+        serve: Serves::Everything,
+    };
+    let settings = Settings { max_inflight: 64, pre_stop: Duration::ZERO, grace: None, ..Settings::default() };
+    let (tree, ending) = tree::start(parts, settings).await.unwrap();
+    let function = Function::parse("f").unwrap();
+    let deployment = FunctionSpec::at(&function, "http://f").unwrap().deployment;
+    memory.put(Record::Function(function.clone(), Box::new(deployment))).await.unwrap();
+    let lane = LaneKey::new(Queue::default(), function);
+    for n in 0..count {
+        let request = Request { body: vec![b'x'; 256].into(), ..Request::default() };
+        let id = CallId::parse(&format!("c{n}")).unwrap();
+        let call = Call::new(id, lane.function.clone(), clock.now(), request);
+        let stored = memory.publish(message(lane.clone(), &call)).await.unwrap();
+        let ready = proto::Record::of(&call, &lane, State::Ready, call.accepted_at);
+        recorder.note_accepted(&proto::Record { place: stored.place(), ..ready }).await;
+    }
+    while !memory.backlog(&Queue::default()).await.unwrap().is_empty() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    tree.drain();
+    ending.await.unwrap();
+}
