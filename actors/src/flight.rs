@@ -96,10 +96,11 @@ impl Flights {
         // Taken here rather than in the task, so that whoever asks for room next sees it taken.
         let slot = endpoints.take(&[]);
         let (message, retries, (stop, stopped)) = (delivery.id.clone(), self.retries.clone(), oneshot::channel());
-        let task = tasks.spawn(async move {
+        // In a box of its own: a runtime moves what it is given several times, and this is large.
+        let task = tasks.spawn(Box::pin(async move {
             let means = Means { endpoints: (&endpoints, slot), retries: &retries, stop: stopped };
             run::run(&desk, means, delivery, report).await;
-        });
+        }));
         self.ring.hold(key, now.into_std());
         let mut flight = Flight { message, lease, task, stop: Some(stop) };
         if self.recalled {

@@ -79,6 +79,10 @@ macro_rules! label_type {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            fn with_text<T>(&self, act: impl FnOnce(&str) -> T) -> T {
+                act(&self.0)
+            }
         }
 
         impl fmt::Display for $name {
@@ -103,7 +107,7 @@ macro_rules! text_type {
 
         impl Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                self.with_text(|text| serializer.serialize_str(text))
             }
         }
 
@@ -219,6 +223,18 @@ impl Function {
     }
 }
 
+impl Function {
+    /// Its name and namespace as one text. Written out: this is done for every call, several times.
+    fn with_text<T>(&self, act: impl FnOnce(&str) -> T) -> T {
+        let (name, namespace) = (&*self.name, self.namespace.as_str());
+        let mut text = String::with_capacity(name.len() + 1 + namespace.len());
+        text.push_str(name);
+        text.push('.');
+        text.push_str(namespace);
+        act(&text)
+    }
+}
+
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.name, self.namespace)
@@ -283,6 +299,12 @@ impl CallId {
 }
 
 /// A UUID in its usual 36 characters is always an id.
+impl CallId {
+    fn with_text<T>(&self, act: impl FnOnce(&str) -> T) -> T {
+        act(&self.0)
+    }
+}
+
 impl From<Uuid> for CallId {
     fn from(uuid: Uuid) -> Self {
         let mut buffer = Uuid::encode_buffer();

@@ -215,8 +215,11 @@ impl Record {
     /// As MessagePack, fields named.
     #[must_use]
     pub fn encode(&self) -> Bytes {
+        // Room for the result and the usual fields: one allocation for nearly every record.
+        let mut bytes = Vec::with_capacity(self.result.as_ref().map_or(0, |kept| kept.body.len()) + 512);
         #[expect(clippy::expect_used, reason = "writing to memory cannot fail and every field is serialisable")]
-        rmp_serde::to_vec_named(self).expect("a record is serialisable").into()
+        rmp_serde::encode::write_named(&mut bytes, self).expect("a record is serialisable");
+        bytes.into()
     }
 
     /// The record in `bytes`.

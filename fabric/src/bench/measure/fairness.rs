@@ -11,9 +11,9 @@ use crate::bench::function::Hit;
 use crate::bench::place::Place;
 
 /// What calls of the one take, and of the other.
-const TAKE: [u64; 2] = [2, 100];
+const TAKE: [u64; 2] = [20, 200];
 /// Enough calls of both together that neither's backlog ends.
-const CALLS: usize = 16_000;
+const CALLS: usize = 12_000;
 const PERMITS: &str = "16";
 /// When it is looked at after the first call, and for how long.
 const AFTER: Duration = Duration::from_secs(1);
