@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use self::recorder::Recorder;
 use crate::directory::Directory;
 use crate::limit::rates::Rates;
+use crate::luck::Luck;
 use crate::marks::Marks;
 use crate::membership::Membership;
 use crate::port::{Broker, Clock, Invoker};
@@ -46,6 +47,8 @@ pub struct Desk {
     pub marks: Arc<Marks>,
     /// How callbacks are delivered.
     pub callbacks: Callbacks,
+    /// Where jitter comes from.
+    pub luck: Luck,
 }
 
 impl Desk {

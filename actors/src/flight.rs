@@ -2,7 +2,7 @@
 
 pub mod lease;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub struct Flights {
     lane: LaneKey,
     endpoints: Endpoints,
     retries: Arc<Retries>,
-    calls: HashMap<u64, Flight>,
+    calls: BTreeMap<u64, Flight>,
     ring: Ring,
     schedule: Schedule,
     last_key: u64,
@@ -54,7 +54,7 @@ impl Flights {
             lane,
             endpoints,
             retries: Arc::default(),
-            calls: HashMap::new(),
+            calls: BTreeMap::new(),
             ring: Ring::default(),
             schedule: Schedule { lease },
             last_key: 0,
@@ -167,9 +167,9 @@ impl Flights {
     #[must_use]
     pub fn abandon(&mut self) -> Vec<Arc<dyn Lease>> {
         self.ring = Ring::default();
-        self.calls
-            .drain()
-            .map(|(_, call)| {
+        std::mem::take(&mut self.calls)
+            .into_values()
+            .map(|call| {
                 call.task.abort();
                 call.lease
             })

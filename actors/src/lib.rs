@@ -14,6 +14,7 @@
 //!
 //! use actors::call::{Callbacks, Desk, plan::message, recorder::Recorder};
 //! use actors::directory::Directory;
+//! use actors::luck::Luck;
 //! use actors::memory::{self, Memory, SteadyClock};
 //! use actors::membership::{Membership, Serves};
 //! use actors::parts::{Parts, Settings};
@@ -49,6 +50,7 @@
 //!     recorder: Recorder::new(broker.clone(), std::time::Duration::from_secs(60)),
 //!     marks: Arc::default(),
 //!     callbacks: Callbacks::default(),
+//!     luck: Luck::default(),
 //! });
 //! let parts = Parts {
 //!     desk,
@@ -86,6 +88,7 @@ pub mod flight;
 pub mod inflow;
 pub mod limit;
 pub mod link;
+pub mod luck;
 pub mod marks;
 pub mod membership;
 pub mod memory;

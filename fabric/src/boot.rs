@@ -9,6 +9,7 @@ use std::time::Duration;
 use actors::call::recorder::Recorder;
 use actors::call::{Callbacks, Desk};
 use actors::directory::Directory;
+use actors::luck::Luck;
 use actors::membership::{Member, Membership, Serves};
 use actors::parts::{self, Listener, Parts, QueueSettings};
 use actors::permit::share::Standing;
@@ -203,6 +204,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
         directory: directory.subscribe(),
         membership: membership.subscribe(),
         rates: Arc::default(),
+        luck: Luck::default(),
         recorder: recorder.clone(),
         marks: Arc::default(),
         callbacks: Callbacks { result_len_max: plan.max_result, ..Callbacks::default() },

@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use proto::dead::Reason;
 use proto::{Call, Counts};
-use rand::RngExt;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
@@ -106,7 +105,7 @@ impl Desk {
     /// Whether it may start at all, and if so the attempt.
     async fn turn(&self, call: Call, mut means: Means<'_>, delivery: &Delivery, report: &mut Report) -> Turn {
         let (lane, policy, keep) = (&delivery.lane, self.retry_policy(&call), self.keep(&call));
-        let luck = rand::rng().random();
+        let luck = self.luck.draw();
         let rules = |now| Rules { policy: &policy, keep, now, luck };
         let now = self.clock.now();
         let told = means.stop.try_recv();

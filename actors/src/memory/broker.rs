@@ -79,10 +79,12 @@ impl Broker for Memory {
     fn backlog(&self, queue: &Queue) -> BoxFuture<'_, Result<Vec<Backlog>, Error>> {
         let state = self.machine.state();
         let of_queue = state.lanes.iter().filter(|(key, _)| key.queue == *queue);
-        let backlog = of_queue
+        let mut backlog: Vec<_> = of_queue
             .map(|(key, lane)| Backlog { function: key.function.clone(), messages: lane.messages() })
             .filter(|backlog| backlog.messages > 0)
             .collect();
+        drop(state);
+        backlog.sort_unstable_by(|a, b| a.function.cmp(&b.function));
         Box::pin(std::future::ready(Ok(backlog)))
     }
 

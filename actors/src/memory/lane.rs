@@ -147,6 +147,7 @@ impl Pull {
             }
             let wake = timer.map_or(self.until, |timer| timer.min(self.until));
             tokio::select! {
+                biased;
                 () = changed => {}
                 () = self.enough.cancelled() => {}
                 () = sleep_until(wake) => {}

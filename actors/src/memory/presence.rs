@@ -1,6 +1,6 @@
 //! The machine as a [`Presence`] port: everybody who shares it hears everybody.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
@@ -15,7 +15,7 @@ use crate::port::{BoxFuture, BoxStream, Presence};
 /// The last sign of everybody, and those who listen.
 #[derive(Default)]
 pub(super) struct Signs {
-    last: HashMap<String, (Member, Instant)>,
+    last: BTreeMap<String, (Member, Instant)>,
     listeners: Vec<mpsc::UnboundedSender<Sign>>,
 }
 

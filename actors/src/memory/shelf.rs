@@ -39,11 +39,14 @@ impl Shelf {
         (until > now).then_some(seq)
     }
 
-    /// Every entry of a kind that can be read `now`.
+    /// Every entry of a kind that can be read `now`, oldest first.
     #[must_use]
     pub(super) fn all(&self, wanted: Kind, now: Timestamp) -> Vec<Seq> {
         let all = self.slots.iter().filter(|((kind, _), _)| *kind == wanted);
-        all.filter_map(|(_, slot)| slot.stored).filter(|(_, until)| *until > now).map(|(seq, _)| seq).collect()
+        let readable = all.filter_map(|(_, slot)| slot.stored).filter(|(_, until)| *until > now);
+        let mut seqs: Vec<Seq> = readable.map(|(seq, _)| seq).collect();
+        seqs.sort_unstable();
+        seqs
     }
 
     /// An entry is on its way. The entries it replaces.

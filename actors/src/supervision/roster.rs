@@ -2,8 +2,7 @@
 //!
 //! References to children live here and nowhere else, because a restarted child has a new one.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use ractor::ActorId;
@@ -16,7 +15,8 @@ use crate::view;
 #[derive(Debug)]
 pub struct Roster<K, H> {
     policy: Policy,
-    seats: HashMap<K, Seat<H>>,
+    /// In order, so that what is done to all is done in the same order every time.
+    seats: BTreeMap<K, Seat<H>>,
     names: HashMap<ActorId, K>,
 }
 
@@ -49,11 +49,11 @@ pub enum Condition {
     },
 }
 
-impl<K: Clone + Eq + Hash, H> Roster<K, H> {
+impl<K: Clone + Ord, H> Roster<K, H> {
     /// Nobody yet.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self { policy, seats: HashMap::new(), names: HashMap::new() }
+        Self { policy, seats: BTreeMap::new(), names: HashMap::new() }
     }
 
     /// A child was started, for the first time or again.

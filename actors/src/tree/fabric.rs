@@ -27,7 +27,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr, SupervisionEvent};
-use rand::RngExt;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -185,7 +184,7 @@ impl Actor for Fabric {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let Some((id, exit)) = exit::read(event) else { return Ok(()) };
-        let (now, luck) = (Instant::now().into_std(), rand::rng().random());
+        let (now, luck) = (Instant::now().into_std(), state.parts.desk.luck.draw());
         if let Some((name, verdict)) = state.children.ended(id, &exit, now, luck) {
             if !exit.is_normal() {
                 tracing::warn!(child = name.to_string(), %exit, ?verdict, "a part of the process ended");
@@ -223,7 +222,7 @@ impl State {
         match self.spawn(&name).await {
             Ok((id, child)) => self.children.started(name, id, child),
             Err(error) => {
-                let (now, luck) = (Instant::now().into_std(), rand::rng().random());
+                let (now, luck) = (Instant::now().into_std(), self.parts.desk.luck.draw());
                 let verdict = self.children.unstarted(&name, error.to_string(), now, luck);
                 self.apply(name, verdict)?;
             }

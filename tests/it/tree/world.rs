@@ -11,6 +11,7 @@ use actors::call::recorder::Recorder;
 use actors::call::{Callbacks, Desk};
 use actors::cancel::Canceller;
 use actors::directory::Directory;
+use actors::luck::Luck;
 use actors::membership::{Membership, Serves};
 use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
 use actors::parts::{Listener, Parts, Settings};
@@ -147,6 +148,7 @@ impl Start {
             directory: directory.subscribe(),
             membership: membership.subscribe(),
             rates: Arc::default(),
+            luck: Luck::default(),
             recorder: recorder.clone(),
             marks: Arc::default(),
             callbacks: Callbacks::default(),

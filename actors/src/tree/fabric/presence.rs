@@ -12,7 +12,7 @@
 //! # Stops
 //! When drained: it says that it goes, and whoever stays takes over its part of every limit.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ pub(crate) struct State {
     me: ActorRef<Msg>,
     args: Args,
     membership: Membership,
-    heard_at: HashMap<String, Instant>,
+    heard_at: BTreeMap<String, Instant>,
     tasks: JoinSet<()>,
 }
 
@@ -84,7 +84,7 @@ impl Actor for Presence {
 
     async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
         let membership = Membership::alone(args.id.clone(), args.member.clone());
-        Ok(State { me, args, membership, heard_at: HashMap::new(), tasks: JoinSet::new() })
+        Ok(State { me, args, membership, heard_at: BTreeMap::new(), tasks: JoinSet::new() })
     }
 
     async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {

@@ -23,7 +23,6 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use proto::{Function, LaneKey};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use rand::RngExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -150,8 +149,8 @@ impl Actor for Queue {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let Some((id, exit)) = exit::read(event) else { return Ok(()) };
-        let now = Instant::now().into_std();
-        if let Some((function, verdict)) = state.subscribers.ended(id, &exit, now, rand::rng().random()) {
+        let (now, luck) = (Instant::now().into_std(), state.args.desk.luck.draw());
+        if let Some((function, verdict)) = state.subscribers.ended(id, &exit, now, luck) {
             if !exit.is_normal() {
                 tracing::warn!(queue = %state.args.queue, %function, %exit, ?verdict, "a subscriber ended");
             }
@@ -209,7 +208,7 @@ impl State {
             }
         }
         // Workers that started together need not scan together.
-        let pause = self.args.settings.scan_every.mul_f64(rand::rng().random_range(0.75..1.25));
+        let pause = self.args.settings.scan_every.mul_f64(0.75 + self.args.desk.luck.draw() / 2.0);
         self.after(pause, Msg::Scan);
     }
 
@@ -245,7 +244,7 @@ impl State {
                 self.subscribers.started(function, actor.get_id(), subscriber::Handle::new(actor));
             }
             Err(error) => {
-                let (now, luck) = (Instant::now().into_std(), rand::rng().random());
+                let (now, luck) = (Instant::now().into_std(), self.args.desk.luck.draw());
                 let verdict = self.subscribers.unstarted(&function, error.to_string(), now, luck);
                 self.apply(function, &verdict);
             }

@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use proto::{CallId, LaneKey};
 use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr, RpcReplyPort};
-use rand::RngExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -321,7 +320,7 @@ impl State {
     fn done(&mut self, Done { key, began, ended, feedback, again, permit }: Done) {
         self.reap();
         let (now, in_flight) = (Instant::now(), u32::try_from(self.flights.len()).unwrap_or(u32::MAX));
-        let luck = rand::rng().random();
+        let luck = self.args.desk.luck.draw();
         self.inflow.gate.ended(feedback, began.into_std(), in_flight, now.into_std(), luck);
         self.inflow.landed(permit, now.duration_since(began));
         self.inflow.later(again);
