@@ -53,11 +53,13 @@ impl Call {
     }
 
     /// What makes storing it twice the same as storing it once: a turn of a call, not a call, because a retry is
-    /// stored anew.
+    /// stored anew. A callback has its call's id and function, and lies beside its call's retries and dead letters: its
+    /// turns are others.
     #[must_use]
     pub fn message_id(&self) -> String {
         let Counts { attempts, throttles, .. } = self.counts;
-        format!("{}/{}/{}.{attempts}.{throttles}", self.function, self.id, self.redriven)
+        let whose = if self.target == Target::Function { "" } else { ".callback" };
+        format!("{}/{}/{}.{attempts}.{throttles}{whose}", self.function, self.id, self.redriven)
     }
 
     /// The number of the next attempt, 1 for the first: `X-Attempt`.
@@ -133,6 +135,9 @@ mod tests {
         let mut call = Call::new(id, function, Timestamp::default(), Request::default());
         (call.redriven, call.counts.attempts) = (3, 7);
         assert_eq!(Call::life_in(&call.message_id()), Some(("c-1_x", 3)));
+        let callback = Call { target: Target::Url("http://caller.example".into()), ..call.clone() };
+        assert_ne!(callback.message_id(), call.message_id(), "or the retry of one would be taken for the other's");
+        assert_eq!(Call::life_in(&callback.message_id()), Some(("c-1_x", 3)));
         for foreign in ["", "noise", "FABRIC_READY_default_0/17", "a/b/c.d"] {
             assert_eq!(Call::life_in(foreign), None, "{foreign:?}");
         }
