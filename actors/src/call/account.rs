@@ -14,6 +14,8 @@ pub enum Standing {
     Open,
     /// The call has ended like this; what follows from that may be missing.
     Ended(Box<Record>),
+    /// The same, and its caller is to have the whole result, with its headers: for that it runs again.
+    Repeat(Box<Record>),
     /// This turn of the call is past, and what followed from it is stored.
     Past,
 }
@@ -56,8 +58,8 @@ fn standing(told: Record, call: &Call) -> Standing {
     match told.state {
         State::Cancelled | State::Expired => Standing::Ended(told.into()),
         State::Succeeded | State::Failed if told_turn <= own_turn => Standing::Past,
-        // The result of a function goes to a callback whole, with its headers: for that it runs again.
         State::Succeeded | State::Failed | State::Dead if call.callback.is_none() => Standing::Ended(told.into()),
+        State::Succeeded | State::Failed | State::Dead => Standing::Repeat(told.into()),
         State::Ready | State::Running | State::Waiting if told_turn > own_turn => Standing::Past,
         _ => Standing::Open,
     }
@@ -105,6 +107,7 @@ mod tests {
             assert!(ended(state, &call(0)), "{state:?}");
         }
         assert!(ended(State::Cancelled, &with_callback) && !ended(State::Succeeded, &with_callback));
+        assert!(matches!(standing(told(State::Succeeded, 1), &with_callback), Standing::Repeat(_)));
     }
 
     #[test]

@@ -168,6 +168,16 @@ pub fn as_told(lane: &LaneKey, end: End, told: &Record, now: Timestamp) -> End {
     if told.state == end.record.state { end } else { retold(lane, end.call, end.letter, told, now) }
 }
 
+/// What follows from running a call again that had ended as `told`: if that came to no end, what is on record. A retry
+/// would be of a turn that is past, and nobody would be called back.
+#[must_use]
+pub fn repeated(lane: &LaneKey, next: Next, told: Option<&Record>, now: Timestamp) -> Next {
+    match (next, told) {
+        (Next::Again { call, .. }, Some(told)) => retold(lane, *call, None, told, now).into(),
+        (next, _) => next,
+    }
+}
+
 /// The end of a call as its record tells it; `letter`, if it died here as well.
 #[must_use]
 pub fn retold(lane: &LaneKey, call: Call, letter: Option<Dead>, told: &Record, now: Timestamp) -> End {
@@ -375,6 +385,10 @@ mod tests {
         let cancelled = by_rules(|rules| end(cancelled(&lane(), call(), rules)));
         let told = as_told(&lane(), ours(), &cancelled.record, Timestamp::default());
         assert_eq!((header(&told, "x-call-state"), told.letter), ("cancelled".into(), None));
+
+        let again = planned(call(), attempt(Outcome::Busy, 429), 0);
+        let repeated = end(repeated(&lane(), again, Some(&ours().record), Timestamp::default()));
+        assert_eq!((repeated.record.state, header(&repeated, "x-function-status")), (State::Failed, "404".into()));
 
         let mut worn = call();
         worn.counts.attempts = 9;

@@ -81,8 +81,9 @@ async fn handle(
             return Box::pin(desk.settle_unrunnable(delivery, payload, Reason::Undecodable, error.to_string())).await;
         }
     };
-    match desk.account(&mut call, delivery).await {
-        Standing::Open => {}
+    let told = match desk.account(&mut call, delivery).await {
+        Standing::Open => None,
+        Standing::Repeat(told) => Some(told),
         Standing::Ended(told) => {
             let end = plan::retold(&delivery.lane, call, None, &told, desk.clock.now());
             return Box::pin(desk.settle(delivery, end.into())).await.map(|()| Ended::Settled);
@@ -91,9 +92,12 @@ async fn handle(
             tracing::info!(call = %call.id, lane = %delivery.lane, message = %delivery.id, "this turn of the call is past");
             return persist(|| delivery.lease.ack()).await.map(|()| Ended::Settled);
         }
-    }
+    };
     match desk.turn(call, means, delivery, report).await {
-        Turn::Next(next) => desk.settle(delivery, next).await.map(|()| Ended::Settled),
+        Turn::Next(next) => {
+            let next = plan::repeated(&delivery.lane, next, told.as_deref(), desk.clock.now());
+            desk.settle(delivery, next).await.map(|()| Ended::Settled)
+        }
         Turn::GivenBack => {
             delivery.lease.give_back(None).await?;
             Ok(Ended::GivenBack)
