@@ -58,6 +58,8 @@ fn standing(told: Record, call: &Call) -> Standing {
     match told.state {
         State::Cancelled | State::Expired => Standing::Ended(told.into()),
         State::Succeeded | State::Failed if told_turn <= own_turn => Standing::Past,
+        // What followed from this turn was another turn. It is the last one's message that leads to a letter or callback.
+        State::Succeeded | State::Failed | State::Dead if told_turn > own_turn.saturating_add(1) => Standing::Past,
         State::Succeeded | State::Failed | State::Dead if call.callback.is_none() => Standing::Ended(told.into()),
         State::Succeeded | State::Failed | State::Dead => Standing::Repeat(told.into()),
         State::Ready | State::Running | State::Waiting if told_turn > own_turn => Standing::Past,
@@ -94,6 +96,8 @@ mod tests {
         assert!(!past(told(State::Waiting, 1), &call(1)), "and this is that retry");
         assert!(past(told(State::Succeeded, 1), &call(1)), "a retry of what succeeded after all");
         assert!(!past(told(State::Succeeded, 2), &call(1)), "whoever ended it may not have called back");
+        assert!(past(told(State::Dead, 3), &call(1)), "nor buried it, which is for the message of its last turn");
+        assert!(!past(told(State::Dead, 2), &call(1)));
         assert!(past(Record { redriven: 1, ..told(State::Ready, 0) }, &call(9)), "it has begun anew");
         let other = Record { accepted_at: Timestamp::from_unix_nanos(1), ..told(State::Succeeded, 1) };
         assert!(!past(other, &call(1)), "another call with the same id");
