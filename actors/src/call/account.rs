@@ -5,6 +5,7 @@ use proto::{Call, Counts, Record, Target};
 
 use super::Desk;
 use super::note::returned;
+use super::settle::persist;
 use crate::port::Delivery;
 
 /// What a call's record means for a message of it.
@@ -30,7 +31,10 @@ impl Desk {
             call.counts.crashes = call.counts.crashes.saturating_add(crashes(delivery.deliveries, 0));
             return Standing::Open;
         }
-        let told = self.recorder.known(&call.id).await.map(|it| it.record);
+        // For as long as it takes: to run it without knowing how it stands could be to run what has ended.
+        let told = persist(|| self.broker.record(&call.id)).await;
+        let told = told.inspect_err(|error| tracing::warn!(call = %call.id, %error, "a call's record is of no use"));
+        let told = told.ok().flatten().map(|it| it.record);
         let crashes = crashes(delivery.deliveries, returned(told.as_ref(), call));
         if crashes > 0 {
             tracing::warn!(call = %call.id, lane = %delivery.lane, crashes, "whoever ran this call before is gone");
