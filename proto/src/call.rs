@@ -62,6 +62,13 @@ impl Call {
         format!("{}/{}/{}.{attempts}.{throttles}{whose}", self.function, self.id, self.redriven)
     }
 
+    /// What makes ending it twice the same as ending it once: after a crash a call may have two turns at once.
+    #[must_use]
+    pub fn life_id(&self) -> String {
+        let whose = if self.target == Target::Function { "" } else { ".callback" };
+        format!("{}/{}/{}{whose}", self.function, self.id, self.redriven)
+    }
+
     /// The number of the next attempt, 1 for the first: `X-Attempt`.
     #[must_use]
     pub fn next_attempt(&self) -> u32 {
@@ -138,6 +145,8 @@ mod tests {
         let callback = Call { target: Target::Url("http://caller.example".into()), ..call.clone() };
         assert_ne!(callback.message_id(), call.message_id(), "or the retry of one would be taken for the other's");
         assert_eq!(Call::life_in(&callback.message_id()), Some(("c-1_x", 3)));
+        assert_eq!(Call::life_in(&callback.life_id()), Some(("c-1_x", 3)));
+        assert_ne!(callback.life_id(), call.life_id());
         for foreign in ["", "noise", "FABRIC_READY_default_0/17", "a/b/c.d"] {
             assert_eq!(Call::life_in(foreign), None, "{foreign:?}");
         }

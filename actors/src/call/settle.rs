@@ -52,7 +52,7 @@ impl Desk {
                 let is_told = self.recorder.keeps(self.keep(&end.call));
                 let End { call, letter, callback, .. } = if is_told { *self.tell(delivery, end).await? } else { *end };
                 if let Some(letter) = letter {
-                    Box::pin(self.bury(delivery, letter, Some(&call.id))).await?;
+                    Box::pin(self.bury(letter, call.life_id(), Some(&call.id))).await?;
                 }
                 if let Some(callback) = callback {
                     Box::pin(self.call_back(callback)).await?;
@@ -62,7 +62,7 @@ impl Desk {
                     return persist(|| delivery.lease.ack_unconfirmed()).await;
                 }
             }
-            Next::Buried(letter) => Box::pin(self.bury(delivery, *letter, None)).await?,
+            Next::Buried(letter) => Box::pin(self.bury(*letter, delivery.id.to_string(), None)).await?,
         }
         persist(|| delivery.lease.ack()).await
     }
@@ -111,8 +111,8 @@ impl Desk {
         plan::as_told(&delivery.lane, end, told, self.clock.now())
     }
 
-    async fn bury(&self, delivery: &Delivery, letter: Dead, call: Option<&CallId>) -> Result<(), Error> {
-        persist(|| self.broker.bury(letter.clone(), delivery.id.to_string(), call)).await.map(drop)
+    async fn bury(&self, letter: Dead, id: String, call: Option<&CallId>) -> Result<(), Error> {
+        persist(|| self.broker.bury(letter.clone(), id.clone(), call)).await.map(drop)
     }
 
     /// A message that is no call goes to the dead letters, as much of it as there is.
