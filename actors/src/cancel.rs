@@ -97,10 +97,11 @@ impl Canceller {
     /// The message is taken out of its lane; one that cannot be found is settled by the worker that takes it.
     async fn take_away(&self, record: &Record) {
         let lane = record.lane();
-        let message = plan::known(record).message_id();
+        let known = plan::known(record);
+        let message = known.message_id();
         let taken = match record.place {
             Some(place) => self.broker.withdraw(&lane, place, &message).await,
-            None => self.broker.unschedule(&lane, &record.id).await,
+            None => self.broker.unschedule(&lane, &known.schedule_id()).await,
         };
         match taken {
             Ok(taken) => tracing::debug!(call = %record.id, taken, "a cancelled call was looked for in its lane"),

@@ -62,6 +62,14 @@ impl Call {
         format!("{}/{}/{}.{attempts}.{throttles}{whose}", self.function, self.id, self.redriven)
     }
 
+    /// What its schedule is kept under: another for each turn. After a crash a call may have two turns at once, and one
+    /// that waits must not take the other's place.
+    #[must_use]
+    pub fn schedule_id(&self) -> CallId {
+        let Counts { attempts, throttles, .. } = self.counts;
+        if attempts == 0 && throttles == 0 { self.id.clone() } else { CallId::for_turn(&self.message_id()) }
+    }
+
     /// What makes ending it twice the same as ending it once: after a crash a call may have two turns at once.
     #[must_use]
     pub fn life_id(&self) -> String {
@@ -150,6 +158,17 @@ mod tests {
         for foreign in ["", "noise", "FABRIC_READY_default_0/17", "a/b/c.d"] {
             assert_eq!(Call::life_in(foreign), None, "{foreign:?}");
         }
+    }
+
+    #[test]
+    fn every_turn_has_its_own_schedule() {
+        let (id, function) = (CallId::parse("c").unwrap(), Function::parse("f").unwrap());
+        let first = Call::new(id.clone(), function, Timestamp::default(), Request::default());
+        let turn =
+            |attempts, throttles| Call { counts: Counts { attempts, throttles, ..first.counts }, ..first.clone() };
+        assert_eq!(first.schedule_id(), id, "one that was delayed is found by its own");
+        assert_eq!(turn(1, 0).schedule_id(), turn(1, 0).schedule_id());
+        assert_ne!(turn(1, 1).schedule_id(), turn(0, 1).schedule_id());
     }
 
     #[test]

@@ -291,6 +291,12 @@ impl CallId {
         Self::from(Uuid::new_v5(&space, key))
     }
 
+    /// What stands for one turn of a call, where there is to be one thing for each.
+    #[must_use]
+    pub fn for_turn(message: &str) -> Self {
+        Self::from(Uuid::new_v5(&Uuid::NAMESPACE_OID, message.as_bytes()))
+    }
+
     /// The id.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -45,7 +45,8 @@ impl Desk {
         match next {
             Next::Again { call, due } => {
                 let message = message(delivery.lane.clone(), &call);
-                persist(|| self.broker.schedule(message.clone(), &call.id, due)).await?;
+                let turn = call.schedule_id();
+                persist(|| self.broker.schedule(message.clone(), &turn, due)).await?;
                 Box::pin(self.note_waiting(&call, delivery, due)).await;
             }
             Next::Ended(end) => {

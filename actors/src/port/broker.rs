@@ -26,8 +26,8 @@ pub trait Broker: DeadLetters + Records + Cancels + Send + Sync + 'static {
     /// [`Error::Full`], [`Error::TooLarge`], [`Error::StorageFull`]: not stored. [`Error::Away`]: not known.
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<Stored, Error>>;
 
-    /// Stores a message until `due`, when [`due`](Self::due) delivers it; answers when it is durable. A call has one
-    /// schedule in a lane: a new one replaces it. What is due already is delivered at once.
+    /// Stores a message until `due`, when [`due`](Self::due) delivers it; answers when it is durable. A lane has one
+    /// schedule under a `call`, which may stand for a turn of one: a new one replaces it. What is due already is delivered at once.
     ///
     /// # Errors
     /// As [`publish`](Self::publish), but no quota applies.
