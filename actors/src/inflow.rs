@@ -28,7 +28,7 @@ use crate::waiting::{Reason, Waiting};
 
 /// How long a pull with one permit waits for a first message before it is asked anew.
 const PULL_WAIT: Duration = Duration::from_secs(2);
-/// How long one with several does, which others may need: long enough for a busy broker to hand out a full batch.
+/// How long one with several does, or with one that somebody waits for: long enough for a busy broker to hand out a full batch.
 const BATCH_WAIT: Duration = Duration::from_millis(100);
 
 /// How many retries are remembered, to say when the next is due.
@@ -205,7 +205,7 @@ impl Inflow {
         }
         let count = if pull > 0 { self.rates.take(&self.paces, pull, now.into_std()) } else { 0 };
         if count > 0 {
-            let wait = if count == 1 { PULL_WAIT } else { BATCH_WAIT };
+            let wait = if count == 1 && !self.seat.is_contended() { PULL_WAIT } else { BATCH_WAIT };
             let permits = self.hand.take(count);
             let enough = CancellationToken::new();
             tasks.spawn(pull::run(lane.clone(), permits, wait, enough.clone(), self.sink.clone()));

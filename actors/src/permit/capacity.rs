@@ -177,8 +177,13 @@ impl Seat {
     /// Whether a permit whose call has ended may be used for the next one.
     #[must_use]
     pub fn may_keep(&self) -> bool {
-        !self.inner.contended.load(Ordering::Relaxed)
-            || self.inner.state().share.may_keep(&self.lane, Instant::now().into_std())
+        !self.is_contended() || self.inner.state().share.may_keep(&self.lane, Instant::now().into_std())
+    }
+
+    /// Whether somebody waits for permits.
+    #[must_use]
+    pub fn is_contended(&self) -> bool {
+        self.inner.contended.load(Ordering::Relaxed)
     }
 
     /// What keeps the wish unanswered, if there is one.
