@@ -9,6 +9,7 @@ use actors::call::plan::message;
 use actors::call::recorder::Recorder;
 use actors::call::{Callbacks, Desk};
 use actors::directory::Directory;
+use actors::luck::Luck;
 use actors::membership::{Membership, Serves};
 use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
 use actors::parts::{Parts, Settings};
@@ -58,6 +59,7 @@ async fn all(count: usize) {
         recorder: recorder.clone(),
         marks: Arc::default(),
         callbacks: Callbacks::default(),
+        luck: Luck::of(0),
     });
     let parts = Parts {
         desk,
