@@ -49,6 +49,8 @@ pub struct Inflow {
     backlog: u64,
     /// Whether the last pull found nothing although messages wait.
     dry: bool,
+    /// Whether it was heard of work since the last pull was asked for: what that brings may not know of it.
+    heard: bool,
     /// How long a call usually takes.
     typical: Option<Duration>,
     /// The pull that is out, and with how many permits that have found no message yet.
@@ -79,6 +81,7 @@ impl Inflow {
             seat,
             backlog: 1,
             dry: false,
+            heard: false,
             typical: None,
             pull: None,
             sink,
@@ -102,6 +105,7 @@ impl Inflow {
 
     /// There may be work.
     pub fn expect_work(&mut self) {
+        self.heard = true;
         self.backlog = self.backlog.max(1);
     }
 
@@ -115,7 +119,7 @@ impl Inflow {
 
     /// A message was taken, and so many waited behind it.
     pub fn taken(&mut self, behind: u64, now: Instant) {
-        self.backlog = behind;
+        self.backlog = behind.max(self.heard.into());
         self.dry = false;
         if let Some((_, out)) = &mut self.pull {
             *out = out.saturating_sub(1);
@@ -176,7 +180,7 @@ impl Inflow {
         if taken == 0 {
             // Where a limit holds in the cluster, messages may wait although nothing came.
             self.dry = self.gate.limits().concurrency.is_some() && self.backlog > 0;
-            self.backlog = if self.dry { self.backlog } else { 0 };
+            self.backlog = if self.dry { self.backlog } else { self.heard.into() };
         }
         error
     }
@@ -210,6 +214,7 @@ impl Inflow {
             let enough = CancellationToken::new();
             tasks.spawn(pull::run(lane.clone(), permits, wait, enough.clone(), self.sink.clone()));
             self.pull = Some((enough, count));
+            self.heard = false;
         }
         (self.room, self.wished) = (room, step.wish);
         room.by.and_then(|by| by.until).map(Instant::from_std)
@@ -368,6 +373,33 @@ mod tests {
         tasks.spawn(pull::run(lane, permits, PULL_WAIT, CancellationToken::new(), sink)).abort();
         assert!(tasks.join_next().await.unwrap().unwrap_err().is_cancelled());
         assert_eq!(*told.lock().unwrap(), [3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_heard_of_while_a_pull_is_out_is_not_forgotten() {
+        let lane: Arc<dyn Lane> = Arc::new(Slow(LaneKey::new(Queue::default(), Function::parse("f").unwrap())));
+        let seat =
+            Capacity::new(64).join(LaneKey::new(Queue::default(), Function::parse("f").unwrap()), Arc::new(|_| Ok(())));
+        let mut inflow = Inflow::new(64, Arc::default(), seat, Arc::new(|_| ()), false);
+        let mut tasks = JoinSet::new();
+        let over = |inflow: &Inflow, taken| Pulled { unused: inflow.seat.none(), taken, error: None };
+        inflow.proceed(&lane, 0, &mut tasks);
+        let out = over(&inflow, 1);
+        inflow.taken(0, Instant::now());
+        assert!(inflow.over(out).is_none());
+        assert_eq!(inflow.backlog(), 0, "nothing waits behind it, and nothing was heard of since");
+        for taken in [1, 0] {
+            inflow.expect_work();
+            inflow.pull = Some((CancellationToken::new(), 1));
+            inflow.heard = false;
+            inflow.expect_work();
+            if taken > 0 {
+                inflow.taken(0, Instant::now());
+            }
+            let out = over(&inflow, taken);
+            assert!(inflow.over(out).is_none());
+            assert_eq!(inflow.backlog(), 1, "another call came meanwhile");
+        }
     }
 
     #[tokio::test(start_paused = true)]
