@@ -34,7 +34,7 @@ pub(crate) trait Checker: Send {
 pub(crate) fn all(plan: &Arc<Plan>) -> Vec<Box<dyn Checker>> {
     vec![
         Box::new(ends::Ends::new(plan)),
-        Box::new(isolation::Isolation::default()),
+        Box::new(isolation::Isolation::new(plan)),
         Box::new(limits::Limits::new(plan)),
         Box::new(pulls::Pulls::new(plan)),
         Box::new(retries::Retries::default()),

@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) workers: usize,
     /// How many calls each runs at once.
     pub(crate) permits: u32,
+    /// Whether one function has more to do than all workers together can.
+    pub(crate) hog: bool,
     /// How long its calls may take to finish in a drain.
     pub(crate) grace: Duration,
     /// How long a message is under way at the most, each way.
@@ -100,6 +102,7 @@ impl Plan {
             seed,
             workers,
             permits,
+            hog: hog.is_some(),
             grace: Duration::from_secs(luck.random_range(1..60)),
             latency: Duration::from_millis([0, 1, 5, 40][luck.random_range(0..4)]),
             faults: faults::schedule(&mut luck, SPAN + SPAN / 3, functions.len()),
