@@ -71,7 +71,11 @@ impl Canceller {
         let patience = if record.state == State::Running { IF_IT_RUNS } else { IF_IT_MAY };
         match timeout(patience, self.ended(id, changes)).await {
             Ok(ended) => Self::as_asked(ended?),
-            Err(_) => self.end(record).await,
+            // As it is now: what was read before may be older than the mark.
+            Err(_) => match self.recorded(id).await?.record {
+                record if record.state.is_final() => Self::as_asked(record),
+                record => self.end(record).await,
+            },
         }
     }
 

@@ -16,11 +16,13 @@ mod table;
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use serde::Serialize;
 
 use self::figure::{Figure, Samples};
 use self::measure::{MEASURES, Measure};
 use self::place::Place;
+use crate::signal::Signals;
 
 pub use self::plot::plot;
 pub use self::table::table;
@@ -65,6 +67,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// When a part cannot be started, refuses calls, or stands still.
 pub async fn run(plan: &Plan, progress: impl Fn(String) -> anyhow::Result<()>) -> anyhow::Result<Results> {
+    let mut signals = Signals::listen()?;
     let place = Place::new(plan).await?;
     let mut samples = Samples::default();
     let is_wanted = |measure: &&Measure| {
@@ -73,7 +76,10 @@ pub async fn run(plan: &Plan, progress: impl Fn(String) -> anyhow::Result<()>) -
     for round in 1..=plan.rounds {
         for measure in MEASURES.iter().filter(is_wanted) {
             progress(format!("round {round} of {}: {}", plan.rounds, measure.name))?;
-            let measured = (measure.run)(&place, &mut samples).await;
+            let measured = tokio::select! {
+                measured = (measure.run)(&place, &mut samples) => measured,
+                name = signals.next() => Err(anyhow!("{name}: nothing more is measured")),
+            };
             // Its streams would take from what is measured next; a failure to measure is the one to be told.
             let cleared = place.clear().await;
             measured.and(cleared)?;

@@ -149,6 +149,7 @@ pub struct Bench {
 #[derive(Debug, Args)]
 pub struct BenchLoop {
     /// The NATS server.
+    #[arg(long, env = "FABRIC_BROKER", hide_env_values = true)]
     pub broker: String,
     /// The stream.
     pub stream: String,

@@ -7,13 +7,15 @@
 use std::fmt;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use uuid::Uuid;
 
-use crate::record::Error;
 use crate::{CallId, Record};
 
 /// How long a window is, as a power of two milliseconds: 32.
 const WINDOW_BITS: u32 = 5;
+/// How far apart the making of an id and the acceptance of its call may be, in milliseconds.
+const APART_MAX: u64 = 1000;
 
 /// The time at which ids were made whose records share pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,10 +25,22 @@ impl Window {
     /// The window of an id, if it says when it was made: those that callers choose as a rule do not.
     #[must_use]
     pub fn of(id: &CallId) -> Option<Self> {
-        let id = Uuid::try_parse(id.as_str()).ok().filter(|id| id.get_version_num() == 7)?;
-        let (high, _) = id.as_u64_pair();
-        Some(Self((high >> 16) >> WINDOW_BITS))
+        Some(Self(made_at(id)? >> WINDOW_BITS))
     }
+
+    /// The window of a record, if its call's id was made when the call was accepted: one that its caller chose may claim
+    /// any time, and many may claim the same.
+    #[must_use]
+    pub fn of_record(record: &Record) -> Option<Self> {
+        let accepted_at = u64::try_from(record.accepted_at.unix_nanos()).ok()? / 1_000_000;
+        (made_at(&record.id)?.abs_diff(accepted_at) <= APART_MAX).then(|| Self::of(&record.id))?
+    }
+}
+
+/// When an id was made, in Unix milliseconds, if it says so.
+fn made_at(id: &CallId) -> Option<u64> {
+    let id = Uuid::try_parse(id.as_str()).ok().filter(|id| id.get_version_num() == 7)?;
+    Some(id.as_u64_pair().0 >> 16)
 }
 
 impl fmt::Display for Window {
@@ -35,17 +49,24 @@ impl fmt::Display for Window {
     }
 }
 
-/// The records of a page, one after the other: MessagePack says itself where each ends.
-///
-/// # Errors
-/// [`Error`] if something among them is no record.
-pub fn read(page: &[u8]) -> Result<Vec<Record>, Error> {
+/// The records of a page, one after the other: MessagePack says itself where each ends. What cannot be read, because
+/// somebody newer has written it perhaps, is passed over: it says nothing of the others.
+#[must_use]
+pub fn read(page: &[u8]) -> Vec<Record> {
     let (mut rest, mut records) = (page, Vec::new());
     while !rest.is_empty() {
-        let mut reader = rmp_serde::Deserializer::new(&mut rest);
-        records.push(Record::deserialize(&mut reader)?);
+        let start = rest;
+        match Record::deserialize(&mut rmp_serde::Deserializer::new(&mut rest)) {
+            Ok(record) => records.push(record),
+            Err(_) => {
+                rest = start;
+                if IgnoredAny::deserialize(&mut rmp_serde::Deserializer::new(&mut rest)).is_err() {
+                    break;
+                }
+            }
+        }
     }
-    Ok(records)
+    records
 }
 
 /// What holds of all that is told of one call, in the order in which it was told: the youngest call that has had the
@@ -83,9 +104,12 @@ mod tests {
         end.result = Some(Kept { content_type: None, body: vec![0xff, 0x00].into(), omitted: None });
         let records = [record(State::Ready, 0, 1), end];
         let page: Vec<u8> = records.iter().flat_map(|record| record.encode().to_vec()).collect();
-        assert_eq!(read(&page).unwrap(), records);
-        assert!(read(&[]).unwrap().is_empty());
-        assert!(read(&page[..page.len() - 1]).is_err());
+        assert_eq!(read(&page), records);
+        assert!(read(&[]).is_empty());
+        assert_eq!(read(&page[..page.len() - 1]), &records[..1], "what broke off");
+        let foreign = rmp_serde::to_vec_named(&serde_json::json!({"id": "c", "state": "dreaming"})).unwrap();
+        assert_eq!(read(&[&foreign, &*page].concat()), records, "what is not known here");
+        assert!(read(b"\xc1noise").is_empty());
     }
 
     #[test]

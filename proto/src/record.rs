@@ -77,12 +77,13 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// The four numbers.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub counts: Counts,
     /// How often it was taken back from the dead letters.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub redriven: u32,
     /// How often this turn of it was given back by a worker that was drained: handed out, but no crash.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub returned: u32,
     /// What the function answered last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,6 +106,10 @@ pub struct Record {
     /// What it has been through.
     #[serde(default, skip_serializing_if = "History::is_empty")]
     pub history: History,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What is kept of a function's calls, for those who ask about one.

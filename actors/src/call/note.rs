@@ -37,7 +37,7 @@ impl Desk {
         is_news: impl FnOnce(&Record) -> bool,
         returned: impl FnOnce(Option<&Record>) -> u32,
     ) {
-        let seen = self.recorder.known(&note.id).await;
+        let seen = self.recorder.noted(&note.id).await;
         if seen.as_ref().is_none_or(|seen| is_behind(&seen.record, &note) && is_news(&seen.record)) {
             let returned = returned(seen.as_ref().map(|it| &it.record));
             self.recorder.note(&Record { returned, ..note }, seen.map_or(0, |it| it.revision)).await;

@@ -23,6 +23,9 @@ enum Told {
     ByNobody,
 }
 
+/// How long records are kept at least that a message which comes again is judged by: several leases.
+const OUTLASTS: Duration = Duration::from_secs(600);
+
 /// Writes records; clones share everything.
 #[derive(Clone)]
 pub struct Recorder {
@@ -41,6 +44,12 @@ impl Recorder {
     #[must_use]
     pub fn is_on(&self) -> bool {
         !self.keep_for.is_zero()
+    }
+
+    /// Whether an end is on record for much longer than any message stays leased to one who has gone.
+    #[must_use]
+    pub fn outlasts_leases(&self) -> bool {
+        self.keep_for >= OUTLASTS
     }
 
     /// Whether it writes those of which so much is kept.
@@ -98,6 +107,17 @@ impl Recorder {
                 persist(|| self.broker.end(&without, id.clone(), keep_for)).await
             }
             answer => answer,
+        }
+    }
+
+    /// What was noted of a call by itself, if it can be had.
+    pub async fn noted(&self, call: &CallId) -> Option<Recorded> {
+        match self.broker.noted(call).await {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                tracing::debug!(%call, %error, "what was noted of a call could not be read");
+                None
+            }
         }
     }
 

@@ -55,11 +55,13 @@ impl Desk {
                 if let Some(letter) = letter {
                     Box::pin(self.bury(letter, call.life_id(), Some(&call.id))).await?;
                 }
+                // A function whose result goes to a callback would run again, should this message come again.
+                let may_come_again = is_told && callback.is_none() && self.recorder.outlasts_leases();
                 if let Some(callback) = callback {
                     Box::pin(self.call_back(callback)).await?;
                 }
-                if is_told {
-                    // Should this be lost, the message comes again, and the record says that there is nothing to do.
+                if may_come_again {
+                    // Should this be lost, the record says that there is nothing to do.
                     return persist(|| delivery.lease.ack_unconfirmed()).await;
                 }
             }
@@ -78,10 +80,12 @@ impl Desk {
             return Ok(self.follow(delivery, *end, &told).into());
         }
         // Whoever cancels a call puts it on the marks first, and gives them the time to be heard of.
-        let stored = match end.is_told_of || self.marks.has(&end.call) {
-            true => self.recorder.end(&end.record).await?,
-            false => self.recorder.end_first(&end.record).await?,
-        };
+        let is_first = !end.is_told_of && !self.marks.has(&end.call);
+        let mut stored = if is_first { self.recorder.end_first(&end.record).await? } else { Stored::Duplicate };
+        // Storing may have taken longer than that time.
+        if !is_first || self.marks.has(&end.call) {
+            stored = self.recorder.end(&end.record).await?;
+        }
         if stored != Stored::Duplicate {
             return Ok(end);
         }

@@ -43,6 +43,15 @@ pub trait Records: Send + Sync + 'static {
     /// [`Error::Away`]; [`Error::Refused`] if it cannot be read.
     fn record(&self, call: &CallId) -> BoxFuture<'_, Result<Option<Recorded>, Error>>;
 
+    /// As [`record`](Self::record), but what was told together with others may be missing: enough to note something
+    /// over it.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    fn noted(&self, call: &CallId) -> BoxFuture<'_, Result<Option<Recorded>, Error>> {
+        self.record(call)
+    }
+
     /// Hints that the record of a call has changed. Hints may be lost.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ const FILLING: usize = 1000;
 
 /// A stream for the bare loop.
 pub(super) async fn stream(url: &str, name: &str) -> anyhow::Result<jetstream::Context> {
-    let context = jetstream::new(async_nats::connect(url).await.with_context(|| format!("cannot connect to {url}"))?);
+    let context = jetstream::new(async_nats::connect(url).await.context("cannot connect to the broker")?);
     let config = Config {
         name: name.into(),
         subjects: vec![name.into()],

@@ -99,8 +99,10 @@ pub(super) async fn post_steadily(
         lines.spawn(async move {
             let (mut line, mut sent) = (Line::open(&address).await?, Vec::new());
             for number in (first..count).step_by(CONNECTIONS) {
-                sleep_until(began + every.mul_f64(number as f64)).await;
-                sent.push((number, Instant::now()));
+                // When it was to be sent: what is late because the one before it was slow counts.
+                let at = began + every.mul_f64(number as f64);
+                sleep_until(at).await;
+                sent.push((number, at));
                 line.post(&path, number).await?;
             }
             anyhow::Ok(sent)

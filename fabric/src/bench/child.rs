@@ -51,8 +51,8 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// `fabric` with these arguments, on free ports; answers once it is ready.
-    pub(super) async fn fabric(args: &[&str]) -> anyhow::Result<Self> {
+    /// `fabric` with these arguments, on free ports, on `broker` if there is one; answers once it is ready.
+    pub(super) async fn fabric(args: &[&str], broker: Option<&str>) -> anyhow::Result<Self> {
         let began = Instant::now();
         let public = !args.contains(&"worker");
         let mut all = args.to_vec();
@@ -60,7 +60,7 @@ impl Child {
         if public {
             all.extend(["--listen", "127.0.0.1:0", "--pre-stop", "0s"]);
         }
-        let mut child = Self::of_this_program(&all)?;
+        let mut child = Self::of_this_program(&all, broker)?;
         if public {
             child.public = child.line_after("listening: public http://").await?;
         }
@@ -80,11 +80,13 @@ impl Child {
         Ok(child)
     }
 
-    /// Any command of this program.
-    pub(super) fn of_this_program(args: &[&str]) -> anyhow::Result<Self> {
+    /// Any command of this program. The broker's URL may hold a password, which arguments would show to everybody.
+    pub(super) fn of_this_program(args: &[&str], broker: Option<&str>) -> anyhow::Result<Self> {
         let name = format!("fabric {}", args.join(" "));
         let mut process = Command::new(std::env::current_exe().context("this program cannot be found")?)
             .args(args)
+            .env_remove("FABRIC_BROKER")
+            .envs(broker.map(|url| ("FABRIC_BROKER", url)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

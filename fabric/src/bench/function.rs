@@ -1,5 +1,6 @@
 //! The function that is called: answers at once, or after a time, and notes when it was called and for how long.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -90,6 +91,13 @@ impl Function {
             sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// Fails if a call has come more than once.
+pub(super) fn once_each(hits: &[Hit]) -> anyhow::Result<()> {
+    let numbers: HashSet<usize> = hits.iter().map(|hit| hit.number).collect();
+    anyhow::ensure!(numbers.len() == hits.len(), "{} calls ran twice", hits.len() - numbers.len());
+    Ok(())
 }
 
 /// Calls a second, from the first to the last.

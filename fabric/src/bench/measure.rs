@@ -51,19 +51,20 @@ pub(super) const MEASURES: &[Measure] = &[
 /// A gateway on NATS, with names of its own, and the arguments by which a worker finds the same.
 struct Fabric<'a> {
     gateway: Child,
+    broker: &'a str,
     args: Vec<&'a str>,
 }
 
 impl<'a> Fabric<'a> {
     async fn start(place: &'a Place, prefix: &'a str, more: &[&'a str]) -> anyhow::Result<Self> {
-        let mut args = vec!["--broker", place.url()?, "--prefix", prefix];
+        let (broker, mut args) = (place.url()?, vec!["--prefix", prefix]);
         args.extend(more);
-        let gateway = Child::fabric(&[&["gateway"], args.as_slice()].concat()).await?;
-        Ok(Self { gateway, args })
+        let gateway = Child::fabric(&[&["gateway"], args.as_slice()].concat(), Some(broker)).await?;
+        Ok(Self { gateway, broker, args })
     }
 
     async fn worker(&self, more: &[&str]) -> anyhow::Result<Child> {
-        Child::fabric(&[&["worker"], self.args.as_slice(), more].concat()).await
+        Child::fabric(&[&["worker"], self.args.as_slice(), more].concat(), Some(self.broker)).await
     }
 }
 

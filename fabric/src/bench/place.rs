@@ -38,7 +38,7 @@ impl Place {
         let broker = match &plan.broker {
             None => None,
             Some(url) => {
-                let client = async_nats::connect(url).await.with_context(|| format!("cannot connect to {url}"))?;
+                let client = async_nats::connect(url).await.context("cannot connect to the broker")?;
                 Some((url.clone(), jetstream::new(client)))
             }
         };

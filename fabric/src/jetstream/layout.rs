@@ -43,7 +43,7 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn new(client: Client, context: Context, settings: Settings) -> Self {
         let shards = Shards::new(context.clone(), settings.subjects.clone(), settings.shards);
-        let reader = Reader::new(client.clone(), context.clone());
+        let reader = Reader::new(client.clone(), context.clone(), settings.replicas);
         let shelf = Shelf::new(client, context.clone(), reader.clone(), settings.subjects.clone());
         Self { context, settings, shards, shelf, reader, returning: TaskTracker::new(), present: RwLock::default() }
     }

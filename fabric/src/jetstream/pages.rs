@@ -74,6 +74,11 @@ impl Pages {
         Self { subjects, reader, ends, noted, _writers: Arc::new(writers) }
     }
 
+    /// Whether there is somebody who stores ends.
+    pub(super) fn is_open(&self) -> bool {
+        !self.ends.is_closed()
+    }
+
     /// Stores an end; answers when it is durable.
     pub(super) async fn end(&self, entry: Entry) -> Result<Stored, Error> {
         let (tell, told) = oneshot::channel();
@@ -104,8 +109,7 @@ impl Pages {
         };
         let mut told = Vec::new();
         for bytes in own.into_iter().chain(pages.into_iter().map(|found| found.payload)) {
-            let records = page::read(&bytes).map_err(|error| Error::Refused(error.into()))?;
-            told.extend(records.into_iter().filter(|record| record.id == *call));
+            told.extend(page::read(&bytes).into_iter().filter(|record| record.id == *call));
         }
         Ok(told)
     }
@@ -128,24 +132,41 @@ async fn store_ends(client: Client, subjects: Subjects, mut told: mpsc::Unbounde
                 if count == 0 {
                     return;
                 }
-                let pages = pages(next.drain(..));
+                let pages = pages(next.drain(..), page_len_max(&client));
                 rounds.push(join_all(pages.into_iter().map(|page| store_page(&client, &subjects, page))).map(drop));
             }
         }
     }
 }
 
+/// Stores a page. Where it cannot be stored for another reason than that the broker is away, each of its entries is
+/// tried by itself, so that each hears what is wrong with it.
 async fn store_page(client: &Client, subjects: &Subjects, page: Page<Told>) {
-    let headers = headers([(NATS_MESSAGE_TTL.as_ref(), page.ttl)]);
-    let stored = store(client, subjects.page(page.window), headers, page.bytes.into(), &page.lane).await;
-    for one in page.waiting {
-        let answer = match &stored {
-            Ok(stored) => Ok(*stored),
-            Err(error) => Err(Error::Away(error.to_string().into())),
-        };
-        // Whoever is gone has given the call up.
-        drop(one.send(answer));
+    let Page { window, lane, ttl, entries } = page;
+    let bytes = entries.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect::<Vec<u8>>();
+    let put = async |bytes| {
+        let headers = headers([(NATS_MESSAGE_TTL.as_ref(), ttl.clone())]);
+        store(client, subjects.page(window), headers, bytes, &lane).await
+    };
+    match put(bytes.into()).await {
+        Err(error @ (Error::TooLarge { .. } | Error::StorageFull(_) | Error::Refused(_) | Error::Full { .. })) => {
+            tracing::debug!(%window, %error, "a page was not stored; trying its entries one by one");
+            for (bytes, told) in entries {
+                tell(told, put(bytes).await);
+            }
+        }
+        stored => {
+            for (_, told) in entries {
+                let away = |error: &Error| Error::Away(error.to_string().into());
+                tell(told, stored.as_ref().copied().map_err(away));
+            }
+        }
     }
+}
+
+fn tell(told: Told, answer: Result<Stored, Error>) {
+    // Whoever is gone has given the call up.
+    drop(told.send(answer));
 }
 
 async fn store_notes(client: Client, subjects: Subjects, noted: Arc<Mutex<Vec<(CallId, Entry)>>>) {
@@ -156,9 +177,10 @@ async fn store_notes(client: Client, subjects: Subjects, noted: Arc<Mutex<Vec<(C
             let noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
             noted.iter().map(|(_, entry)| (entry.clone(), ())).collect::<Vec<_>>()
         };
-        for page in pages(copy()) {
+        for page in pages(copy(), page_len_max(&client)) {
             let headers = headers([(NATS_MESSAGE_TTL.as_ref(), page.ttl)]);
-            let sent = client.publish_with_headers(subjects.page(page.window), headers, page.bytes.into());
+            let bytes = page.entries.iter().flat_map(|(bytes, ())| bytes.iter().copied()).collect::<Vec<u8>>();
+            let sent = client.publish_with_headers(subjects.page(page.window), headers, bytes.into());
             if !matches!(timeout(NOTED_WITHIN, sent).await, Ok(Ok(()))) {
                 tracing::debug!(window = %page.window, "that calls were accepted could not be noted");
             }
@@ -174,32 +196,37 @@ struct Page<T> {
     /// Of one of them: a refusal names it.
     lane: LaneKey,
     ttl: String,
-    bytes: Vec<u8>,
-    waiting: Vec<T>,
+    entries: Vec<(Bytes, T)>,
 }
 
 impl Entry {
     /// A record that is kept for as long as `ttl` says, if the time is in its call's id and it is not too long.
     pub(super) fn of(record: &Record, ttl: String) -> Option<Self> {
-        let (window, bytes) = (Window::of(&record.id)?, record.encode());
+        let (window, bytes) = (Window::of_record(record)?, record.encode());
         (bytes.len() <= RECORD_LEN_MAX).then(|| Self { window, lane: record.lane(), ttl, bytes })
     }
 }
 
+/// How long a page may be, in bytes: what a server takes may be less than usual.
+fn page_len_max(client: &Client) -> usize {
+    PAGE_LEN_MAX.min(client.max_payload() / 2)
+}
+
 /// Puts entries together that belong together, as many as fit.
-fn pages<T>(entries: impl IntoIterator<Item = (Entry, T)>) -> Vec<Page<T>> {
-    let (mut open, mut full) = (BTreeMap::<(Window, String), Page<T>>::new(), Vec::new());
+fn pages<T>(entries: impl IntoIterator<Item = (Entry, T)>, len_max: usize) -> Vec<Page<T>> {
+    let (mut open, mut full) = (BTreeMap::<(Window, String), (usize, Page<T>)>::new(), Vec::new());
     for (Entry { window, lane, ttl, bytes }, waiting) in entries {
-        let key = (window, ttl);
-        let new = || Page { window, lane: lane.clone(), ttl: key.1.clone(), bytes: Vec::new(), waiting: Vec::new() };
-        let page = open.entry(key.clone()).or_insert_with(new);
-        if page.bytes.len() + bytes.len() > PAGE_LEN_MAX {
+        let new = || Page { window, lane: lane.clone(), ttl: ttl.clone(), entries: Vec::new() };
+        let (length, page) = open.entry((window, ttl.clone())).or_insert_with(|| (0, new()));
+        if *length + bytes.len() > len_max {
+            *length = 0;
             full.push(std::mem::replace(page, new()));
         }
-        page.bytes.extend_from_slice(&bytes);
-        page.waiting.push(waiting);
+        *length += bytes.len();
+        page.entries.push((bytes, waiting));
     }
-    full.extend(open.into_values());
+    full.extend(open.into_values().map(|(_, page)| page));
+    full.retain(|page| !page.entries.is_empty());
     full
 }
 
@@ -219,15 +246,15 @@ mod tests {
     fn what_belongs_together_is_put_together_as_far_as_it_fits() {
         let entries =
             [entry("0000", "1s", 10), entry("0100", "1s", 20), entry("0000", "1s", 30), entry("0000", "2s", 40)];
-        let mut found: Vec<_> = pages(entries).into_iter().map(|page| (page.bytes.len(), page.waiting)).collect();
+        let waiting = |page: Page<usize>| page.entries.into_iter().map(|(_, waiting)| waiting).collect::<Vec<_>>();
+        let mut found: Vec<_> = pages(entries, 40).into_iter().map(waiting).collect();
         found.sort();
-        assert_eq!(found, [(20, vec![20]), (40, vec![10, 30]), (40, vec![40])]);
-        let large = PAGE_LEN_MAX / 2 + 1;
-        let lengths: Vec<_> = pages([entry("0000", "1s", large), entry("0000", "1s", large)])
+        assert_eq!(found, [vec![10, 30], vec![20], vec![40]]);
+        let found: Vec<_> = pages([entry("0000", "1s", 50), entry("0000", "1s", 21), entry("0000", "1s", 20)], 40)
             .into_iter()
-            .map(|page| page.bytes.len())
+            .map(waiting)
             .collect();
-        assert_eq!(lengths, [large, large]);
+        assert_eq!(found, [vec![50], vec![21], vec![20]], "also what is too long alone");
     }
 
     #[test]

@@ -46,11 +46,14 @@ pub(super) struct Found {
 pub(super) struct Reader {
     client: Client,
     context: Context,
+    /// Whether others than the leader may answer.
+    is_replicated: bool,
 }
 
 impl Reader {
-    pub(super) fn new(client: Client, context: Context) -> Self {
-        Self { client, context }
+    pub(super) fn new(client: Client, context: Context, replicas: usize) -> Self {
+        let is_replicated = replicas > 1 || client.server_info().cluster.is_some();
+        Self { client, context, is_replicated }
     }
 
     /// The message at a place of `stream`, if there is one.
@@ -89,27 +92,21 @@ impl Reader {
         let mut all = Vec::new();
         let mut number = 1;
         loop {
+            // The server may end a batch before its end.
             let found = self.page(stream, subject, number, PAGE_MAX).await?;
-            let is_last = found.len() < PAGE_MAX;
-            number = found.last().map_or(number, |last| last.number + 1);
+            let Some(last) = found.last() else { break };
+            number = last.number + 1;
             all.extend(found);
-            if is_last {
-                break;
-            }
         }
         // What a replica does not have yet is with the leader.
         let (place, last) = (At::Last(subject.to_owned()), number - 1);
-        if self.is_clustered() && self.leaders(stream, place).await?.is_some_and(|latest| latest.number > last) {
+        if self.is_replicated && self.leaders(stream, place).await?.is_some_and(|latest| latest.number > last) {
             while let Some(found) = self.leaders(stream, At::Next(subject.to_owned(), number)).await? {
                 number = found.number + 1;
                 all.push(found);
             }
         }
         Ok(all)
-    }
-
-    fn is_clustered(&self) -> bool {
-        self.client.server_info().cluster.is_some()
     }
 
     /// Up to `max` messages whose subjects match `filter`, from `number` on, in order.

@@ -18,33 +18,38 @@ use super::pages::{Entry, mentions};
 use super::publish::{listen, store};
 use super::read::At;
 
-/// How long it is known at least that a call was accepted, if nothing else happens to it.
-const ACCEPTED_FOR: Duration = Duration::from_secs(3600);
+/// How long it is known at least that a call was accepted, if nothing else happens to it: a little longer than it may be
+/// tried for.
+const ACCEPTED_FOR: Duration = Duration::from_secs(25 * 3600);
 /// How long a client without a connection may take to take a note: then it is lost.
 const NOTED_WITHIN: Duration = Duration::from_millis(100);
 
 impl JetStream {
     async fn read_record(&self, call: &CallId) -> Result<Option<Recorded>, Error> {
+        let Some(told) = self.read_once(call).await? else { return Ok(None) };
+        if self.is_in_its_place(&told.record).await? {
+            return Ok(Some(told));
+        }
+        // It has left its lane since; if its end is not told, that has had its time.
+        Ok(self.read_once(call).await?.filter(|told| told.record.state.is_final() || told.record.place.is_none()))
+    }
+
+    async fn read_once(&self, call: &CallId) -> Result<Option<Recorded>, Error> {
+        let alone = self.read_alone(call).await?;
+        if alone.as_ref().is_some_and(|alone| alone.record.state.is_final()) {
+            return Ok(alone);
+        }
+        let (alone, revision) = alone.map_or((None, 0), |alone| (Some(alone.record), alone.revision));
+        let told = alone.into_iter().chain(self.pages.told(call).await?);
+        Ok(page::latest(told).map(|record| Recorded { record, revision }))
+    }
+
+    async fn read_alone(&self, call: &CallId) -> Result<Option<Recorded>, Error> {
         let subjects = &self.layout.settings.subjects;
         let found = self.layout.reader.message(&subjects.calls_stream(), At::Last(subjects.call(call))).await?;
-        let alone = found.as_ref().map(|found| Record::decode(&found.payload)).transpose();
-        let alone = alone.map_err(|error| Error::Refused(error.into()))?;
-        let revision = found.map_or(0, |found| found.number);
-        if alone.as_ref().is_some_and(|record| record.state.is_final()) {
-            return Ok(alone.map(|record| Recorded { record, revision }));
-        }
-        let told = || async {
-            let together = self.pages.told(call).await?;
-            Ok::<_, Error>(page::latest(alone.clone().into_iter().chain(together)))
-        };
-        let mut latest = told().await?;
-        if let Some(record) = &latest
-            && !self.is_in_its_place(record).await?
-        {
-            // It has left its lane since; if its end is not told, that has had its time.
-            latest = told().await?.filter(|record| record.state.is_final());
-        }
-        Ok(latest.map(|record| Recorded { record, revision }))
+        let Some(found) = found else { return Ok(None) };
+        let record = Record::decode(&found.payload).map_err(|error| Error::Refused(error.into()))?;
+        Ok(Some(Recorded { record, revision: found.number }))
     }
 
     /// Whether a call is where its record says that it waits, or is at its end.
@@ -84,7 +89,7 @@ impl Records for JetStream {
     }
 
     fn end_first(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
-        match Entry::of(record, ttl(keep_for)) {
+        match Entry::of(record, ttl(keep_for)).filter(|_| self.pages.is_open()) {
             Some(entry) => Box::pin(self.pages.end(entry)),
             None => self.end(record, id, keep_for),
         }
@@ -101,6 +106,11 @@ impl Records for JetStream {
     fn record(&self, call: &CallId) -> BoxFuture<'_, Result<Option<Recorded>, Error>> {
         let call = call.clone();
         Box::pin(async move { self.read_record(&call).await })
+    }
+
+    fn noted(&self, call: &CallId) -> BoxFuture<'_, Result<Option<Recorded>, Error>> {
+        let call = call.clone();
+        Box::pin(async move { self.read_alone(&call).await })
     }
 
     fn changes(&self, call: &CallId) -> BoxFuture<'_, Result<BoxStream<'static, ()>, Error>> {

@@ -7,7 +7,7 @@ use actors::port::broker::{Error, Stored};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use proto::record::{Kept, State};
-use proto::{Call, CallId, Record, Request};
+use proto::{Call, CallId, Record, Request, Timestamp};
 use tests::broker::{Fixture, Kind};
 use tests::eventually;
 use tokio::time::timeout;
@@ -123,10 +123,13 @@ async fn who_listens_hears_of_the_end(kind: Kind) {
     fixture.close().await;
 }
 
-/// A record of a call whose id was made for it, the `n`th of one moment.
-fn made(fixture: &Fixture, n: usize, state: State) -> Record {
-    let mut record = record(fixture, state);
-    record.id = CallId::parse(&format!("01a1fb8a-90a9-72c9-9b96-{n:012x}")).unwrap();
+/// A record of a call whose id was made for it when it was accepted, the `n`th of that moment.
+fn made(at: Timestamp, n: usize, state: State) -> Record {
+    let millis = format!("{:012x}", at.unix_nanos() / 1_000_000);
+    let (high, low) = millis.split_at(8);
+    let id = CallId::parse(&format!("{high}-{low}-72c9-9b96-{n:012x}")).unwrap();
+    let call = Call::new(id, lane("f").function, at, Request::default());
+    let mut record = Record::of(&call, &lane("f"), state, at);
     record.counts.deliveries = u32::from(state != State::Ready);
     record
 }
@@ -134,20 +137,21 @@ fn made(fixture: &Fixture, n: usize, state: State) -> Record {
 async fn many_are_told_of_together(kind: Kind) {
     const CALLS: usize = 300;
     let fixture = Fixture::new(kind).await;
+    let at = fixture.clock.now();
     let elsewhere = fixture.elsewhere().await;
-    let last = made(&fixture, CALLS - 1, State::Succeeded);
+    let last = made(at, CALLS - 1, State::Succeeded);
     let mut changes = elsewhere.changes(&last.id).await.unwrap();
     for n in 0..CALLS {
-        fixture.broker.note_accepted(&made(&fixture, n, State::Ready), HOUR).await;
+        fixture.broker.note_accepted(&made(at, n, State::Ready), HOUR).await;
     }
     for n in 0..CALLS {
-        let id = made(&fixture, n, State::Ready).id;
+        let id = made(at, n, State::Ready).id;
         eventually(async || elsewhere.record(&id).await.unwrap().map(drop).ok_or("not yet")).await;
     }
     let ends = (0..CALLS).map(|n| {
         let (fixture, state) = (&fixture, if n % 3 == 0 { State::Failed } else { State::Succeeded });
         async move {
-            let end = made(fixture, n, state);
+            let end = made(at, n, state);
             assert!(fixture.broker.end_first(&end, end.end_id(), HOUR).await.unwrap().is_new());
             assert_eq!(fixture.broker.record(&end.id).await.unwrap().unwrap().record, end, "as soon as it is stored");
         }
@@ -159,14 +163,15 @@ async fn many_are_told_of_together(kind: Kind) {
 
 async fn the_first_end_holds(kind: Kind) {
     let fixture = Fixture::new(kind).await;
+    let at = fixture.clock.now();
     let state = async |id| fixture.broker.record(&id).await.unwrap().map(|it| it.record.state);
-    let end = made(&fixture, 0, State::Succeeded);
+    let end = made(at, 0, State::Succeeded);
     for again in [&end, &Record { state: State::Failed, ..end.clone() }] {
         fixture.broker.end_first(again, again.end_id(), HOUR).await.unwrap();
         assert_eq!(state(end.id.clone()).await, Some(State::Succeeded));
     }
     fixture.broker.note(&Record { state: State::Running, ..end.clone() }, 0, HOUR).await;
-    let other = made(&fixture, 1, State::Running);
+    let other = made(at, 1, State::Running);
     fixture.broker.note(&other, 0, HOUR).await;
     eventually(async || state(other.id.clone()).await.map(drop).ok_or("not yet")).await;
     assert_eq!(state(end.id.clone()).await, Some(State::Succeeded), "whatever is noted late");
@@ -175,13 +180,14 @@ async fn the_first_end_holds(kind: Kind) {
 
 async fn what_is_past_is_not_told_as_waiting(kind: Kind) {
     let fixture = Fixture::new(kind).await;
-    let ready = made(&fixture, 0, State::Ready);
+    let at = fixture.clock.now();
+    let ready = made(at, 0, State::Ready);
     let call = Call::new(ready.id.clone(), ready.function.clone(), ready.accepted_at, Request::default());
     let stored = fixture.broker.publish(message("f", &call.message_id())).await.unwrap();
     fixture.broker.note_accepted(&Record { place: stored.place(), ..ready.clone() }, HOUR).await;
     let told = async || fixture.broker.record(&ready.id).await.unwrap().map(|it| it.record.state);
     eventually(async || if told().await == Some(State::Ready) { Ok(()) } else { Err("not yet") }).await;
-    let end = made(&fixture, 0, State::Succeeded);
+    let end = made(at, 0, State::Succeeded);
     fixture.broker.end_first(&end, end.end_id(), Duration::from_secs(1)).await.unwrap();
     assert_eq!(told().await, Some(State::Succeeded));
     assert!(fixture.broker.withdraw(&ready.lane(), stored.place().unwrap(), &call.message_id()).await.unwrap());

@@ -5,7 +5,7 @@ use crate::bench::bare;
 use crate::bench::caller;
 use crate::bench::child::Child;
 use crate::bench::figure::{Samples, Who};
-use crate::bench::function::rate;
+use crate::bench::function::{once_each, rate};
 use crate::bench::place::Place;
 
 pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<()> {
@@ -31,7 +31,7 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
 /// The bare loop on a stream.
 pub(super) fn bare_loop(place: &Place, name: &str, concurrency: &str) -> anyhow::Result<Child> {
     let target = place.function.url(0);
-    Child::of_this_program(&["bench-loop", place.url()?, name, &target, concurrency])
+    Child::of_this_program(&["bench-loop", name, &target, concurrency], Some(place.url()?))
 }
 
 async fn measure(
@@ -42,6 +42,7 @@ async fn measure(
     (drain, cpu): (&'static str, &'static str),
 ) -> anyhow::Result<()> {
     let hits = place.function.reached(place.calls, PATIENCE).await?;
+    once_each(&hits)?;
     samples.add(drain, who, rate(&hits));
     if let Some(used) = worker.usage()? {
         samples.add(cpu, who, for_a_thousand(used.cpu, place.calls));

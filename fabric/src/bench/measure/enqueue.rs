@@ -8,7 +8,7 @@ use crate::bench::figure::{Samples, Who};
 use crate::bench::place::Place;
 
 pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<()> {
-    let mut server = Child::of_this_program(&["bench-server"])?;
+    let mut server = Child::of_this_program(&["bench-server"], None)?;
     let address = server.line_after("listening: public http://").await?;
     samples.add("enqueue", Who::Bare, caller::post_all(&address, &[path("f")], place.calls, CONNECTIONS).await?);
     server.kill().await?;

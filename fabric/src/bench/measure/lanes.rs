@@ -3,7 +3,7 @@
 use super::{CONNECTIONS, Fabric, PATIENCE, for_a_thousand, path};
 use crate::bench::caller;
 use crate::bench::figure::{Samples, Who};
-use crate::bench::function::rate;
+use crate::bench::function::{once_each, rate};
 use crate::bench::place::Place;
 
 /// How many functions are active, and what that is called.
@@ -27,6 +27,7 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
         caller::post_all(&fabric.gateway.public, &paths, place.calls, CONNECTIONS).await?;
         let worker = fabric.worker(&[]).await?;
         let hits = place.function.reached(place.calls, PATIENCE).await?;
+        once_each(&hits)?;
         rates.push(rate(&hits));
         samples.add(drain, Who::Fabric, rate(&hits));
         if let Some(used) = worker.usage()? {

@@ -28,8 +28,8 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
         for number in 0..count {
             let (context, name) = (context.clone(), name.clone());
             publishing.spawn(async move {
-                sleep_until(began + EVERY.mul_f64(number as f64)).await;
-                let at = Instant::now();
+                let at = began + EVERY.mul_f64(number as f64);
+                sleep_until(at).await;
                 context.publish(name, caller::body(number).into()).await?.await?;
                 anyhow::Ok((number, at))
             });
