@@ -20,7 +20,7 @@ use crate::limit::rates::{Paces, Rates};
 use crate::limit::{Gate, Limits, Room};
 use crate::permit::Permits;
 use crate::permit::capacity::Seat;
-use crate::permit::share::{BRIEF, Short, Standings, Wish};
+use crate::permit::share::{BRIEF, QUICK, Short, Standings, Wish};
 use crate::port::Lane;
 use crate::port::broker::Error;
 use crate::view;
@@ -285,8 +285,8 @@ impl Inflow {
     }
 
     fn wish_for(&self, count: u32) -> Wish {
-        let brief = self.typical.is_some_and(|typical| typical <= BRIEF);
-        Wish { count, brief, standings: self.standings }
+        let usually = |within| self.typical.is_some_and(|typical| typical <= within);
+        Wish { count, brief: usually(BRIEF), quick: usually(QUICK), standings: self.standings }
     }
 }
 

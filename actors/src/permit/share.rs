@@ -10,6 +10,8 @@
 //!   [`QUANTUM`]: then the permit of the next call that ends moves. Deficits are real numbers, so shares hold also
 //!   where there are fewer permits than functions. (This is start-time fair queueing, Goyal et al. 1996, over several
 //!   servers, with time measured rather than estimated.)
+//! * Where more functions wait than could have [`GROUP`] permits each, one of quick calls gets so many, one after the
+//!   other, before the next gets any: a few lanes are then in use at a time, and messages are pulled together.
 //! * Only those who wait are looked at; a node at its cap, and all below it, is not among them.
 //! * Calls that are not brief get seven eighths of the permits, and the first call of each function, so that whoever
 //!   fills them with long calls cannot keep a newcomer out. Otherwise nothing stays free while somebody waits.
@@ -37,6 +39,10 @@ pub const HORIZON: Duration = Duration::from_secs(1);
 pub const QUANTUM: Duration = Duration::from_millis(100);
 /// Calls that usually take no longer are brief.
 pub const BRIEF: Duration = Duration::from_secs(1);
+/// Calls that usually take no longer are quick.
+pub const QUICK: Duration = Duration::from_millis(50);
+/// How many permits a function of quick calls gets in a row where many wait.
+pub const GROUP: u32 = 8;
 /// How long use is remembered after the last one waited.
 const MEMORY: Duration = Duration::from_secs(1);
 
@@ -58,6 +64,8 @@ pub struct Wish {
     pub count: u32,
     /// Whether its calls are usually over within [`BRIEF`].
     pub brief: bool,
+    /// Whether they are within [`QUICK`].
+    pub quick: bool,
     /// Where it stands.
     pub standings: Standings,
 }
@@ -82,13 +90,15 @@ pub struct Share {
     vain_at: Option<Instant>,
     /// Whether somebody may hold a permit only to wait with: if not, nobody need be looked for.
     idles: bool,
+    /// Who is being given a group of permits, and how many more.
+    group: Option<(LaneKey, u32)>,
 }
 
 impl Share {
     /// All `total` of them free.
     #[must_use]
     pub fn new(total: u32, now: Instant) -> Self {
-        Self { total, root: Node::new(now), vain: false, vain_at: None, idles: false }
+        Self { total, root: Node::new(now), vain: false, vain_at: None, idles: false, group: None }
     }
 
     /// How many there are.
@@ -123,6 +133,7 @@ impl Share {
         self.root.visit(&path(lane), &standings, contended, now, &mut |leaf| {
             leaf.wanted = wish.count;
             leaf.brief = wish.brief;
+            leaf.quick = wish.quick;
             leaf.idle &= wish.count == 0;
             leaf.lane.get_or_insert_with(|| lane.clone());
         });
@@ -161,7 +172,7 @@ impl Share {
         let mut grants = BTreeMap::new();
         while self.free() > 0 {
             let spare = self.spare();
-            let Some(next) = self.next(spare, now) else { break };
+            let Some(next) = self.next_in_group().or_else(|| self.next(spare, now)) else { break };
             let lane = next.lane;
             // Alone, it may have all it wants at once; beside others, one after the other.
             let most = if next.brief { self.free() } else { spare.max(1) };
@@ -171,6 +182,9 @@ impl Share {
                 leaf.held += count;
                 leaf.wanted -= count;
             });
+            if next.quick && next.held == 0 && self.is_crowded() {
+                self.group = Some((lane.clone(), GROUP - 1));
+            }
             *grants.entry(lane).or_insert(0) += count;
         }
         self.vain = self.is_contended();
@@ -180,7 +194,7 @@ impl Share {
     /// A call of `lane` has ended. Whether its permit may be used for the next one; if not, it must be returned.
     #[must_use]
     pub fn may_keep(&self, lane: &LaneKey, now: Instant) -> bool {
-        self.root.may_keep(&path(lane), now)
+        self.root.may_keep(&path(lane), self.group_len(), now)
     }
 
     /// Those who hold a permit only to wait with, because somebody wants it now. Each is told once.
@@ -209,8 +223,32 @@ impl Share {
 
     /// Whose turn it is: with nothing to spare it is still that of one that holds none, else of a brief one.
     fn next(&self, spare: u32, now: Instant) -> Option<Next> {
-        let first = self.root.next(false, now)?;
-        if spare > 0 || first.held == 0 || first.brief { Some(first) } else { self.root.next(true, now) }
+        let group = self.group_len();
+        let first = self.root.next(false, group, now)?;
+        if spare > 0 || first.held == 0 || first.brief { Some(first) } else { self.root.next(true, group, now) }
+    }
+
+    /// Whether so many wait that not each could have a group.
+    fn is_crowded(&self) -> bool {
+        self.total >= GROUP * GROUP && self.root.waiting.all.saturating_mul(GROUP) > self.total
+    }
+
+    /// How many permits for quick calls count as one.
+    fn group_len(&self) -> u32 {
+        if self.is_crowded() { GROUP } else { 1 }
+    }
+
+    /// The one whose group is not complete yet, while it waits for more and many wait.
+    fn next_in_group(&mut self) -> Option<Next> {
+        let (lane, left) = self.group.take()?;
+        let path = path(&lane);
+        let leaf = self.root.find(&path).filter(|leaf| leaf.wanted > 0 && leaf.quick)?;
+        if left == 0 || !self.is_crowded() || self.root.room(&path) == 0 {
+            return None;
+        }
+        let next = Next { lane: lane.clone(), wanted: leaf.wanted, held: leaf.held, brief: true, quick: true };
+        self.group = Some((lane, left - 1));
+        Some(next)
     }
 
     /// What functions that hold some already, and whose calls are not brief, may still have.
@@ -268,7 +306,7 @@ mod tests {
         let standing = |weight| Standing { weight, cap: None };
         for (name, weight) in [("a", 1), ("b", 2), ("c", 4)] {
             let standings = Standings { function: standing(weight), ..Standings::default() };
-            share.want(&lane(name), Wish { count: 100, brief: false, standings }, now);
+            share.want(&lane(name), Wish { count: 100, standings, ..Wish::default() }, now);
         }
         let grants: Vec<u32> = share.grants(now).into_iter().map(|(_, count)| count).collect();
         assert_eq!(grants, [10, 20, 40], "the reserve of ten stays");
@@ -325,14 +363,14 @@ mod tests {
     fn a_cap_holds_and_what_is_behind_it_is_out_of_the_way() {
         let (mut share, now) = share(64);
         let capped = Standings { queue: Standing { weight: 1, cap: Some(3) }, ..Standings::default() };
-        share.want(&lane("a"), Wish { count: 10, brief: false, standings: capped }, now);
+        share.want(&lane("a"), Wish { count: 10, standings: capped, ..Wish::default() }, now);
         assert_eq!(share.grants(now), [(lane("a"), 3)]);
         assert!(!share.is_contended(), "who waits behind a cap waits for nobody's permit");
         assert_eq!(share.short_of(&lane("a")), Some(Short::Queue));
         share.returned(&lane("a"), 1, now);
         assert_eq!(share.grants(now), [(lane("a"), 1)]);
         let lowered = Standings { queue: Standing { weight: 1, cap: Some(2) }, ..Standings::default() };
-        share.want(&lane("a"), Wish { count: 10, brief: false, standings: lowered }, now);
+        share.want(&lane("a"), Wish { count: 10, standings: lowered, ..Wish::default() }, now);
         assert!(!share.may_keep(&lane("a"), now), "over a cap that was lowered");
     }
 

@@ -36,6 +36,7 @@ pub(super) struct Next {
     pub(super) wanted: u32,
     pub(super) held: u32,
     pub(super) brief: bool,
+    pub(super) quick: bool,
 }
 
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub(super) struct Node {
     pub(super) held: u32,
     /// How many of those held are for calls that are not brief.
     pub(super) heavy: u32,
+    /// How many are for calls that are not quick.
+    slow: u32,
     /// How many permits are wished for, at and below this node.
     pub(super) wished: u64,
     /// Slot-seconds per weight, up to `at`.
@@ -56,6 +59,7 @@ pub(super) struct Node {
     pub(super) lane: Option<LaneKey>,
     pub(super) wanted: u32,
     pub(super) brief: bool,
+    pub(super) quick: bool,
     /// Whether the one permit held is to wait with.
     pub(super) idle: bool,
 }
@@ -66,6 +70,7 @@ impl Node {
             standing: Standing::default(),
             held: 0,
             heavy: 0,
+            slow: 0,
             wished: 0,
             used: 0.0,
             at: now,
@@ -74,6 +79,7 @@ impl Node {
             lane: None,
             wanted: 0,
             brief: false,
+            quick: false,
             idle: false,
         }
     }
@@ -92,6 +98,7 @@ impl Node {
             change(self);
             self.wished = u64::from(self.wanted);
             self.heavy = if self.brief { 0 } else { self.held };
+            self.slow = if self.quick { 0 } else { self.held };
             let all = u32::from(self.wanted > 0);
             self.waiting = Waiting { all, brief: if self.brief { all } else { 0 } };
             return;
@@ -102,7 +109,7 @@ impl Node {
             self.children.insert((*name).into(), Self::new(now));
         }
         let Some(child) = self.children.get_mut(*name) else { return };
-        let (held, heavy, wished, waiting) = (child.held, child.heavy, child.wished, child.exposed());
+        let (held, heavy, slow, wished, waiting) = (child.held, child.heavy, child.slow, child.wished, child.exposed());
         if let Some(standing) = standings.first() {
             child.standing = *standing;
         }
@@ -110,6 +117,7 @@ impl Node {
         child.used = floor.map_or(child.used, |least| child.used.max(least));
         self.held = self.held + child.held - held;
         self.heavy = self.heavy + child.heavy - heavy;
+        self.slow = self.slow + child.slow - slow;
         self.wished = self.wished + child.wished - wished;
         let exposed = child.exposed();
         self.waiting.all = self.waiting.all + exposed.all - waiting.all;
@@ -127,12 +135,18 @@ impl Node {
     }
 
     /// The function that is next among all who wait, or among those whose calls are brief.
-    pub(super) fn next(&self, brief: bool, now: Instant) -> Option<Next> {
+    pub(super) fn next(&self, brief: bool, group: u32, now: Instant) -> Option<Next> {
         if let Some(lane) = &self.lane {
-            return Some(Next { lane: lane.clone(), wanted: self.wanted, held: self.held, brief: self.brief });
+            return Some(Next {
+                lane: lane.clone(),
+                wanted: self.wanted,
+                held: self.held,
+                brief: self.brief,
+                quick: self.quick,
+            });
         }
         let waiting = self.children.values().filter(|child| child.exposed().any(brief));
-        waiting.min_by(|a, b| a.key(a.held + 1, now).total_cmp(&b.key(b.held + 1, now)))?.next(brief, now)
+        waiting.min_by(|a, b| a.key(1, group, now).total_cmp(&b.key(1, group, now)))?.next(brief, group, now)
     }
 
     /// How many more the caps along `path` allow.
@@ -143,14 +157,14 @@ impl Node {
     }
 
     /// Whether the one at the end of `path` may go on with a permit, seen from every level above it.
-    pub(super) fn may_keep(&self, path: &[&str], now: Instant) -> bool {
+    pub(super) fn may_keep(&self, path: &[&str], group: u32, now: Instant) -> bool {
         let over = self.standing.cap.is_some_and(|cap| self.held > cap);
         let Some((name, below)) = path.split_first() else { return !over };
         let Some(mine) = self.children.get(*name) else { return true };
-        let ahead = mine.key(mine.held, now) - QUANTUM.as_secs_f64();
+        let ahead = mine.key(0, group, now) - QUANTUM.as_secs_f64();
         let behind =
-            |node: &Self| !std::ptr::eq(node, mine) && node.exposed().all > 0 && node.key(node.held + 1, now) < ahead;
-        !over && !self.children.values().any(behind) && mine.may_keep(below, now)
+            |node: &Self| !std::ptr::eq(node, mine) && node.exposed().all > 0 && node.key(1, group, now) < ahead;
+        !over && !self.children.values().any(behind) && mine.may_keep(below, group, now)
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -189,8 +203,12 @@ impl Node {
         1 + self.children.values().map(Self::count).sum::<usize>()
     }
 
-    /// Small is next: what was used, and what is held on top.
-    fn key(&self, held: u32, now: Instant) -> f64 {
+    /// Small is next: what was used, and what is held on top, with so many `more`. Permits for quick calls count by
+    /// groups, each as one.
+    fn key(&self, more: u32, group: u32, now: Instant) -> f64 {
+        let is_slow = self.lane.is_some() && !self.quick;
+        let quick = self.held.saturating_sub(self.slow) + if is_slow { 0 } else { more };
+        let held = self.slow + quick.div_ceil(group) + if is_slow { more } else { 0 };
         self.used_at(now) + f64::from(held) * HORIZON.as_secs_f64() / self.weight()
     }
 

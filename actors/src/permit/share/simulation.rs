@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proto::{Function, LaneKey, Queue};
 
-use super::{BRIEF, Share, Standing, Standings, Wish};
+use super::{BRIEF, QUICK, Share, Standing, Standings, Wish};
 
 /// A function that always has more work than permits.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,11 @@ impl Run {
         let (lane, load) = &self.lanes[index];
         let function = Standing { weight: load.weight, cap: None };
         let standings = Standings { function, ..Standings::default() };
-        self.share.want(lane, Wish { count: 1000, brief: load.call <= BRIEF, standings }, self.now);
+        self.share.want(
+            lane,
+            Wish { count: 1000, brief: load.call <= BRIEF, quick: load.call <= QUICK, standings },
+            self.now,
+        );
     }
 
     fn grant(&mut self) {
@@ -199,6 +203,20 @@ fn a_namespace_of_many_functions_gets_no_more_than_one_of_one() {
     run.run(Duration::from_secs(60), Duration::from_secs(3000));
     let single = run.shares()[9];
     assert!((0.45..=0.55).contains(&single), "{single}");
+}
+
+#[test]
+fn quick_calls_of_many_functions_are_served_in_groups_and_fairly() {
+    let mut loads = vec![load(1, Duration::from_millis(5)); 150];
+    loads.extend(vec![load(1, Duration::from_millis(40)); 50]);
+    let mut run = Run::new(64, &loads);
+    run.run(Duration::from_secs(20), Duration::from_secs(60));
+    for (load, share) in loads.iter().zip(run.shares()) {
+        assert!((0.8..=1.2).contains(&(share * 200.0)), "{load:?}: {share:.5} of the time");
+    }
+    // Of 64 permits among 200 functions, each would have one or none.
+    let served = run.lanes.iter().map(|(lane, _)| run.share.held(lane)).filter(|held| *held > 0).count();
+    assert!(served <= 32, "{served} functions are served at once");
 }
 
 proptest! {
