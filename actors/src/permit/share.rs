@@ -10,8 +10,8 @@
 //!   [`QUANTUM`]: then the permit of the next call that ends moves. Deficits are real numbers, so shares hold also
 //!   where there are fewer permits than functions. (This is start-time fair queueing, Goyal et al. 1996, over several
 //!   servers, with time measured rather than estimated.)
-//! * Where more functions wait than could have [`GROUP`] permits each, one of quick calls gets so many, one after the
-//!   other, before the next gets any: a few lanes are then in use at a time, and messages are pulled together.
+//! * Where more functions wait than could have [`GROUP`] permits each, one of quick calls gets so many at once, as soon
+//!   as so many are free: a few lanes are then in use at a time, and messages are pulled together.
 //! * Only those who wait are looked at; a node at its cap, and all below it, is not among them.
 //! * Calls that are not brief get seven eighths of the permits, and the first call of each function, so that whoever
 //!   fills them with long calls cannot keep a newcomer out. Otherwise nothing stays free while somebody waits.
@@ -90,15 +90,15 @@ pub struct Share {
     vain_at: Option<Instant>,
     /// Whether somebody may hold a permit only to wait with: if not, nobody need be looked for.
     idles: bool,
-    /// Who is being given a group of permits, and how many more.
-    group: Option<(LaneKey, u32)>,
+    /// Since when permits have been kept back until there are enough for a group.
+    kept_back: Option<Instant>,
 }
 
 impl Share {
     /// All `total` of them free.
     #[must_use]
     pub fn new(total: u32, now: Instant) -> Self {
-        Self { total, root: Node::new(now), vain: false, vain_at: None, idles: false, group: None }
+        Self { total, root: Node::new(now), vain: false, vain_at: None, idles: false, kept_back: None }
     }
 
     /// How many there are.
@@ -172,19 +172,22 @@ impl Share {
         let mut grants = BTreeMap::new();
         while self.free() > 0 {
             let spare = self.spare();
-            let Some(next) = self.next_in_group().or_else(|| self.next(spare, now)) else { break };
+            let Some(next) = self.next(spare, now) else { break };
+            let group = self.group_for(&next);
+            if self.free() < group && self.may_keep_back(now) {
+                break;
+            }
+            self.kept_back = None;
             let lane = next.lane;
             // Alone, it may have all it wants at once; beside others, one after the other.
             let most = if next.brief { self.free() } else { spare.max(1) };
             let alone = self.root.waiting.all == 1;
-            let count = if alone { next.wanted.min(most).min(self.root.room(&path(&lane))) } else { 1 };
+            let together = if alone { next.wanted } else { group };
+            let count = together.min(most).min(self.root.room(&path(&lane))).max(1);
             self.change(&lane, now, |leaf| {
                 leaf.held += count;
                 leaf.wanted -= count;
             });
-            if next.quick && next.held == 0 && self.is_crowded() {
-                self.group = Some((lane.clone(), GROUP - 1));
-            }
             *grants.entry(lane).or_insert(0) += count;
         }
         self.vain = self.is_contended();
@@ -238,17 +241,20 @@ impl Share {
         if self.is_crowded() { GROUP } else { 1 }
     }
 
-    /// The one whose group is not complete yet, while it waits for more and many wait.
-    fn next_in_group(&mut self) -> Option<Next> {
-        let (lane, left) = self.group.take()?;
-        let path = path(&lane);
-        let leaf = self.root.find(&path).filter(|leaf| leaf.wanted > 0 && leaf.quick)?;
-        if left == 0 || !self.is_crowded() || self.root.room(&path) == 0 {
-            return None;
+    /// How many permits one whose turn it is gets at once, beside others.
+    fn group_for(&self, next: &Next) -> u32 {
+        let has_a_group = next.quick && self.is_crowded();
+        if has_a_group { next.wanted.min(GROUP.saturating_sub(next.held)).max(1) } else { 1 }
+    }
+
+    /// Whether what is free may wait for more: while quick calls hold some, and not for long, in case they are quick no
+    /// more.
+    fn may_keep_back(&mut self, now: Instant) -> bool {
+        if self.root.held <= self.root.slow {
+            return false;
         }
-        let next = Next { lane: lane.clone(), wanted: leaf.wanted, held: leaf.held, brief: true, quick: true };
-        self.group = Some((lane, left - 1));
-        Some(next)
+        let since = *self.kept_back.get_or_insert(now);
+        now.saturating_duration_since(since) < QUICK
     }
 
     /// What functions that hold some already, and whose calls are not brief, may still have.

@@ -46,7 +46,7 @@ pub(super) struct Node {
     /// How many of those held are for calls that are not brief.
     pub(super) heavy: u32,
     /// How many are for calls that are not quick.
-    slow: u32,
+    pub(super) slow: u32,
     /// How many permits are wished for, at and below this node.
     pub(super) wished: u64,
     /// Slot-seconds per weight, up to `at`.
