@@ -99,6 +99,16 @@ mod tests {
     }
 
     #[test]
+    fn an_id_that_claims_another_time_than_its_calls_shares_no_page() {
+        let made_at = 0x01a1_fb8a_90a9_i64 * 1_000_000;
+        let id = CallId::parse("01a1fb8a-90a9-72c9-9b96-ce5ec40c3cf3").unwrap();
+        let accepted = |at| Window::of_record(&Record { id: id.clone(), ..record(State::Ready, 0, at) });
+        assert_eq!(accepted(made_at), Window::of(&id));
+        assert_eq!((accepted(made_at + 2_000_000_000), accepted(0)), (None, None));
+        assert_eq!(Window::of_record(&record(State::Ready, 0, made_at)), None);
+    }
+
+    #[test]
     fn a_page_is_its_records_one_after_the_other() {
         let mut end = record(State::Succeeded, 0, 1);
         end.result = Some(Kept { content_type: None, body: vec![0xff, 0x00].into(), omitted: None });

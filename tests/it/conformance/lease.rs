@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 
 use actors::port::broker::Terms;
+use proto::Queue;
 use tests::broker::{Fixture, Kind};
+use tests::eventually;
 use tokio::time::{Instant, sleep};
 
 use super::steps::{SHORT, ack_all, assert_nothing_waits, ids, open, open_with, publish, take};
@@ -12,7 +14,8 @@ behaviours!(
     an_expired_lease_is_delivered_again,
     an_extended_lease_is_not,
     a_leased_message_is_nobody_elses,
-    a_lane_stays_while_a_lease_is_extended
+    a_lane_stays_while_a_lease_is_extended,
+    what_is_acknowledged_without_waiting_is_gone_all_the_same
 );
 
 async fn an_expired_lease_is_delivered_again(kind: Kind) {
@@ -70,5 +73,22 @@ async fn a_lane_stays_while_a_lease_is_extended(kind: Kind) {
     }
     taken[0].lease.ack().await.unwrap();
     assert_eq!(ids(&take(&open_with(&*fixture.broker, "f", terms).await, 1).await), ["b"]);
+    fixture.close().await;
+}
+
+async fn what_is_acknowledged_without_waiting_is_gone_all_the_same(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    publish(&*fixture.broker, "f", 0..100).await;
+    let lane = open(&*fixture.broker, "f", SHORT).await;
+    for delivery in take(&lane, 100).await {
+        delivery.lease.ack_unconfirmed().await.unwrap();
+    }
+    eventually(async || {
+        let backlog = fixture.broker.backlog(&Queue::default()).await.unwrap();
+        if backlog.is_empty() { Ok(()) } else { Err(format!("{backlog:?}")) }
+    })
+    .await;
+    sleep(SHORT).await;
+    assert_nothing_waits(&lane).await;
     fixture.close().await;
 }
