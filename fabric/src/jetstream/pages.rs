@@ -142,13 +142,13 @@ async fn store_ends(client: Client, subjects: Subjects, mut told: mpsc::Unbounde
 /// Stores a page. Where it cannot be stored for another reason than that the broker is away, each of its entries is
 /// tried by itself, so that each hears what is wrong with it.
 async fn store_page(client: &Client, subjects: &Subjects, page: Page<Told>) {
+    let bytes = page.bytes();
     let Page { window, lane, ttl, entries } = page;
-    let bytes = entries.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect::<Vec<u8>>();
     let put = async |bytes| {
         let headers = headers([(NATS_MESSAGE_TTL.as_ref(), ttl.clone())]);
         store(client, subjects.page(window), headers, bytes, &lane).await
     };
-    match put(bytes.into()).await {
+    match put(bytes).await {
         Err(error @ (Error::TooLarge { .. } | Error::StorageFull(_) | Error::Refused(_) | Error::Full { .. })) => {
             tracing::debug!(%window, %error, "a page was not stored; trying its entries one by one");
             for (bytes, told) in entries {
@@ -172,21 +172,20 @@ fn tell(told: Told, answer: Result<Stored, Error>) {
 async fn store_notes(client: Client, subjects: Subjects, noted: Arc<Mutex<Vec<(CallId, Entry)>>>) {
     loop {
         sleep(NOTED_EVERY).await;
-        let entries = noted.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let copy = || {
+        let entries: Vec<_> = {
             let noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
-            noted.iter().map(|(_, entry)| (entry.clone(), ())).collect::<Vec<_>>()
+            noted.iter().map(|(_, entry)| (entry.clone(), ())).collect()
         };
-        for page in pages(copy(), page_len_max(&client)) {
-            let headers = headers([(NATS_MESSAGE_TTL.as_ref(), page.ttl)]);
-            let bytes = page.entries.iter().flat_map(|(bytes, ())| bytes.iter().copied()).collect::<Vec<u8>>();
-            let sent = client.publish_with_headers(subjects.page(page.window), headers, bytes.into());
+        let sent = entries.len();
+        for page in pages(entries, page_len_max(&client)) {
+            let headers = headers([(NATS_MESSAGE_TTL.as_ref(), page.ttl.clone())]);
+            let sent = client.publish_with_headers(subjects.page(page.window), headers, page.bytes());
             if !matches!(timeout(NOTED_WITHIN, sent).await, Ok(Ok(()))) {
                 tracing::debug!(window = %page.window, "that calls were accepted could not be noted");
             }
         }
         // Only now: until they are sent, whoever asks here is told from these.
-        noted.lock().unwrap_or_else(PoisonError::into_inner).drain(..entries);
+        noted.lock().unwrap_or_else(PoisonError::into_inner).drain(..sent);
     }
 }
 
@@ -197,6 +196,17 @@ struct Page<T> {
     lane: LaneKey,
     ttl: String,
     entries: Vec<(Bytes, T)>,
+}
+
+impl<T> Page<T> {
+    /// Its entries, one after the other.
+    fn bytes(&self) -> Bytes {
+        let mut bytes = Vec::with_capacity(self.entries.iter().map(|(bytes, _)| bytes.len()).sum());
+        for (entry, _) in &self.entries {
+            bytes.extend_from_slice(entry);
+        }
+        bytes.into()
+    }
 }
 
 impl Entry {
