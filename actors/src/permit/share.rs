@@ -319,6 +319,21 @@ mod tests {
     }
 
     #[test]
+    fn many_with_quick_calls_get_their_permits_in_groups() {
+        let (mut share, now) = share(64);
+        let lanes: Vec<LaneKey> = (0..100).map(|n| lane(&format!("f{n}"))).collect();
+        for lane in &lanes {
+            share.want(lane, Wish { count: 10, brief: true, quick: true, ..Wish::default() }, now);
+        }
+        let grants = share.grants(now);
+        assert_eq!(grants.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [GROUP; 8]);
+        share.want(&grants[0].0, Wish::default(), now);
+        share.returned(&grants[0].0, 1, now);
+        assert!(share.grants(now).is_empty(), "one waits for others, for a moment");
+        assert_eq!(share.grants(now + QUICK).len(), 1);
+    }
+
+    #[test]
     fn a_namespace_shares_as_one_however_many_functions_it_has() {
         let (mut share, now) = share(80);
         for name in ["a.one", "b.one", "c.one", "d.two"] {

@@ -18,7 +18,7 @@ pub trait Records: Send + Sync + 'static {
     fn note(&self, record: &Record, over: u64, keep_for: Duration) -> BoxFuture<'_, ()>;
 
     /// Notes that a call was accepted under an id that was made for it. As [`note`](Self::note) with 0, and it may be
-    /// noted together with others, a moment later; it is kept for an hour or for `keep_for`, if that is longer.
+    /// noted together with others, a moment later; it is kept for a day or for `keep_for`, if that is longer.
     fn note_accepted(&self, record: &Record, keep_for: Duration) -> BoxFuture<'_, ()>;
 
     /// Stores the end of a call, whatever its record was; answers when it is durable. The same `id` within the
