@@ -51,7 +51,7 @@ impl Callers {
         self.ledger.tell(&Event::Accepted { call: index, quiet: asked.function == QUIET });
         let stored = match due {
             Some(due) => self.memory.schedule(message(lane.clone(), &call), &id, due).await.unwrap(),
-            None => self.memory.publish(message(lane.clone(), &call)).await.unwrap(),
+            None => self.memory.publish_once(message(lane.clone(), &call)).await.unwrap(),
         };
         let state = if due.is_some() { State::Waiting } else { State::Ready };
         let place = stored.place().filter(|_| due.is_none());

@@ -60,6 +60,10 @@ impl Broker for Remote {
         Box::pin(self.0.ask(|| self.0.memory.publish(message)))
     }
 
+    fn publish_once(&self, message: Message) -> BoxFuture<'_, Result<Stored, Error>> {
+        Box::pin(self.0.ask(|| self.0.memory.publish_once(message)))
+    }
+
     fn schedule(&self, message: Message, call: &CallId, due: Timestamp) -> BoxFuture<'_, Result<Stored, Error>> {
         let (call, turn, wire): (_, Arc<str>, _) = (call.clone(), message.id.as_str().into(), &self.0);
         let schedule = async move {

@@ -19,6 +19,11 @@ impl Broker for Memory {
         Box::pin(self.machine.put(Draft { space: Some(space), place: Place::Ready(lane), id, payload }))
     }
 
+    fn publish_once(&self, message: Message) -> BoxFuture<'_, Result<Stored, Error>> {
+        let Message { lane, id, payload } = message;
+        Box::pin(self.machine.put(Draft { space: None, place: Place::Ready(lane), id, payload }))
+    }
+
     fn schedule(&self, message: Message, call: &CallId, due: Timestamp) -> BoxFuture<'_, Result<Stored, Error>> {
         let Message { lane, id, payload } = message;
         let place = Place::Later { lane, call: call.clone(), due };

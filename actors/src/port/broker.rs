@@ -26,6 +26,13 @@ pub trait Broker: DeadLetters + Records + Cancels + Send + Sync + 'static {
     /// [`Error::Full`], [`Error::TooLarge`], [`Error::StorageFull`]: not stored. [`Error::Away`]: not known.
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<Stored, Error>>;
 
+    /// The same for an id that was made for this message and is sent once: the broker need not remember it, which at
+    /// thousands of calls a second for the length of the window takes more room than the calls.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    fn publish_once(&self, message: Message) -> BoxFuture<'_, Result<Stored, Error>>;
+
     /// Stores a message until `due`, when [`due`](Self::due) delivers it; answers when it is durable. A lane has one
     /// schedule under a `call`, which may stand for a turn of one: a new one replaces it. What is due already is delivered at once.
     ///

@@ -85,7 +85,8 @@ impl Gateway {
         }
         let stored = match due {
             Some(due) => broker.schedule(message, &call.id, due).await,
-            None => broker.publish(message).await,
+            None if chosen => broker.publish(message).await,
+            None => broker.publish_once(message).await,
         };
         let stored = stored.map_err(|error| refusal(error, limit))?;
         if stored.is_new() && self.ports.recorder.keeps(spec.keep) {

@@ -22,12 +22,13 @@ const HEADERS: usize = 8 * 1024;
 const DUE_CONSUMER: &str = "due";
 
 impl JetStream {
-    async fn put_ready(&self, message: Message) -> Result<Stored, Error> {
+    /// Puts a message into its lane; its id goes into the header `id_as`.
+    async fn put_ready(&self, message: Message, id_as: &str) -> Result<Stored, Error> {
         let Message { lane, id, payload } = message;
         let shard = self.layout.shard(&lane).await.map_err(unavailable)?;
         let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
         let subject = self.layout.settings.subjects.ready(&lane, shard);
-        let headers = headers([(NATS_MESSAGE_ID.as_ref(), id), (NATS_EXPECTED_STREAM.as_ref(), stream)]);
+        let headers = headers([(id_as, id), (NATS_EXPECTED_STREAM.as_ref(), stream)]);
         let stored = self.keep(subject, headers, payload, &lane).await;
         match &stored {
             Ok(_) => self.hints.hint(&lane).await,
@@ -173,7 +174,11 @@ impl JetStream {
 
 impl Broker for JetStream {
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<Stored, Error>> {
-        Box::pin(self.put_ready(message))
+        Box::pin(self.put_ready(message, NATS_MESSAGE_ID.as_ref()))
+    }
+
+    fn publish_once(&self, message: Message) -> BoxFuture<'_, Result<Stored, Error>> {
+        Box::pin(self.put_ready(message, MESSAGE_ID))
     }
 
     fn schedule(&self, message: Message, call: &CallId, due: Timestamp) -> BoxFuture<'_, Result<Stored, Error>> {

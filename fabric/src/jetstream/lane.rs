@@ -21,7 +21,8 @@ use super::aside::Claim;
 use super::layout::Layout;
 use super::publish::{ask, away};
 
-/// The header that carries a message's id through a schedule, where the server would take its own for a duplicate.
+/// The header that carries a message's id where the server's own would make it remember the id: through a schedule,
+/// where it would take the message for a duplicate, and of what is sent once.
 pub(super) const MESSAGE_ID: &str = "Fabric-Message-Id";
 /// How long the server may take to confirm that a message is settled or extended.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(2);

@@ -12,6 +12,7 @@ behaviours!(
     also_after_it_was_acknowledged,
     at_once_from_two_places,
     a_queue_has_its_own_ids,
+    what_is_sent_once_is_not_remembered,
 );
 
 async fn a_repeated_id_is_stored_once(kind: Kind) {
@@ -57,5 +58,23 @@ async fn a_queue_has_its_own_ids(kind: Kind) {
     let other = LaneKey { queue: proto::Queue::parse("other").unwrap(), ..lane("f") };
     let stored = fixture.broker.publish(Message { lane: other, ..message("f", "a") }).await.unwrap();
     assert!(stored.is_new());
+    fixture.close().await;
+}
+
+async fn what_is_sent_once_is_not_remembered(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let elsewhere = fixture.elsewhere().await;
+    let places =
+        [fixture.broker.publish_once(message("f", "a")).await, elsewhere.publish_once(message("f", "a")).await];
+    let places = places.map(|stored| stored.unwrap().place().expect("each is new"));
+    assert_ne!(places[0], places[1]);
+    let lane = open(&*fixture.broker, "f", WAIT).await;
+    let taken = take(&lane, 2).await;
+    assert_eq!(ids(&taken), ["a", "a"], "it has its id all the same");
+    ack_all(&taken[..1]).await;
+    let own = super::steps::lane("f");
+    assert!(!fixture.broker.withdraw(&own, places[1], "b").await.unwrap(), "that is another's");
+    assert!(fixture.broker.withdraw(&own, places[1], "a").await.unwrap());
+    assert_eq!(fixture.broker.backlog(&own.queue).await.unwrap(), []);
     fixture.close().await;
 }

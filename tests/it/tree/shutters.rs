@@ -158,6 +158,9 @@ impl Broker for Shutters {
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<Stored, BrokerError>> {
         self.memory.publish(message)
     }
+    fn publish_once(&self, message: Message) -> BoxFuture<'_, Result<Stored, BrokerError>> {
+        self.memory.publish_once(message)
+    }
     fn schedule(&self, message: Message, call: &CallId, due: Timestamp) -> BoxFuture<'_, Result<Stored, BrokerError>> {
         self.memory.schedule(message, call, due)
     }
