@@ -1,15 +1,19 @@
 //! The functions, namespaces and queues there are, as one immutable snapshot (pure).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use proto::retry::Policy;
 use proto::{Function, FunctionSpec, Namespace, NamespaceSpec, Queue, QueueSpec};
+use rpds::HashTrieMapSync;
 
 /// Every registered function; replaced as a whole when one changes.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
-    functions: HashMap<Function, Arc<FunctionSpec>>,
+    /// Shares what has not changed with the snapshots before and after it: there may be a hundred thousand.
+    functions: HashTrieMapSync<Function, Arc<FunctionSpec>>,
+    /// How many functions name each queue.
+    named: BTreeMap<Queue, usize>,
     namespaces: HashMap<Namespace, Arc<NamespaceSpec>>,
     queues: HashMap<Queue, Arc<QueueSpec>>,
     /// Whether the control plane has been read to its end: before that, a missing function may merely be unread.
@@ -79,17 +83,26 @@ impl Directory {
     /// Every queue that a function names.
     #[must_use]
     pub fn queues(&self) -> BTreeSet<Queue> {
-        self.functions.values().map(|spec| spec.queue.clone()).collect()
+        self.named.keys().cloned().collect()
     }
 
     /// Adds or replaces a function.
     pub fn insert(&mut self, spec: Arc<FunctionSpec>) {
-        self.functions.insert(spec.function.clone(), spec);
+        self.remove(&spec.function);
+        *self.named.entry(spec.queue.clone()).or_default() += 1;
+        self.functions.insert_mut(spec.function.clone(), spec);
     }
 
     /// Removes a function; whether it was there.
     pub fn remove(&mut self, function: &Function) -> bool {
-        self.functions.remove(function).is_some()
+        let Some(spec) = self.functions.get(function) else { return false };
+        if let Some(count) = self.named.get_mut(&spec.queue) {
+            *count -= 1;
+            if *count == 0 {
+                self.named.remove(&spec.queue);
+            }
+        }
+        self.functions.remove_mut(function)
     }
 
     /// Sets or replaces what is set for a namespace.
@@ -108,6 +121,33 @@ mod tests {
     use proto::queue::Settings;
 
     use super::*;
+
+    fn spec(name: &str, queue: &str) -> Arc<FunctionSpec> {
+        let mut deployment = FunctionSpec::at(&Function::parse(name).unwrap(), "http://f").unwrap().deployment;
+        deployment.annotations.insert("com.openfaas.queue".into(), queue.into());
+        Arc::new(FunctionSpec::compile(deployment).unwrap())
+    }
+
+    #[test]
+    fn a_queue_is_named_for_as_long_as_a_function_names_it() {
+        let mut directory = Directory::default();
+        let named = |directory: &Directory| directory.queues().iter().map(ToString::to_string).collect::<Vec<_>>();
+        directory.insert(spec("a", "x"));
+        directory.insert(spec("b", "x"));
+        directory.insert(spec("c", "y"));
+        let before = directory.clone();
+        directory.insert(spec("a", "z"));
+        assert_eq!(named(&directory), ["x", "y", "z"]);
+        directory.insert(spec("b", "z"));
+        assert!(directory.remove(&Function::parse("c").unwrap()));
+        assert!(!directory.remove(&Function::parse("c").unwrap()), "it is gone");
+        assert_eq!((named(&directory), directory.iter().count()), (vec!["z".into()], 2));
+        assert_eq!(
+            (named(&before), before.iter().count()),
+            (vec!["x".into(), "y".into()], 3),
+            "a copy stays as it was"
+        );
+    }
 
     #[test]
     fn a_function_is_retried_by_its_own_policy_then_by_its_queues() {
