@@ -1,0 +1,44 @@
+//! How the values of options are written: durations and sizes with their units, names with what belongs to them.
+
+use std::time::Duration;
+
+use proto::{Function, Queue};
+use url::Url;
+
+/// What bodies and results may be made to be at the most: they are held in memory while they are on their way.
+const SIZE_MAX: u64 = 512 * 1024 * 1024;
+
+pub(super) fn named_url(text: &str) -> Result<(Function, Url), String> {
+    let (name, url) = text.split_once('=').ok_or("must be NAME=URL, such as resize=http://127.0.0.1:9000")?;
+    let function = Function::parse(name).map_err(|error| error.to_string())?;
+    let url = Url::parse(url).map_err(|error| format!("{url:?} is not a URL: {error}"))?;
+    Ok((function, url))
+}
+
+pub(super) fn named_count(text: &str) -> Result<(Queue, u32), String> {
+    let (name, count) = text.split_once('=').ok_or("must be QUEUE=N, such as default=64")?;
+    let queue = Queue::parse(name).map_err(|error| error.to_string())?;
+    match count.parse() {
+        Ok(count @ 1..) => Ok((queue, count)),
+        _ => Err(format!("{count:?} is not a whole number above 0")),
+    }
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write 90s or 1h30m"))
+}
+
+pub(super) fn lease(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        lease if lease >= Duration::from_millis(500) => Ok(lease),
+        _ => Err("must be at least 500ms: it is renewed every third of it".into()),
+    }
+}
+
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    match parse_size::parse_size(text) {
+        Ok(bytes) if bytes <= SIZE_MAX => usize::try_from(bytes).map_err(|error| error.to_string()),
+        Ok(_) => Err("must be at most 512MiB".into()),
+        Err(error) => Err(format!("{error}; write 256KiB or 1MiB")),
+    }
+}
