@@ -1,22 +1,27 @@
-//! The command line: every command and every flag. Each flag is also read from `FABRIC_<FLAG>`.
+//! The command line: every command and every flag. Each flag is also read from `FABRIC_<FLAG>` and from a
+//! file: [`crate::config`].
 
 mod bench;
 mod broker;
 mod callbacks;
+mod config;
 mod drain;
 mod listen;
 mod process;
 mod value;
 mod work;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 pub use self::bench::{Bench, BenchLoop};
 pub use self::broker::{Broker, Records, Where};
 pub use self::callbacks::{Callbacks, MAX_RESULT};
+pub use self::config::{Config, Output};
 pub use self::drain::Drain;
 pub use self::listen::Listen;
-pub use self::process::{Dev, Gateway, Serve, Worker};
+pub use self::process::{Dev, Gateway, Process, Serve, Worker};
 pub use self::work::Work;
 
 /// Runs functions asynchronously: takes calls over HTTP, keeps them durably, invokes, retries, calls back.
@@ -24,8 +29,11 @@ pub use self::work::Work;
 #[command(name = "fabric", version, propagate_version = true)]
 pub struct Cli {
     /// What to log: error, warn, info, debug, trace, or a filter such as `info,fabric::jetstream=debug`.
-    #[arg(long, global = true, env = "FABRIC_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(long, global = true, default_value = "info", value_parser = value::filter, value_name = "FILTER")]
     pub log: String,
+    /// A TOML file in which options are named as their flags are: `max-inflight = 64`.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -34,14 +42,11 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Everything in one process, with demo functions, on this machine only: the place to begin.
-    Dev(Dev),
-    /// Gateway and worker in one process.
-    Serve(Serve),
-    /// Only accept calls; workers elsewhere run them.
-    Gateway(Gateway),
-    /// Only run calls that gateways accepted.
-    Worker(Worker),
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its variants are documented")]
+    Process(Process),
+    /// Show what every option is, and whether a flag, the environment, a file or the default says so.
+    Config(Config),
     /// Measure what Fabric does on this machine, beside programs that do nothing else.
     Bench(Bench),
     /// The loop that it is compared with: pull, POST, acknowledge.

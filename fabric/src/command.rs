@@ -4,37 +4,66 @@ mod bench;
 mod dev;
 mod gateway;
 mod serve;
+mod show;
 mod worker;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::Parser;
 
 use actors::tree::Ending;
 
 use crate::boot::Running;
-use crate::cli::{Cli, Command};
+use crate::cli::{Command, Process};
+use crate::config::{self, Told, Variables};
 use crate::signal::Signals;
 use crate::telemetry;
 
-/// Reads the command line, runs the command, and says in the last line why if it failed.
+/// Reads what is to be done, does it, and says in the last line why if it failed.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let variables = config::variables();
+    let told = match config::read(&arguments, &variables) {
+        Ok(told) => told,
+        Err(error) => return misunderstood(&error),
+    };
+    match run(told, &arguments, &variables) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // With stderr closed there is nobody to tell; the exit code tells.
-            drop(writeln!(std::io::stderr(), "fabric: {error:#}"));
-            ExitCode::FAILURE
-        }
+        Err(error) => match error.downcast_ref() {
+            Some(error) => misunderstood(error),
+            None => {
+                // With stderr closed there is nobody to tell; the exit code tells.
+                drop(tell(format_args!("fabric: {error:#}")));
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
-    telemetry::start(&cli.log)?;
+/// Says why it was not even begun; clap does so itself, and answers who asked for help.
+fn misunderstood(error: &config::Error) -> ExitCode {
+    if let config::Error::CommandLine(error) = error {
+        error.exit();
+    }
+    drop(tell(error));
+    ExitCode::from(2)
+}
+
+fn run(told: Told, arguments: &[OsString], variables: &Variables) -> anyhow::Result<()> {
+    telemetry::start(&told.cli.log)?;
+    for stranger in &told.strangers {
+        let name = &stranger.name;
+        match &stranger.meant {
+            Some(meant) => {
+                tracing::warn!("{name} is set in the environment, and read by nothing; did you mean {meant}?");
+            }
+            // Another program's, as a rule: Kubernetes sets FABRIC_PORT and its like where a service is called fabric.
+            None => tracing::debug!("{name} is set in the environment, and read by nothing"),
+        }
+    }
     // Two providers in one process would make rustls panic at its first use: this one is chosen before any.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         bail!("a TLS provider was installed before");
@@ -43,12 +72,14 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("the asynchronous runtime could not be started")?;
+    let Told { cli, options, missing, .. } = told;
     runtime.block_on(async {
         match cli.command {
-            Command::Dev(args) => dev::run(args).await,
-            Command::Serve(args) => serve::run(args).await,
-            Command::Gateway(args) => gateway::run(args).await,
-            Command::Worker(args) => worker::run(args).await,
+            Command::Process(Process::Dev(args)) => dev::run(args).await,
+            Command::Process(Process::Serve(args)) => serve::run(args).await,
+            Command::Process(Process::Gateway(args)) => gateway::run(args).await,
+            Command::Process(Process::Worker(args)) => worker::run(args).await,
+            Command::Config(args) => show::run(&args, options, missing, arguments, variables),
             Command::Bench(args) => bench::run(args).await,
             Command::BenchLoop(args) => bench::run_loop(args).await,
             Command::BenchServer => bench::run_server().await,

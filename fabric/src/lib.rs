@@ -1,6 +1,7 @@
 //! The program: command line, gateway, and the adapters for the ports of the supervision tree.
 //!
 //! ```text
+//! cli  config                                    what a process is told
 //! command/ ─► boot ─► gateway  admin  invoke        HTTP, both sides
 //!                  ─► jetstream  embedded           the two brokers
 //!                  ─► actors::tree                  what runs
@@ -14,6 +15,7 @@ pub mod boot;
 pub mod cli;
 pub mod clock;
 pub mod command;
+pub mod config;
 pub mod demo;
 pub mod embedded;
 pub mod gateway;

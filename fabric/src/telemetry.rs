@@ -16,9 +16,15 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// # Errors
 /// When the filter cannot be read, or logging was started before.
 pub fn start(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(format!("{filter},ractor=off,async_nats=warn")).with_context(|| {
-        format!("--log {filter:?} is not a log filter; write info, or info,fabric::jetstream=debug")
-    })?;
+    let filter = parse(&format!("{filter},ractor=off,async_nats=warn")).map_err(anyhow::Error::msg)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
     tracing_subscriber::registry().with(filter).with(lines).try_init().context("logging could not be started")
+}
+
+/// Reads a filter.
+///
+/// # Errors
+/// Why it is none.
+pub fn parse(filter: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(filter).map_err(|error| format!("{error}; write info, or info,fabric::jetstream=debug"))
 }

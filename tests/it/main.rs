@@ -10,6 +10,7 @@
 
 mod calls;
 mod chaos;
+mod config;
 mod conformance;
 mod drain;
 mod figures;

@@ -86,6 +86,7 @@ impl Child {
         let mut process = Command::new(std::env::current_exe().context("this program cannot be found")?)
             .args(args)
             .env_remove("FABRIC_BROKER")
+            .env_remove("FABRIC_DATA_DIR")
             .envs(broker.map(|url| ("FABRIC_BROKER", url)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -9,10 +9,10 @@ use clap::Args;
 #[group(id = "measured", required = true, multiple = true, args = ["broker", "data_dir"])]
 pub struct Bench {
     /// A NATS server to measure on: what it makes there has names of its own, and is removed.
-    #[arg(long, env = "FABRIC_BROKER", hide_env_values = true, value_name = "URL")]
+    #[arg(long, hide_env_values = true, value_name = "URL")]
     pub broker: Option<String>,
     /// A directory in which the embedded broker is measured; what it makes there is removed.
-    #[arg(long, env = "FABRIC_DATA_DIR", value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// How often everything is measured; what counts is the median.
     #[arg(long, default_value_t = 5, value_name = "N")]
@@ -35,7 +35,7 @@ pub struct Bench {
 #[derive(Debug, Args)]
 pub struct BenchLoop {
     /// The NATS server.
-    #[arg(long, env = "FABRIC_BROKER", hide_env_values = true)]
+    #[arg(long, hide_env_values = true)]
     pub broker: String,
     /// The stream.
     pub stream: String,

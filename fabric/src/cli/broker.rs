@@ -13,10 +13,10 @@ use super::value::duration;
 #[group(required = true, multiple = false, id = "where")]
 pub struct Where {
     /// A NATS server with JetStream, 2.12 or newer: nats://[user:password@]host:port.
-    #[arg(long, env = "FABRIC_BROKER", hide_env_values = true, value_name = "URL")]
+    #[arg(long, hide_env_values = true, value_name = "URL")]
     pub broker: Option<String>,
     /// Keep everything in this directory instead: one process, no server.
-    #[arg(long, env = "FABRIC_DATA_DIR", value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }
 
@@ -27,20 +27,20 @@ pub struct Broker {
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
     pub place: Where,
     /// What the names of streams and subjects begin with, so that several fabrics can share an account.
-    #[arg(long, env = "FABRIC_PREFIX", default_value = "fabric", value_parser = Subjects::new, value_name = "NAME")]
+    #[arg(long, default_value = "fabric", value_parser = Subjects::new, value_name = "NAME")]
     pub prefix: Subjects,
     /// Replicas of each stream, when it is created.
-    #[arg(long, env = "FABRIC_REPLICAS", default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N")]
     pub replicas: usize,
     /// Streams over which the functions of a queue are spread: of new queues, and of empty ones that have fewer. One,
     /// or as many as a queue has, if absent; aim at 50 active functions each.
-    #[arg(long, env = "FABRIC_SHARDS", value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
     pub shards: Option<u16>,
     /// Calls that may wait in a queue; more are refused with 429.
-    #[arg(long, env = "FABRIC_QUEUE_BACKLOG", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
     pub queue_backlog: u64,
     /// Calls of one function that may wait; more are refused with 429.
-    #[arg(long, env = "FABRIC_FUNCTION_BACKLOG", default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
+    #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
     pub function_backlog: u64,
 }
 
@@ -49,6 +49,6 @@ pub struct Broker {
 pub struct Records {
     /// How long the record of a call, its result included, is kept after its end; 0s keeps none. The same for gateways
     /// and workers.
-    #[arg(long, env = "FABRIC_KEEP_CALLS", default_value = "1h", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, default_value = "1h", value_parser = duration, value_name = "DURATION")]
     pub keep_calls: Duration,
 }

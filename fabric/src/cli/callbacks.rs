@@ -1,6 +1,6 @@
 //! What callbacks carry, and where to.
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use super::value::size;
 
@@ -11,9 +11,39 @@ pub const MAX_RESULT: usize = 1024 * 1024;
 #[derive(Debug, Args)]
 pub struct Callbacks {
     /// Let callbacks go to loopback, private and link-local addresses.
-    #[arg(long, env = "FABRIC_ALLOW_PRIVATE_CALLBACKS")]
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", value_name = "BOOL")]
     pub allow_private_callbacks: bool,
     /// The largest result that a callback carries; of a larger one its receiver is told the length.
-    #[arg(long, env = "FABRIC_MAX_RESULT", default_value_t = MAX_RESULT, value_parser = size, value_name = "SIZE")]
+    #[arg(long, default_value = "1MiB", value_parser = size, value_name = "SIZE")]
     pub max_result: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Parsed {
+        #[command(flatten)]
+        callbacks: Callbacks,
+    }
+
+    #[test]
+    fn a_result_is_limited_alike_where_nobody_can_say_how() {
+        let parsed = Parsed::try_parse_from(["x"]).unwrap().callbacks;
+        assert_eq!((parsed.max_result, parsed.allow_private_callbacks), (MAX_RESULT, false));
+    }
+
+    #[test]
+    fn what_is_allowed_elsewhere_can_be_forbidden_by_a_flag() {
+        for (args, allowed) in [
+            (["x", "--allow-private-callbacks"], true),
+            (["x", "--allow-private-callbacks=true"], true),
+            (["x", "--allow-private-callbacks=false"], false),
+        ] {
+            assert_eq!(Parsed::try_parse_from(args).unwrap().callbacks.allow_private_callbacks, allowed, "{args:?}");
+        }
+    }
 }

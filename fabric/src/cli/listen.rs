@@ -10,13 +10,13 @@ use super::value::size;
 #[derive(Debug, Args)]
 pub struct Listen {
     /// Calls.
-    #[arg(long, env = "FABRIC_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
     /// Health, readiness and the admin API.
-    #[arg(long, env = "FABRIC_ADMIN_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDR")]
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub admin_listen: SocketAddr,
     /// The largest body of an asynchronous call, up to 512MiB; more is refused with 413. What a NATS server does not
     /// take as a message is kept aside in pieces.
-    #[arg(long, env = "FABRIC_MAX_BODY", default_value = "1MiB", value_parser = size, value_name = "SIZE")]
+    #[arg(long, default_value = "1MiB", value_parser = size, value_name = "SIZE")]
     pub max_body: usize,
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use proto::Function;
 use url::Url;
 
@@ -14,11 +14,37 @@ use super::listen::Listen;
 use super::value::named_url;
 use super::work::Work;
 
+/// What accepts and runs calls.
+#[derive(Debug, Subcommand)]
+pub enum Process {
+    /// Everything in one process, with demo functions, on this machine only: the place to begin.
+    Dev(Dev),
+    /// Gateway and worker in one process.
+    Serve(Serve),
+    /// Only accept calls; workers elsewhere run them.
+    Gateway(Gateway),
+    /// Only run calls that gateways accepted.
+    Worker(Worker),
+}
+
+impl Process {
+    /// What it is called on the command line.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Dev(_) => "dev",
+            Self::Serve(_) => "serve",
+            Self::Gateway(_) => "gateway",
+            Self::Worker(_) => "worker",
+        }
+    }
+}
+
 /// `fabric dev`
 #[derive(Debug, Args)]
 pub struct Dev {
     /// Where calls and functions are kept.
-    #[arg(long, env = "FABRIC_DATA_DIR", default_value = ".fabric", value_name = "DIR")]
+    #[arg(long, default_value = ".fabric", value_name = "DIR")]
     pub data_dir: PathBuf,
     /// A function of yours: where it answers. May be repeated.
     #[arg(long = "function", value_parser = named_url, value_name = "NAME=URL")]
@@ -75,7 +101,7 @@ pub struct Worker {
     #[command(flatten)]
     pub records: Records,
     /// Health, readiness and the admin API.
-    #[arg(long, env = "FABRIC_ADMIN_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDR")]
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub admin_listen: SocketAddr,
     #[command(flatten)]
     pub work: Work,

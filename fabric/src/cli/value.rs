@@ -8,6 +8,11 @@ use url::Url;
 /// What bodies and results may be made to be at the most: they are held in memory while they are on their way.
 const SIZE_MAX: u64 = 512 * 1024 * 1024;
 
+/// What to log, as it was written.
+pub(super) fn filter(text: &str) -> Result<String, String> {
+    crate::telemetry::parse(text).map(|_| text.to_owned())
+}
+
 pub(super) fn named_url(text: &str) -> Result<(Function, Url), String> {
     let (name, url) = text.split_once('=').ok_or("must be NAME=URL, such as resize=http://127.0.0.1:9000")?;
     let function = Function::parse(name).map_err(|error| error.to_string())?;
@@ -40,5 +45,28 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
         Ok(bytes) if bytes <= SIZE_MAX => usize::try_from(bytes).map_err(|error| error.to_string()),
         Ok(_) => Err("must be at most 512MiB".into()),
         Err(error) => Err(format!("{error}; write 256KiB or 1MiB")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_sizes_have_units() {
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(lease("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!((size("2KiB"), size("1MB"), size("512MiB")), (Ok(2048), Ok(1_000_000), Ok(512 * 1024 * 1024)));
+        for (refused, advice) in [
+            (duration("60").unwrap_err(), "write 90s or 1h30m"),
+            (duration("-1s").unwrap_err(), "write 90s or 1h30m"),
+            (lease("499ms").unwrap_err(), "must be at least 500ms"),
+            (size("1 parsec").unwrap_err(), "write 256KiB or 1MiB"),
+            (size("1GiB").unwrap_err(), "must be at most 512MiB"),
+            (filter("info,fabric=loud").unwrap_err(), "write info, or info,fabric::jetstream=debug"),
+        ] {
+            assert!(refused.contains(advice), "{refused}");
+        }
+        assert_eq!(filter("info,fabric::jetstream=debug"), Ok("info,fabric::jetstream=debug".into()));
     }
 }

@@ -11,18 +11,18 @@ use super::value::{lease, named_count};
 #[derive(Debug, Args)]
 pub struct Work {
     /// A queue to serve; may be repeated. Without any, every queue that a function names.
-    #[arg(long = "queue", env = "FABRIC_QUEUE", value_delimiter = ',', value_parser = Queue::parse, value_name = "NAME")]
+    #[arg(long = "queue", value_delimiter = ',', value_parser = Queue::parse, value_name = "NAME")]
     pub queues: Vec<Queue>,
     /// Calls of all queues together that this process runs at once.
-    #[arg(long, env = "FABRIC_MAX_INFLIGHT", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub max_inflight: u32,
     /// A queue's share of them while all are in use, beside others of weight 1; may be repeated.
-    #[arg(long = "queue-weight", env = "FABRIC_QUEUE_WEIGHT", value_delimiter = ',', value_parser = named_count, value_name = "QUEUE=N")]
+    #[arg(long = "queue-weight", value_delimiter = ',', value_parser = named_count, value_name = "QUEUE=N")]
     pub queue_weights: Vec<(Queue, u32)>,
     /// Calls of a queue that this process runs at once, whatever is free; may be repeated.
-    #[arg(long = "queue-inflight", env = "FABRIC_QUEUE_INFLIGHT", value_delimiter = ',', value_parser = named_count, value_name = "QUEUE=N")]
+    #[arg(long = "queue-inflight", value_delimiter = ',', value_parser = named_count, value_name = "QUEUE=N")]
     pub queue_inflight: Vec<(Queue, u32)>,
     /// How long a call stays with a worker that says nothing; a killed worker's calls run again after it.
-    #[arg(long, env = "FABRIC_LEASE", default_value = "10s", value_parser = lease, value_name = "DURATION")]
+    #[arg(long, default_value = "10s", value_parser = lease, value_name = "DURATION")]
     pub lease: Duration,
 }
