@@ -333,7 +333,7 @@ mod tests {
         let name = gone.to_string_lossy();
         let flag = ["fabric", "worker", "--config"].map(OsString::from).into_iter().chain([gone.clone()]);
         let error = read(&flag.collect::<Vec<_>>(), &Variables::new()).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("{name}, which --config names, cannot be read: No such file")), "{error}");
+        assert!(error.starts_with(&format!("{name:?}, which --config names, cannot be read: No such file")), "{error}");
         let named = Variables::from([("FABRIC_CONFIG".into(), dir.path().into())]);
         let error = read(&["fabric", "worker"].map(OsString::from), &named).unwrap_err().to_string();
         assert!(error.contains(", which FABRIC_CONFIG names, cannot be read: "), "{error}");

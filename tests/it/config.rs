@@ -71,8 +71,8 @@ async fn a_gateway_and_a_worker_are_told_by_one_file() {
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
-#[tokio::test]
-async fn what_is_in_force_is_shown_with_its_source_and_without_its_password() {
+#[test]
+fn what_is_in_force_is_shown_with_its_source_and_without_its_password() {
     let dir = tempfile::tempdir().unwrap();
     let file = written(&dir, "broker = 'nats://me:secret@127.0.0.1:1'\nlease = '3s'\n[worker]\nlease = '4s'\n");
     let shown = |arguments: &[&str]| {
@@ -105,8 +105,8 @@ async fn what_is_in_force_is_shown_with_its_source_and_without_its_password() {
     assert_eq!(all["gateway"]["lease"], Value::Null, "a gateway has none");
 }
 
-#[tokio::test]
-async fn a_file_with_faults_starts_nothing_and_all_of_them_are_told() {
+#[test]
+fn a_file_with_faults_starts_nothing_and_all_of_them_are_told() {
     let dir = tempfile::tempdir().unwrap();
     let file = written(&dir, "max-inflght = 3\nlease = 10\n");
     let output = fabric(&["worker"], &file).output().unwrap();
@@ -116,4 +116,17 @@ async fn a_file_with_faults_starts_nothing_and_all_of_them_are_told() {
     assert_eq!(told.len(), 2, "{stderr}");
     assert_eq!(told[0], "FILE:1: there is no option \"max-inflght\"; did you mean \"max-inflight\"?");
     assert!(told[1].starts_with("FILE:2: lease: invalid value '10' for '--lease <DURATION>'"), "{stderr}");
+}
+
+#[test]
+fn help_names_the_variables_and_does_not_tell_what_is_in_them() {
+    for (command, variable, value) in [
+        ("worker", "FABRIC_BROKER", "nats://me:secret@127.0.0.1:1"),
+        ("dev", "FABRIC_FUNCTION", "f=http://me:secret@127.0.0.1:1"),
+    ] {
+        let output = Command::new(binary()).args([command, "--help"]).env(variable, value).output().unwrap();
+        let (stdout, stderr) = lines(&output);
+        assert!(output.status.success() && stdout.contains(&format!("[env: {variable}]")), "{stdout}{stderr}");
+        assert!(!stdout.contains("secret"), "{stdout}");
+    }
 }

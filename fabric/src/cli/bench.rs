@@ -9,7 +9,7 @@ use clap::Args;
 #[group(id = "measured", required = true, multiple = true, args = ["broker", "data_dir"])]
 pub struct Bench {
     /// A NATS server to measure on: what it makes there has names of its own, and is removed.
-    #[arg(long, hide_env_values = true, value_name = "URL")]
+    #[arg(long, value_name = "URL")]
     pub broker: Option<String>,
     /// A directory in which the embedded broker is measured; what it makes there is removed.
     #[arg(long, value_name = "DIR")]
@@ -35,7 +35,7 @@ pub struct Bench {
 #[derive(Debug, Args)]
 pub struct BenchLoop {
     /// The NATS server.
-    #[arg(long, hide_env_values = true)]
+    #[arg(long)]
     pub broker: String,
     /// The stream.
     pub stream: String,

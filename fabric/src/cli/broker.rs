@@ -13,7 +13,7 @@ use super::value::duration;
 #[group(required = true, multiple = false, id = "where")]
 pub struct Where {
     /// A NATS server with JetStream, 2.12 or newer: nats://[user:password@]host:port.
-    #[arg(long, hide_env_values = true, value_name = "URL")]
+    #[arg(long, value_name = "URL")]
     pub broker: Option<String>,
     /// Keep everything in this directory instead: one process, no server.
     #[arg(long, value_name = "DIR")]

@@ -9,7 +9,7 @@ pub enum Error {
     #[error(transparent)]
     CommandLine(#[from] clap::Error),
     /// There is no such file, or it cannot be read.
-    #[error("{path}, which {by} names, cannot be read: {source}")]
+    #[error("{path:?}, which {by} names, cannot be read: {source}")]
     Unreadable {
         /// The file.
         path: String,

@@ -44,10 +44,11 @@ pub(super) fn variables(root: &Command) -> BTreeMap<String, String> {
     all(root).iter().map(|(key, _)| ((*key).to_owned(), variable(key))).collect()
 }
 
-/// Every option of this command and of those below it also shows its variable.
+/// Every option of this command and of those below it also shows its variable, and never what is in it: that may be a
+/// password.
 pub(super) fn with_variables(command: Command) -> Command {
     let named = |arg: Arg| match arg.get_long().map(variable) {
-        Some(name) => arg.env(name),
+        Some(name) => arg.env(name).hide_env_values(true),
         None => arg,
     };
     command.mut_args(named).mut_subcommands(with_variables)
@@ -126,7 +127,7 @@ mod tests {
         let mut command = with_variables(Cli::command());
         let help = command.find_subcommand_mut("worker").unwrap().render_long_help().to_string();
         for name in ["FABRIC_LEASE", "FABRIC_BROKER", "FABRIC_QUEUE_WEIGHT"] {
-            assert!(help.contains(&format!("[env: {name}")), "{name}");
+            assert!(help.contains(&format!("[env: {name}]")), "{name}");
         }
     }
 
