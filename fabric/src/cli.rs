@@ -4,6 +4,7 @@
 mod bench;
 mod broker;
 mod callbacks;
+mod completions;
 mod config;
 mod drain;
 mod listen;
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand};
 pub use self::bench::{Bench, BenchLoop};
 pub use self::broker::{Broker, Records, Where};
 pub use self::callbacks::{Callbacks, MAX_RESULT};
+pub use self::completions::Completions;
 pub use self::config::{Config, Output};
 pub use self::drain::Drain;
 pub use self::listen::Listen;
@@ -47,6 +49,8 @@ pub enum Command {
     Process(Process),
     /// Show what every option is, and whether a flag, the environment, a file or the default says so.
     Config(Config),
+    /// Print what makes a shell complete commands, flags and values.
+    Completions(Completions),
     /// Measure what Fabric does on this machine, beside programs that do nothing else.
     Bench(Bench),
     /// The loop that it is compared with: pull, POST, acknowledge.

@@ -1,6 +1,7 @@
 //! What each command does, and how the process ends.
 
 mod bench;
+mod completions;
 mod dev;
 mod gateway;
 mod serve;
@@ -80,6 +81,7 @@ fn run(told: Told, arguments: &[OsString], variables: &Variables) -> anyhow::Res
             Command::Process(Process::Gateway(args)) => gateway::run(args).await,
             Command::Process(Process::Worker(args)) => worker::run(args).await,
             Command::Config(args) => show::run(&args, options, missing, arguments, variables),
+            Command::Completions(args) => completions::run(&args),
             Command::Bench(args) => bench::run(args).await,
             Command::BenchLoop(args) => bench::run_loop(args).await,
             Command::BenchServer => bench::run_server().await,

@@ -10,6 +10,7 @@
 
 mod calls;
 mod chaos;
+mod completions;
 mod config;
 mod conformance;
 mod drain;
