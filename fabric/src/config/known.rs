@@ -100,6 +100,12 @@ mod tests {
         assert!(!known.contains(CONFIG));
         assert_eq!(variables(&root)[CONFIG], "FABRIC_CONFIG");
         assert_eq!(variables(&root)["queue-weight"], "FABRIC_QUEUE_WEIGHT");
+        let with_own = all(&root).into_iter().filter(|(_, arg)| arg.get_env().is_some()).map(|(key, _)| key);
+        assert_eq!(
+            with_own.collect::<Vec<_>>(),
+            [""; 0],
+            "a variable follows from the option's name: none is given in cli/"
+        );
         assert!(commands(&root).all(|command| !known.contains(command.get_name())), "a table could be either");
     }
 
