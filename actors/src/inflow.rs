@@ -246,6 +246,7 @@ impl Inflow {
             backlog: self.backlog,
             concurrency: self.gate.limits().concurrency.map(NonZeroU32::get),
             adaptive: self.gate.adaptive(),
+            typical_seconds: self.typical.map(|typical| typical.as_secs_f64()),
             waiting: self.waiting().map(view::Waiting::from),
         }
     }

@@ -21,6 +21,7 @@ mod presence;
 mod records;
 mod shelf;
 mod store;
+mod survey;
 mod window;
 
 use std::sync::Arc;

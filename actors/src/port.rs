@@ -13,6 +13,7 @@ pub mod invoker;
 pub mod lane;
 pub mod presence;
 pub mod records;
+pub mod survey;
 
 pub use broker::Broker;
 pub use cancels::Cancels;
@@ -25,3 +26,4 @@ pub use invoker::Invoker;
 pub use lane::{Aside, Delivery, Lane, Lease, Payload};
 pub use presence::Presence;
 pub use records::Records;
+pub use survey::Survey;

@@ -1,11 +1,12 @@
 //! What each actor shows of itself: the tree as data, for operators and for tests to wait on.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ractor::rpc::CallResult;
 use ractor::{ActorRef, Message, RpcReplyPort};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::membership::Member;
@@ -14,11 +15,21 @@ use crate::waiting::{self, Reason};
 /// How long an actor may take to answer: it answers between two messages, so longer means that it is gone.
 const WITHIN: Duration = Duration::from_secs(1);
 
+/// A process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Process {
+    /// Who it is among all.
+    pub id: String,
+    /// Its tree.
+    #[serde(flatten)]
+    pub fabric: Fabric,
+}
+
 /// The root.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fabric {
     /// `running` or the phase of the drain.
-    pub phase: &'static str,
+    pub phase: Cow<'static, str>,
     /// The children that are not queues.
     pub children: Vec<Child>,
     /// The processes that are alive, this one included, by id.
@@ -32,21 +43,21 @@ pub struct Fabric {
 }
 
 /// A child as its supervisor sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Child {
     /// Its name.
     pub name: String,
     /// `up`, `restarting` or `parked`.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// Why it ended, if it is not up.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// Failures that still count against it.
     pub failures: u32,
 }
 
 /// A queue.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Queue {
     /// Its name.
     pub name: String,
@@ -69,7 +80,7 @@ impl Queue {
 }
 
 /// A subscriber.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Subscriber {
     /// The function.
     pub function: String,
@@ -83,7 +94,7 @@ pub struct Subscriber {
 }
 
 /// How messages come in to a subscriber.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Inflow {
     /// Permits in hand.
     pub permits: u32,
@@ -93,17 +104,20 @@ pub struct Inflow {
     pub concurrency: Option<u32>,
     /// How many at once the function was found to bear here, if it was found to have enough.
     pub adaptive: Option<u32>,
+    /// How long a call usually takes here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typical_seconds: Option<f64>,
     /// What the first message that waits is waiting for; nothing if none does, or if it is just being taken.
     pub waiting: Option<Waiting>,
 }
 
 /// What the head of a lane waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Waiting {
     /// Why.
     pub reason: Reason,
     /// For how many seconds more at most, if that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
 
@@ -115,7 +129,7 @@ impl From<waiting::Waiting> for Waiting {
 }
 
 /// Where a subscriber is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// It pulls.

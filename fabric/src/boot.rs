@@ -14,8 +14,9 @@ use actors::membership::{Member, Membership, Serves};
 use actors::parts::{self, Listener, Parts, QueueSettings};
 use actors::permit::share::Standing;
 use actors::port::broker::{Quotas, Terms};
-use actors::port::{Broker, Clock, Control, Presence};
+use actors::port::{Broker, Clock, Control, Presence, Survey};
 use actors::redrive::Redriver;
+use actors::survey;
 use actors::tree::{self, Ending};
 use anyhow::Context;
 use proto::Queue;
@@ -151,6 +152,14 @@ impl Running {
     }
 }
 
+/// One store in all its parts.
+struct Ports {
+    broker: Arc<dyn Broker>,
+    control: Arc<dyn Control>,
+    presence: Arc<dyn Presence>,
+    survey: Arc<dyn Survey>,
+}
+
 enum Opened {
     JetStream(Arc<JetStream>),
     Embedded(Embedded),
@@ -167,13 +176,13 @@ impl Opened {
         })
     }
 
-    fn ports(&self) -> (Arc<dyn Broker>, Arc<dyn Control>, Arc<dyn Presence>) {
+    fn ports(&self) -> Ports {
+        fn of<B: Broker + Control + Presence + Survey>(all: Arc<B>) -> Ports {
+            Ports { broker: all.clone(), control: all.clone(), presence: all.clone(), survey: all }
+        }
         match self {
-            Self::JetStream(store) => (store.clone(), store.clone(), store.clone()),
-            Self::Embedded(store) => {
-                let store = Arc::new(store.broker());
-                (store.clone(), store.clone(), store)
-            }
+            Self::JetStream(store) => of(store.clone()),
+            Self::Embedded(store) => of(Arc::new(store.broker())),
         }
     }
 }
@@ -187,7 +196,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let public = plan.public.map(|addr| listener::bind(addr, "--listen")).transpose()?;
     let admin = listener::bind(plan.admin, "--admin-listen")?;
     let store = Opened::open(plan.store, clock.clone()).await?;
-    let (broker, control, presence) = store.ports();
+    let Ports { broker, control, presence, survey } = store.ports();
 
     let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
     let ready = Arc::new(watch::Sender::new(false));
@@ -219,6 +228,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
             membership: membership.subscribe(),
             ready: ready.subscribe(),
             recorder,
+            survey: survey.clone(),
         },
         gateway::Settings {
             body_len_max: plan.max_body,
@@ -227,11 +237,14 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     );
     let (public_addr, admin_addr) = (public.as_ref().map(listener::Bound::addr), admin.addr());
     let view = Arc::new(std::sync::OnceLock::new());
-    let mut listeners = vec![Listener {
-        name: "admin",
-        run: admin::run(admin, gateway.clone(), redriver, ready.subscribe(), view.clone()),
-        until_last: true,
-    }];
+    let mut listeners = vec![
+        Listener {
+            name: "admin",
+            run: admin::run(admin, gateway.clone(), redriver, ready.subscribe(), view.clone()),
+            until_last: true,
+        },
+        Listener { name: "survey", run: survey::run(survey, id.clone(), view.clone()), until_last: true },
+    ];
     if let Some(public) = public {
         listeners.push(Listener { name: "gateway", run: gateway::run(public, gateway), until_last: false });
     }

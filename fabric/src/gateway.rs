@@ -5,6 +5,7 @@
 //! | `POST /async-function/{name}[/path][?query]` | stored, then `202` ([`enqueue`]) |
 //! | `DELETE /async-function/{id}` | cancelled, as by `DELETE /calls/{id}` |
 //! | `/calls/{id}` | how a call is, and its cancellation ([`calls`]) |
+//! | `GET /calls/{id}/explain` | why it does not start, and when it may ([`explain`]) |
 //! | `/function/{name}[/path][?query]` | streamed to the function and back ([`forward`]) |
 //! | `/system/…` | the control plane, if this listener shows it ([`system`]) |
 
@@ -12,6 +13,7 @@ pub mod accept;
 pub mod answer;
 pub mod calls;
 pub mod enqueue;
+pub mod explain;
 pub mod forward;
 pub mod namespaces;
 pub mod rotation;
@@ -25,7 +27,7 @@ use actors::cancel::Canceller;
 use actors::directory::Directory;
 use actors::membership::Membership;
 use actors::parts::Run;
-use actors::port::{Broker, Clock, Control};
+use actors::port::{Broker, Clock, Control, Survey};
 use http::{Method, Request};
 use hyper::body::Incoming;
 use proto::{CallId, Function, FunctionSpec, Refusal};
@@ -54,6 +56,8 @@ pub struct Ports {
     pub ready: watch::Receiver<bool>,
     /// What tells how calls are.
     pub recorder: Recorder,
+    /// Asks everybody how they are.
+    pub survey: Arc<dyn Survey>,
 }
 
 /// How a gateway behaves.
@@ -93,6 +97,7 @@ impl Gateway {
             // An id has the shape of a name, and nobody calls a function by DELETE later.
             Route::Enqueue(target) if request.method() == Method::DELETE => Box::pin(self.cancel_by(target.name)).await,
             Route::Call(id) => Box::pin(self.call(id, &request)).await,
+            Route::Explain(id) => Box::pin(self.explain_call(id, &request)).await,
             Route::Enqueue(target) => self.enqueue(target.into_owned(), request).await,
             Route::Forward(target) => Box::pin(self.forward(target.into_owned(), request)).await,
             Route::System if self.settings.expose_system => Box::pin(self.system(request)).await,

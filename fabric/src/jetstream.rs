@@ -15,6 +15,7 @@
 //! | [`control`] | functions and namespaces in a key-value bucket |
 //! | [`presence`] | signs of life in another |
 //! | [`shards`] | how many streams a queue has, in a third |
+//! | [`survey`] | questions to every process, and their answers |
 
 mod aside;
 mod broker;
@@ -33,6 +34,7 @@ mod publish;
 mod read;
 mod records;
 mod shards;
+mod survey;
 
 use std::sync::Arc;
 use std::time::Duration;

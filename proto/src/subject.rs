@@ -202,6 +202,12 @@ impl Subjects {
         format!("{}.wake.{queue}", self.prefix)
     }
 
+    /// Asks every process how it is.
+    #[must_use]
+    pub fn survey(&self) -> String {
+        format!("{}.survey", self.prefix)
+    }
+
     /// The key-value bucket of function specifications.
     #[must_use]
     pub fn functions_bucket(&self) -> String {

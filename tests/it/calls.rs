@@ -208,3 +208,43 @@ async fn after_a_crash_everything_is_still_told() {
     assert_eq!(world.get(&waits, "").await["state"], "ready");
     assert_eq!(world.delete(&format!("/calls/{waits}")).await.status, StatusCode::OK);
 }
+
+/// Until it is seen in the same way by those who serve it: they are told of work, and tell of it, one after the other.
+async fn explained(world: &World, id: &str, cause: &Value) -> Value {
+    eventually(async || {
+        let told = world.get(&format!("{id}/explain"), "").await;
+        if told["cause"] == *cause { Ok(told) } else { Err(format!("{cause} wanted: {told}")) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn it_is_explained_what_a_call_waits_for() {
+    for world in [World::embedded(&tempfile::tempdir().unwrap()).await, World::jetstream().await] {
+        world.register("held", "/hold", json!({"fabric.concurrency": "1"})).await;
+        world.register("paused", "/ok", json!({"fabric.paused": "true"})).await;
+        let running = world.fabric.accepted("held", &[], "").await;
+        world.until(&running, "running").await;
+        let queued = [world.fabric.accepted("held", &[], "").await, world.fabric.accepted("held", &[], "").await];
+        let delayed = world.fabric.accepted("held", &[("x-delay", "1h")], "").await;
+        let paused = world.fabric.accepted("paused", &[], "").await;
+
+        let told = explained(&world, &running, &json!("running")).await;
+        assert_eq!((&told["in_flight"], &told["serving"]), (&json!(1), &json!(1)));
+        assert!(told.get("ahead").is_none(), "{told}");
+        for (n, id) in queued.iter().enumerate() {
+            let told = explained(&world, id, &json!({"held": "cluster_limit"})).await;
+            assert_eq!(told["ahead"], json!(n + 1), "{told}");
+            assert_eq!(told["workers"].as_array().map(Vec::len), Some(1), "{told}");
+            assert!(told["summary"].as_str().unwrap().contains("concurrency"), "{told}");
+        }
+        let told = explained(&world, &delayed, &json!("not_due")).await;
+        assert!((3500.0..=3600.0).contains(&told["starts_in_seconds"].as_f64().unwrap()), "{told}");
+        explained(&world, &paused, &json!({"held": "paused"})).await;
+
+        world.server.release();
+        explained(&world, &running, &json!("ended")).await;
+        let unknown = format!("{}/calls/01a1fb8a-0000-72c9-9b96-ce5ec40c3cf3/explain", world.fabric.public);
+        assert_eq!(world.client.get(&unknown).await.unwrap().status, StatusCode::NOT_FOUND);
+    }
+}

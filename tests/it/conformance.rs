@@ -38,5 +38,6 @@ mod quota;
 mod records;
 mod restart;
 mod steps;
+mod survey;
 mod wakes;
 mod withdraw;

@@ -64,6 +64,10 @@ impl Broker for Remote {
         Box::pin(self.0.ask(|| self.0.memory.publish_once(message)))
     }
 
+    fn ahead(&self, lane: &LaneKey, place: u64) -> BoxFuture<'_, Result<Option<u64>, Error>> {
+        self.0.memory.ahead(lane, place)
+    }
+
     fn schedule(&self, message: Message, call: &CallId, due: Timestamp) -> BoxFuture<'_, Result<Stored, Error>> {
         let (call, turn, wire): (_, Arc<str>, _) = (call.clone(), message.id.as_str().into(), &self.0);
         let schedule = async move {

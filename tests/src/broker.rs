@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actors::memory::{Memory, Settings, SteadyClock};
 use actors::port::broker::Quotas;
-use actors::port::{Broker, Clock, Control, Presence};
+use actors::port::{Broker, Clock, Control, Presence, Survey};
 use fabric::clock::SystemClock;
 use fabric::embedded::Embedded;
 use fabric::jetstream::{self, JetStream};
@@ -35,6 +35,8 @@ pub struct Fixture {
     pub control: Arc<dyn Control>,
     /// Signs of life.
     pub presence: Arc<dyn Presence>,
+    /// Questions to everybody.
+    pub survey: Arc<dyn Survey>,
     /// The time of day that the broker goes by.
     pub clock: Arc<dyn Clock>,
     quotas: Quotas,
@@ -77,9 +79,9 @@ impl Fixture {
 
     fn of<B>(all: Arc<B>, clock: Arc<dyn Clock>, quotas: Quotas, ground: Ground) -> Self
     where
-        B: Broker + Control + Presence,
+        B: Broker + Control + Presence + Survey,
     {
-        Self { broker: all.clone(), control: all.clone(), presence: all, clock, quotas, ground }
+        Self { broker: all.clone(), control: all.clone(), presence: all.clone(), survey: all, clock, quotas, ground }
     }
 
     /// Another process's view of the same broker: a second connection, where there are connections.
@@ -108,13 +110,13 @@ impl Fixture {
     /// Ends the broker as a crash would and starts it again: nats-server by `kill -9`; the embedded broker by a copy
     /// of its file as it is on disk at this moment, opened anew. (`restart` kills a whole process as well.)
     pub async fn crash(self) -> Self {
-        let Self { quotas, clock, broker, control, presence, ground } = self;
+        let Self { quotas, clock, broker, control, presence, survey, ground } = self;
         match ground {
             Ground::Memory => panic!("memory does not survive a crash"),
             Ground::Embedded { dir, open } => {
                 let copy = tempfile::tempdir().unwrap();
                 std::fs::copy(dir.path().join("fabric.redb"), copy.path().join("fabric.redb")).unwrap();
-                drop((broker, control, presence, open));
+                drop((broker, control, presence, survey, open));
                 let (open, broker) = embedded(&copy, quotas);
                 Self::of(broker, clock, quotas, Ground::Embedded { dir: copy, open })
             }

@@ -71,6 +71,12 @@ impl Broker for Memory {
         })
     }
 
+    fn ahead(&self, lane: &LaneKey, place: u64) -> BoxFuture<'_, Result<Option<u64>, Error>> {
+        let state = self.machine.state();
+        let ahead = state.lanes.get(lane).and_then(|lane| lane.line.ahead(place));
+        Box::pin(std::future::ready(Ok(ahead)))
+    }
+
     fn lane(&self, lane: &LaneKey, terms: Terms) -> BoxFuture<'_, Result<Arc<dyn Lane>, Error>> {
         let lane: Arc<dyn Lane> = Arc::new(Handle::open(self.machine.clone(), Which::Lane(lane.clone()), terms));
         Box::pin(std::future::ready(Ok(lane)))

@@ -88,6 +88,13 @@ impl Line {
         self.ready.len() as u64
     }
 
+    /// How many lie before an entry, waiting or leased; nothing if it is neither.
+    pub(super) fn ahead(&self, seq: Seq) -> Option<u64> {
+        let lies = self.ready.contains(&seq) || self.leased.contains_key(&seq);
+        let before = || self.ready.range(..seq).count() + self.leased.keys().filter(|it| **it < seq).count();
+        lies.then(|| before() as u64)
+    }
+
     /// Whether there is nothing.
     #[must_use]
     pub(super) fn is_empty(&self) -> bool {

@@ -21,6 +21,7 @@ use super::store::{Change, Entry, Failure, Kind, Place, Recovered, Seq, Store};
 use super::window::{Known, Space, Window};
 use crate::port::broker::{Error, Stored};
 use crate::port::cancels::Mark;
+use crate::port::survey::Asked;
 use crate::port::{Clock, control};
 
 pub(super) struct Machine {
@@ -49,6 +50,7 @@ pub(super) struct State {
     pub(super) hints: Hints,
     pub(super) records: BTreeMap<control::Key, Bytes>,
     pub(super) signs: Signs,
+    pub(super) surveyed: Vec<mpsc::UnboundedSender<Asked>>,
     pub(super) watchers: Vec<mpsc::UnboundedSender<control::Change>>,
 }
 

@@ -53,6 +53,13 @@ pub trait Broker: DeadLetters + Records + Cancels + Send + Sync + 'static {
     /// [`Error::Away`], [`Error::Refused`].
     fn withdraw(&self, lane: &LaneKey, place: u64, id: &str) -> BoxFuture<'_, Result<bool, Error>>;
 
+    /// How many messages of a lane lie before a place where [`publish`](Self::publish) put one, waiting or leased;
+    /// nothing if none of the lane lies there any more.
+    ///
+    /// # Errors
+    /// [`Error::Away`], [`Error::Refused`].
+    fn ahead(&self, lane: &LaneKey, place: u64) -> BoxFuture<'_, Result<Option<u64>, Error>>;
+
     /// Opens the lane of one function. Every process that opens it shares its messages, its order and its limit.
     ///
     /// # Errors

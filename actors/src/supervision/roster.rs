@@ -153,7 +153,7 @@ impl<K: Clone + Ord, H> Roster<K, H> {
                     Condition::Restarting { cause } => ("restarting", Some(cause)),
                     Condition::Parked { cause } => ("parked", Some(cause)),
                 };
-                view::Child { name: name.to_string(), state, cause, failures }
+                view::Child { name: name.to_string(), state: state.into(), cause, failures }
             })
             .collect();
         children.sort_by(|a, b| a.name.cmp(&b.name));

@@ -433,7 +433,8 @@ impl State {
         let (permits, permits_free) = self.capacity.count();
         let (phase, children) = (self.phase.as_str(), self.children.children());
         let members = self.parts.membership.borrow().iter().map(|(id, member)| (id.into(), member.clone())).collect();
-        let mut view = view::Fabric { phase, children, members, permits, permits_free, queues: Vec::new() };
+        let mut view =
+            view::Fabric { phase: phase.into(), children, members, permits, permits_free, queues: Vec::new() };
         self.spawn_task(async move {
             let answers = join_all(queues.iter().map(queue::Handle::view)).await;
             view.queues = answers.into_iter().flatten().collect();

@@ -198,7 +198,7 @@ impl Gateway {
         }
     }
 
-    async fn record(&self, id: &CallId) -> Result<Record, Refusal> {
+    pub(super) async fn record(&self, id: &CallId) -> Result<Record, Refusal> {
         if !self.ports.recorder.is_on() {
             return Err(Refusal::UnknownCall(id.clone()));
         }

@@ -9,6 +9,8 @@ pub enum Route<'a> {
     Forward(Target<'a>),
     /// `/calls/{id}`
     Call(&'a str),
+    /// `/calls/{id}/explain`
+    Explain(&'a str),
     /// `/healthz`
     Health,
     /// `/system/…`
@@ -63,7 +65,7 @@ impl<'a> Route<'a> {
         } else if let Some(rest) = path.strip_prefix("/function/") {
             Self::Forward(target(rest))
         } else if let Some(id) = path.strip_prefix("/calls/") {
-            Self::Call(id)
+            id.strip_suffix("/explain").map_or(Self::Call(id), Self::Explain)
         } else if path.starts_with("/system/") {
             Self::System
         } else if path == "/healthz" {
@@ -110,6 +112,7 @@ mod tests {
     fn everything_else_is_what_it_is() {
         assert_eq!(Route::of("/system/functions"), Route::System);
         assert_eq!(Route::of("/calls/c1"), Route::Call("c1"));
+        assert_eq!(Route::of("/calls/c1/explain"), Route::Explain("c1"));
         assert_eq!(Route::of("/"), Route::Root);
         for path in ["", "/async-function", "/functions/x", "/Function/x", "*", "/.well-known"] {
             assert_eq!(Route::of(path), Route::Unknown, "{path:?}");

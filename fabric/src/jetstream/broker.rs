@@ -77,6 +77,17 @@ impl JetStream {
         Ok((stream, found.filter(same)))
     }
 
+    async fn before(&self, lane: &LaneKey, place: u64) -> Result<Option<u64>, Error> {
+        let shard = self.layout.shard(lane).await.map_err(unavailable)?;
+        let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
+        let subject = self.layout.settings.subjects.ready(lane, shard);
+        let reader = &self.layout.reader;
+        let Some((number, behind)) = reader.after(&stream, &subject, place).await? else { return Ok(None) };
+        let Some((_, all_but_first)) = reader.after(&stream, &subject, 1).await? else { return Ok(None) };
+        // One may have gone between the two questions.
+        Ok((number == place).then(|| all_but_first.saturating_sub(behind)))
+    }
+
     /// Whether the message of a record lies at this place.
     pub(super) async fn lies_at(&self, record: &Record, place: u64) -> Result<bool, Error> {
         let id = plan::known(record).message_id();
@@ -194,6 +205,11 @@ impl Broker for JetStream {
     fn withdraw(&self, lane: &LaneKey, place: u64, id: &str) -> BoxFuture<'_, Result<bool, Error>> {
         let (lane, id) = (lane.clone(), id.to_owned());
         Box::pin(async move { self.take_from_ready(&lane, place, &id).await })
+    }
+
+    fn ahead(&self, lane: &LaneKey, place: u64) -> BoxFuture<'_, Result<Option<u64>, Error>> {
+        let lane = lane.clone();
+        Box::pin(async move { self.before(&lane, place).await })
     }
 
     fn lane(&self, lane: &LaneKey, terms: Terms) -> BoxFuture<'_, Result<Arc<dyn Lane>, Error>> {

@@ -109,6 +109,15 @@ impl Reader {
         Ok(all)
     }
 
+    /// The number of the first message of `subject` from `number` on, and how many come after it.
+    pub(super) async fn after(&self, stream: &str, subject: &str, number: u64) -> Result<Option<(u64, u64)>, Error> {
+        let found = self.page(stream, subject, number, 1).await?;
+        let Some(found) = found.first() else { return Ok(None) };
+        let pending = found.headers.get("Nats-Num-Pending").and_then(|count| count.as_str().parse().ok());
+        let pending = pending.ok_or_else(|| Error::Refused("an answer that does not say how many follow".into()))?;
+        Ok(Some((found.number, pending)))
+    }
+
     /// Up to `max` messages whose subjects match `filter`, from `number` on, in order.
     pub(super) async fn page(&self, stream: &str, filter: &str, number: u64, max: usize) -> Result<Vec<Found>, Error> {
         let reply = self.client.new_inbox();

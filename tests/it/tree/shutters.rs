@@ -161,6 +161,9 @@ impl Broker for Shutters {
     fn publish_once(&self, message: Message) -> BoxFuture<'_, Result<Stored, BrokerError>> {
         self.memory.publish_once(message)
     }
+    fn ahead(&self, lane: &LaneKey, place: u64) -> BoxFuture<'_, Result<Option<u64>, BrokerError>> {
+        self.memory.ahead(lane, place)
+    }
     fn schedule(&self, message: Message, call: &CallId, due: Timestamp) -> BoxFuture<'_, Result<Stored, BrokerError>> {
         self.memory.schedule(message, call, due)
     }

@@ -1,0 +1,72 @@
+//! Answers those who ask how everybody is, for this process.
+
+use std::sync::{Arc, OnceLock};
+
+use futures_util::StreamExt;
+use tokio::task::JoinSet;
+
+use crate::parts::Run;
+use crate::port::Survey;
+use crate::port::broker::{Cause, Error};
+use crate::port::survey::{Asked, Question};
+use crate::{tree, view};
+
+/// How many subscribers are told of in one answer: those of the most work.
+const SUBSCRIBERS_MAX: usize = 500;
+
+/// The answering as a service of the tree that it tells of, which is known once it has started. `id` is who answers.
+#[must_use]
+pub fn run(survey: Arc<dyn Survey>, id: String, tree: Arc<OnceLock<tree::Handle>>) -> Run {
+    Arc::new(move |mut drain| {
+        let (survey, id, tree) = (survey.clone(), id.clone(), tree.clone());
+        Box::pin(async move {
+            let mut asked = survey.asked().await?;
+            let mut answering = JoinSet::new();
+            loop {
+                tokio::select! {
+                    // The root stops what answers for it when nothing is left to tell.
+                    _ = drain.wait_for(Option::is_some) => return Ok(()),
+                    Some(_) = answering.join_next() => {}
+                    question = asked.next() => {
+                        let Some(question) = question else {
+                            return Err(Cause::from(Error::Away("the stream of questions ended".into())));
+                        };
+                        answering.spawn(answer(question, id.clone(), tree.clone()));
+                    }
+                }
+            }
+        })
+    })
+}
+
+async fn answer(asked: Asked, id: String, tree: Arc<OnceLock<tree::Handle>>) {
+    let Some(tree) = tree.get() else { return };
+    if let Some(fabric) = tree.view().await {
+        (asked.answer)(view::Process { id, fabric: narrowed(fabric, &asked.question) }).await;
+    }
+}
+
+/// What of a view is wanted, and fits into an answer.
+fn narrowed(mut fabric: view::Fabric, question: &Question) -> view::Fabric {
+    match &question.lane {
+        Some(lane) => {
+            let name = lane.queue.to_string();
+            fabric.queues.retain(|queue| queue.name == name);
+            let function = lane.function.to_string();
+            for queue in &mut fabric.queues {
+                queue.subscribers.retain(|subscriber| subscriber.function == function);
+                queue.children.retain(|child| child.name == function);
+            }
+        }
+        None => {
+            let mut room = SUBSCRIBERS_MAX;
+            for queue in &mut fabric.queues {
+                queue.subscribers.sort_by_key(|it| std::cmp::Reverse((it.in_flight, it.inflow.backlog)));
+                queue.subscribers.truncate(room);
+                queue.children.truncate(room);
+                room -= queue.subscribers.len();
+            }
+        }
+    }
+    fabric
+}
