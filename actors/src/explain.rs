@@ -115,6 +115,10 @@ pub fn explain(facts: &Facts<'_>) -> Explanation {
             let turn = facts.ahead.and_then(|ahead| turn(ahead, in_flight, &typical));
             let freed = workers.iter().map(|it| it.waiting.and_then(|it| it.seconds)).collect::<Option<Vec<_>>>();
             let freed = freed.and_then(|all| all.into_iter().reduce(f64::min));
+            // Those before it that do not run yet use up the rate first.
+            let before = facts.ahead.unwrap_or_default().saturating_sub(in_flight as u64);
+            let pace = facts.spec.filter(|_| cause == Cause::Held(Reason::Rate)).and_then(|spec| spec.rate);
+            let freed = freed.map(|freed| freed + pace.map_or(0.0, |it| before as f64 / it.rate.per_second()));
             [turn, freed].into_iter().flatten().reduce(f64::max)
         }
         _ => None,
@@ -326,6 +330,25 @@ mod tests {
         assert_eq!(ask(Some(&record(State::Ready)), Some(1), 1, &seen).starts_in_seconds, Some(30.0));
         let open_ended = [process("w", 0, 1, Some((Reason::Paused, None)))];
         assert_eq!(ask(Some(&record(State::Ready)), Some(0), 1, &open_ended).starts_in_seconds, None);
+    }
+
+    #[test]
+    fn a_rate_is_used_up_by_those_before_it() {
+        let (lane, ready) = (lane(), record(State::Ready));
+        let mut deployment = spec().deployment;
+        deployment.annotations.insert("fabric.rate".into(), "6/m".into());
+        let spec = FunctionSpec::compile(deployment).unwrap();
+        let seen = [process("w", 1, 4, Some((Reason::Rate, Some(8.0))))];
+        let facts = Facts {
+            lane: &lane,
+            spec: Some(&spec),
+            record: Some(&ready),
+            ahead: Some(3),
+            serving: 1,
+            seen: &seen,
+            now: NOW,
+        };
+        assert_eq!(explain(&facts).starts_in_seconds, Some(28.0));
     }
 
     #[test]
