@@ -83,9 +83,17 @@ pub enum Refusal {
     /// The function did not answer in time (synchronous calls only).
     #[error("function {0} did not answer within {1:?}")]
     TimedOut(Function, Duration),
-    /// Something changed since it was read.
+    /// The request contradicts what is there.
     #[error("{0}")]
     Conflict(String),
+    /// A record is not as whoever changes it expected it to be.
+    #[error("{what} is not as it was expected to be: {}; read it again", .present.map_or_else(|| "there is none".into(), |it| format!("it is at revision {it}")))]
+    Changed {
+        /// Whose record.
+        what: String,
+        /// The revision of what is there; nothing, if nothing is.
+        present: Option<u64>,
+    },
 }
 
 impl Refusal {
@@ -107,6 +115,7 @@ impl Refusal {
             Self::Unreachable(..) => StatusCode::BAD_GATEWAY,
             Self::TimedOut(..) => StatusCode::GATEWAY_TIMEOUT,
             Self::Conflict(_) | Self::Ended(..) => StatusCode::CONFLICT,
+            Self::Changed { .. } => StatusCode::PRECONDITION_FAILED,
         }
     }
 
@@ -135,6 +144,7 @@ impl Refusal {
             Self::Unreachable(..) => "unreachable",
             Self::TimedOut(..) => "timed_out",
             Self::Conflict(_) => "conflict",
+            Self::Changed { .. } => "changed",
         }
     }
 

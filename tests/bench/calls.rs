@@ -13,7 +13,7 @@ use actors::luck::Luck;
 use actors::membership::{Membership, Serves};
 use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
 use actors::parts::{Parts, Settings};
-use actors::port::control::Record;
+use actors::port::control::{Expected, Record};
 use actors::port::invoker::{Answer, Error, Invocation};
 use actors::port::{BoxFuture, Broker, Clock, Control, Invoker};
 use actors::tree;
@@ -77,7 +77,7 @@ async fn all(count: usize) {
     let (tree, ending) = tree::start(parts, settings).await.unwrap();
     let function = Function::parse("f").unwrap();
     let deployment = FunctionSpec::at(&function, "http://f").unwrap().deployment;
-    memory.put(Record::Function(function.clone(), Box::new(deployment))).await.unwrap();
+    memory.put(Record::Function(function.clone(), Box::new(deployment)), Expected::Whatever).await.unwrap();
     let lane = LaneKey::new(Queue::default(), function);
     for n in 0..count {
         let request = Request { body: vec![b'x'; 256].into(), ..Request::default() };

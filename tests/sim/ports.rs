@@ -6,7 +6,7 @@ use std::time::Duration;
 use actors::membership::Member;
 use actors::port::broker::{Backlog, Error, Message, Stored, Terms};
 use actors::port::cancels::Mark;
-use actors::port::control::{Change, Key, Record as Setting};
+use actors::port::control::{self, Changes, Expected, Key, Record as Setting};
 use actors::port::dead::Letter;
 use actors::port::presence::Sign;
 use actors::port::records::Recorded;
@@ -224,15 +224,20 @@ impl Presence for Remote {
 }
 
 impl Control for Remote {
-    fn watch(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<Change, Error>>, Error>> {
+    fn watch(&self) -> BoxFuture<'_, Result<Changes, Error>> {
         Box::pin(self.0.ask(|| self.0.memory.watch()))
     }
 
-    fn put(&self, record: Setting) -> BoxFuture<'_, Result<(), Error>> {
-        self.0.memory.put(record)
+    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Setting, u64)>, Error>> {
+        let key = key.clone();
+        Box::pin(async move { self.0.ask(|| self.0.memory.get(&key)).await })
     }
 
-    fn delete(&self, key: &Key) -> BoxFuture<'_, Result<bool, Error>> {
-        self.0.memory.delete(key)
+    fn put(&self, record: Setting, expected: Expected) -> BoxFuture<'_, Result<u64, control::Error>> {
+        self.0.memory.put(record, expected)
+    }
+
+    fn delete(&self, key: &Key, expected: Expected) -> BoxFuture<'_, Result<bool, control::Error>> {
+        self.0.memory.delete(key, expected)
     }
 }

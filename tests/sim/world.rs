@@ -11,6 +11,7 @@ use actors::luck::Luck;
 use actors::membership::{Membership, Serves};
 use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
 use actors::parts::{Parts, Settings};
+use actors::port::control::Expected;
 use actors::port::{Clock, Control};
 use actors::tree::{self, Ending, Handle};
 use proto::{Function, FunctionSpec, Timestamp, retry};
@@ -98,7 +99,7 @@ impl World {
 
     async fn history(self: &Arc<Self>) {
         for function in &self.plan.functions {
-            self.memory.put((&spec(function)).into()).await.unwrap();
+            self.memory.put((&spec(function)).into(), Expected::Whatever).await.unwrap();
         }
         for _ in 0..self.plan.workers {
             self.start().await;

@@ -31,6 +31,8 @@ pub(super) struct Machine {
     state: Mutex<State>,
     /// Someone who pulls what is due waits here.
     pub(super) due: Arc<Notify>,
+    /// Whoever changes a record of the control plane holds this until it is durable.
+    pub(super) writes: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -48,7 +50,9 @@ pub(super) struct State {
     /// Those who sent a message again while it was being stored.
     duplicates: HashMap<(Space, String), Vec<Told>>,
     pub(super) hints: Hints,
-    pub(super) records: BTreeMap<control::Key, Bytes>,
+    pub(super) records: BTreeMap<control::Key, (u64, Bytes)>,
+    /// The last revision that a record was written as.
+    pub(super) revision: u64,
     pub(super) signs: Signs,
     pub(super) surveyed: Vec<mpsc::UnboundedSender<Asked>>,
     pub(super) watchers: Vec<mpsc::UnboundedSender<control::Change>>,
@@ -96,8 +100,8 @@ impl Machine {
         for (space, id, at) in recovered.remembered {
             state.window.stored(space, id, at);
         }
-        state.records = recovered.records.into_iter().collect();
-        Self { store, clock, settings, state: Mutex::new(state), due: Arc::default() }
+        (state.records, state.revision) = (recovered.records.into_iter().collect(), recovered.revision);
+        Self { store, clock, settings, state: Mutex::new(state), due: Arc::default(), writes: Arc::default() }
     }
 
     /// The lock. A panic while it is held would be a bug in the pure parts, which leave nothing half done.

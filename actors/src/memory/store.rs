@@ -78,8 +78,8 @@ pub enum Change {
     Remove(Seq),
     /// A message id is old enough to be forgotten.
     Forget(Space, String),
-    /// A record is now this, or gone.
-    Record(Key, Option<Bytes>),
+    /// A record of the control plane is now this, written as this revision, or gone.
+    Record(Key, Option<(u64, Bytes)>),
 }
 
 /// Why a commit failed. Nothing of it is stored.
@@ -123,8 +123,10 @@ pub struct Recovered {
     pub entries: Vec<(Seq, Place)>,
     /// Every remembered id, oldest first.
     pub remembered: Vec<(Space, String, Timestamp)>,
-    /// Every record of the control plane.
-    pub records: Vec<(Key, Bytes)>,
+    /// Every record of the control plane, and its revision.
+    pub records: Vec<(Key, (u64, Bytes))>,
+    /// The last revision that a record was written as, whether it is still there or not.
+    pub revision: u64,
     /// The first place that was never used.
     pub next: Seq,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actors::directory::Directory;
 use actors::port::Control;
-use actors::port::control::{Key, Record};
+use actors::port::control::{Expected, Key, Record};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use proto::queue::{QueueSpec, Settings};
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::gateway::answer::{self, Answer};
-use crate::gateway::enqueue::refusal;
+use crate::gateway::system::unchanged;
 
 /// How long a change may take to reach this process before it is answered all the same.
 const SEEN_WITHIN: Duration = Duration::from_secs(1);
@@ -66,7 +66,7 @@ impl Queues {
         settings.name = name.into();
         let spec = QueueSpec::compile(settings)?;
         let record = Record::Queue(spec.queue.clone(), Box::new(spec.settings.clone()));
-        self.control.put(record).await.map_err(|error| refusal(error, 0))?;
+        self.control.put(record, Expected::Whatever).await.map_err(unchanged)?;
         let mut directory = self.directory.clone();
         // A script that goes on at once should find what it has just written; other processes follow by themselves.
         let seen = directory.wait_for(|it| settings_of(it, &spec.queue) == Some(&spec.settings));
@@ -75,7 +75,7 @@ impl Queues {
     }
 
     async fn reset(&self, queue: Queue) -> Result<Answer, Refusal> {
-        self.control.delete(&Key::Queue(queue.clone())).await.map_err(|error| refusal(error, 0))?;
+        self.control.delete(&Key::Queue(queue.clone()), Expected::Whatever).await.map_err(unchanged)?;
         let mut directory = self.directory.clone();
         drop(timeout(SEEN_WITHIN, directory.wait_for(|it| settings_of(it, &queue).is_none())).await);
         Ok(answer::empty(StatusCode::ACCEPTED))

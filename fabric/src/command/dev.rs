@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actors::port::broker::Quotas;
+use actors::port::control::Expected;
 use anyhow::Context;
 use proto::{Function, FunctionSpec};
 
@@ -35,7 +36,7 @@ pub(super) async fn run(args: Dev) -> anyhow::Result<()> {
         let spec = FunctionSpec::at(&function, url.as_str())?;
         running
             .control
-            .put((&spec).into())
+            .put((&spec).into(), Expected::Whatever)
             .await
             .with_context(|| format!("function {function} could not be registered"))?;
         names.push(function.name().to_owned());

@@ -4,8 +4,12 @@
 //! |---|---|---|
 //! | `entries` | place in the order | where it lies, its id and its payload, as MessagePack |
 //! | `ids` | space and message id | when it was stored |
-//! | `records` | function or namespace | its record |
+//! | `records` | function, namespace or queue | its record |
+//! | `revisions` | the same | which writing of it that is |
 //! | `meta` | `format` | [`FORMAT`] |
+//! | `meta` | `revision` | the last writing of any record |
+//!
+//! Records that a version wrote which knew no revisions are given some when the file is opened.
 
 use actors::memory::{Entry, Kind, Place, Seq, Space};
 use bytes::Bytes;
@@ -19,6 +23,7 @@ pub(super) const FORMAT: u64 = 2;
 pub(super) const ENTRIES: TableDefinition<'_, Seq, &[u8]> = TableDefinition::new("entries");
 pub(super) const IDS: TableDefinition<'_, &str, i64> = TableDefinition::new("ids");
 pub(super) const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
+pub(super) const REVISIONS: TableDefinition<'_, &str, u64> = TableDefinition::new("revisions");
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 /// A row that cannot be read.

@@ -18,13 +18,16 @@ use redb::{
 };
 
 use super::Error;
-use super::format::{self, Damaged, ENTRIES, FORMAT, IDS, META, RECORDS};
+use super::format::{self, Damaged, ENTRIES, FORMAT, IDS, META, RECORDS, REVISIONS};
 
 /// Commits made together, at the most: bounds the memory of a transaction.
 const TOGETHER_MAX: usize = 4096;
 /// What redb may keep of the file in memory: enough for the upper levels of the trees and what was just written; the
 /// operating system keeps the rest.
 const CACHE: usize = 16 * 1024 * 1024;
+
+/// Under which name the last revision is kept.
+const LAST_REVISION: &str = "revision";
 
 /// The database, and how to open it again.
 #[derive(Clone)]
@@ -56,12 +59,16 @@ impl File {
                 recovered.remembered.push((space, id, Timestamp::from_unix_nanos(at.value())));
             }
             recovered.remembered.sort_by_key(|&(_, _, at)| at);
+            let revisions = transaction.open_table(REVISIONS)?;
             for row in transaction.open_table(RECORDS)?.iter()? {
                 let (name, record) = row?;
                 let key = Key::parse(name.value())
                     .map_err(|error| Damaged::new(&format_args!("record {:?}", name.value()), &error))?;
-                recovered.records.push((key, Bytes::copy_from_slice(record.value())));
+                let revision = revisions.get(name.value())?.map(|revision| revision.value()).unwrap_or_default();
+                recovered.records.push((key, (revision, Bytes::copy_from_slice(record.value()))));
             }
+            let last = transaction.open_table(META)?.get(LAST_REVISION)?.map(|revision| revision.value());
+            recovered.revision = last.unwrap_or_default();
             Ok(recovered)
         })
         .map_err(|source| Error::Unreadable { file: self.path.clone(), source })
@@ -79,6 +86,8 @@ impl File {
                 let mut entries = transaction.open_table(ENTRIES)?;
                 let mut ids = transaction.open_table(IDS)?;
                 let mut records = transaction.open_table(RECORDS)?;
+                let mut revisions = transaction.open_table(REVISIONS)?;
+                let mut meta = transaction.open_table(META)?;
                 for change in changes {
                     match change {
                         Change::Put(space, entry) => {
@@ -89,10 +98,15 @@ impl File {
                         }
                         Change::Remove(seq) => drop(entries.remove(seq)?),
                         Change::Forget(space, id) => drop(ids.remove(&*format::id_key(space, id))?),
-                        Change::Record(key, Some(record)) => {
+                        Change::Record(key, Some((revision, record))) => {
                             records.insert(&*key.to_string(), &**record)?;
+                            revisions.insert(&*key.to_string(), revision)?;
+                            meta.insert(LAST_REVISION, revision)?;
                         }
-                        Change::Record(key, None) => drop(records.remove(&*key.to_string())?),
+                        Change::Record(key, None) => {
+                            records.remove(&*key.to_string())?;
+                            revisions.remove(&*key.to_string())?;
+                        }
                     }
                 }
             }
@@ -153,7 +167,17 @@ fn prepare(database: &Database) -> Result<u64, Cause> {
     if found == FORMAT {
         transaction.open_table(ENTRIES)?;
         transaction.open_table(IDS)?;
-        transaction.open_table(RECORDS)?;
+        let records = transaction.open_table(RECORDS)?;
+        let (mut revisions, mut meta) = (transaction.open_table(REVISIONS)?, transaction.open_table(META)?);
+        let mut last = meta.get(LAST_REVISION)?.map(|revision| revision.value()).unwrap_or_default();
+        for row in records.iter()? {
+            let (key, _) = row?;
+            if revisions.get(key.value())?.is_none() {
+                last += 1;
+                revisions.insert(key.value(), last)?;
+                meta.insert(LAST_REVISION, last)?;
+            }
+        }
     }
     transaction.commit()?;
     Ok(found)
@@ -289,6 +313,29 @@ fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn records_of_a_version_without_revisions_are_given_some_that_stay() {
+        let dir = std::env::temp_dir().join(format!("fabric-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir(&dir).unwrap();
+        let path = dir.join("fabric.redb");
+        let key = Key::parse("acme").unwrap();
+        let file = File::open(&path).unwrap();
+        file.commit(&[&Change::Record(key, Some((7, Bytes::from_static(b"x"))))]).unwrap();
+        file.read(|database| {
+            let transaction = database.begin_write()?;
+            transaction.delete_table(REVISIONS)?;
+            transaction.open_table(META)?.remove(LAST_REVISION)?;
+            Ok(transaction.commit()?)
+        })
+        .unwrap();
+        drop(file);
+        for _ in 0..2 {
+            let recovered = File::open(&path).unwrap().recover().unwrap();
+            assert_eq!((recovered.revision, recovered.records[0].1.0), (1, 1));
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
 
     #[test]
     fn a_full_disk_is_known_through_every_wrapper() {

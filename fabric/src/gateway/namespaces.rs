@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use actors::port::control::Key;
+use actors::port::control::{Expected, Key};
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use proto::tenant::Tenancy;
@@ -11,8 +11,7 @@ use tokio::time::timeout;
 
 use super::Gateway;
 use super::answer::{self, Answer};
-use super::enqueue::refusal;
-use super::system::{BODY_LEN_MAX, SEEN_WITHIN, json};
+use super::system::{SEEN_WITHIN, json, unchanged};
 
 impl Gateway {
     /// The names of all namespaces: those that have functions, and those that something is set for.
@@ -49,8 +48,7 @@ impl Gateway {
             return Err(Refusal::Malformed(format!("the path names {name}, the body {}", tenancy.name)));
         }
         let spec = NamespaceSpec::compile(tenancy)?;
-        let put = self.ports.control.put((&spec).into()).await;
-        put.map_err(|error| refusal(error, BODY_LEN_MAX))?;
+        self.ports.control.put((&spec).into(), Expected::Whatever).await.map_err(unchanged)?;
         let mut directory = self.ports.directory.clone();
         // A script that goes on at once should find what it has just written; other processes follow by themselves.
         let seen =
@@ -62,8 +60,8 @@ impl Gateway {
     /// Nothing is set for it any more; its functions stay.
     async fn delete_namespace(&self, name: &str) -> Result<Answer, Refusal> {
         let namespace = Namespace::parse(name)?;
-        let deleted = self.ports.control.delete(&Key::Namespace(namespace.clone())).await;
-        if !deleted.map_err(|error| refusal(error, BODY_LEN_MAX))? {
+        let deleted = self.ports.control.delete(&Key::Namespace(namespace.clone()), Expected::Whatever).await;
+        if !deleted.map_err(unchanged)? {
             return Err(Refusal::UnknownNamespace(namespace));
         }
         let mut directory = self.ports.directory.clone();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actors::port::control::Key;
+use actors::port::control::{self, Expected, Key};
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use proto::spec::Deployment;
@@ -125,8 +125,7 @@ impl Gateway {
     async fn deploy(&self, body: Incoming) -> Result<Answer, Refusal> {
         let deployment: Deployment = json(body).await?;
         let spec = FunctionSpec::compile(deployment)?;
-        let put = self.ports.control.put((&spec).into()).await;
-        put.map_err(|error| refusal(error, BODY_LEN_MAX))?;
+        self.ports.control.put((&spec).into(), Expected::Whatever).await.map_err(unchanged)?;
         let mut directory = self.ports.directory.clone();
         // A script that goes on at once should find what it has just written; other processes follow by themselves.
         let seen = directory
@@ -141,13 +140,21 @@ impl Gateway {
             None | Some("") => Function::parse(&function_name)?,
             Some(namespace) => Function::new(&function_name, Namespace::parse(namespace)?)?,
         };
-        let deleted = self.ports.control.delete(&Key::Function(function.clone())).await;
-        if !deleted.map_err(|error| refusal(error, BODY_LEN_MAX))? {
+        let deleted = self.ports.control.delete(&Key::Function(function.clone()), Expected::Whatever).await;
+        if !deleted.map_err(unchanged)? {
             return Err(Refusal::UnknownFunction(function));
         }
         let mut directory = self.ports.directory.clone();
         drop(timeout(SEEN_WITHIN, directory.wait_for(|directory| directory.get(&function).is_none())).await);
         Ok(answer::empty(StatusCode::ACCEPTED))
+    }
+}
+
+/// What is heard by whoever could not change a record.
+pub(crate) fn unchanged(error: control::Error) -> Refusal {
+    match error {
+        control::Error::Conflict { key, present } => Refusal::Changed { what: key.to_string(), present },
+        control::Error::Broker(error) => refusal(error, BODY_LEN_MAX),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Functions, namespaces and queues in a key-value bucket, as a [`Control`] port. Keys: `<namespace>.<name>`,
 //! `<namespace>` and `queue/<name>`; values: OpenFaaS's records as JSON, and ours of queues.
 
-use actors::port::broker::Error;
-use actors::port::control::{Change, Key, Record};
-use actors::port::{BoxFuture, BoxStream, Control};
-use async_nats::jetstream::kv::{Entry, Operation, Store};
+use actors::port::control::{Change, Changes, Error, Expected, Key, Record};
+use actors::port::{BoxFuture, Control, broker};
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::kv::{CreateErrorKind, Entry, Operation, Store, UpdateErrorKind};
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use proto::{Function, Namespace};
 
@@ -12,11 +13,11 @@ use super::JetStream;
 use super::publish::away;
 
 impl JetStream {
-    async fn functions(&self) -> Result<Store, Error> {
+    async fn functions(&self) -> Result<Store, broker::Error> {
         self.layout.bucket(self.layout.settings.subjects.functions_bucket()).await
     }
 
-    async fn follow(&self) -> Result<BoxStream<'static, Result<Change, Error>>, Error> {
+    async fn follow(&self) -> Result<Changes, broker::Error> {
         let bucket = self.functions().await?;
         let empty = bucket.status().await.map_err(away)?.values() == 0;
         let entries = bucket.watch_with_history(">").await.map_err(away)?;
@@ -33,35 +34,82 @@ impl JetStream {
         });
         Ok(stream::iter(empty.then_some(Ok(Change::Current))).chain(changes).boxed())
     }
+
+    async fn write(&self, key: Key, json: Bytes, expected: Expected) -> Result<u64, Error> {
+        let (bucket, name) = (self.functions().await?, write_key(&key));
+        let written = match expected {
+            Expected::Whatever => Some(bucket.put(name, json).await.map_err(away)?),
+            Expected::Absent => match bucket.create(name, json).await {
+                Err(error) if error.kind() == CreateErrorKind::AlreadyExists || lost_a_race(&error) => None,
+                created => Some(created.map_err(away)?),
+            },
+            Expected::Revision(revision) => match bucket.update(name, json, revision).await {
+                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision || lost_a_race(&error) => None,
+                updated => Some(updated.map_err(away)?),
+            },
+        };
+        match written {
+            Some(revision) => Ok(revision),
+            None => Err(Error::Conflict { present: present(&bucket, &key).await?, key }),
+        }
+    }
+
+    async fn remove(&self, key: Key, expected: Expected) -> Result<bool, Error> {
+        let bucket = self.functions().await?;
+        loop {
+            let present = present(&bucket, &key).await?;
+            expected.check(&key, present)?;
+            let Some(revision) = present else { return Ok(false) };
+            match bucket.delete_expect_revision(write_key(&key), Some(revision)).await {
+                // Somebody has changed it meanwhile: it is looked at anew.
+                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision || lost_a_race(&error) => {}
+                deleted => return Ok(deleted.map(|()| true).map_err(away)?),
+            }
+        }
+    }
+}
+
+/// Whether a server of a cluster had another change of the same record in hand: that has a code of its own, which the
+/// client does not tell from other errors.
+fn lost_a_race(error: &(dyn std::error::Error + 'static)) -> bool {
+    let of_server = error.downcast_ref::<async_nats::jetstream::Error>();
+    of_server.is_some_and(|error| error.error_code() == ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT)
+        || error.source().is_some_and(lost_a_race)
+}
+
+/// The revision of the record that is there.
+async fn present(bucket: &Store, key: &Key) -> Result<Option<u64>, broker::Error> {
+    let entry = bucket.entry(write_key(key)).await.map_err(away)?;
+    Ok(entry.filter(|entry| entry.operation == Operation::Put).map(|entry| entry.revision))
 }
 
 impl Control for JetStream {
-    fn watch(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<Change, Error>>, Error>> {
+    fn watch(&self) -> BoxFuture<'_, Result<Changes, broker::Error>> {
         Box::pin(self.follow())
     }
 
-    fn put(&self, record: Record) -> BoxFuture<'_, Result<(), Error>> {
+    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, broker::Error>> {
+        let name = write_key(key);
+        Box::pin(async move {
+            let entry = self.functions().await?.entry(name).await.map_err(away)?;
+            entry.map_or(Ok(None), |entry| read(&entry).into_found())
+        })
+    }
+
+    fn put(&self, record: Record, expected: Expected) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(async move {
             let json = match &record {
                 Record::Function(_, deployment) => serde_json::to_vec(deployment),
                 Record::Namespace(_, tenancy) => serde_json::to_vec(tenancy),
                 Record::Queue(_, settings) => serde_json::to_vec(settings),
             };
-            let json = json.map_err(|error| Error::Refused(error.into()))?;
-            self.functions().await?.put(write_key(&record.key()), json.into()).await.map(drop).map_err(away)
+            let json = json.map_err(|error| broker::Error::Refused(error.into()))?;
+            self.write(record.key(), json.into(), expected).await
         })
     }
 
-    fn delete(&self, key: &Key) -> BoxFuture<'_, Result<bool, Error>> {
-        let key = write_key(key);
-        Box::pin(async move {
-            let bucket = self.functions().await?;
-            let known = bucket.get(&key).await.map_err(away)?.is_some();
-            if known {
-                bucket.delete(&key).await.map_err(away)?;
-            }
-            Ok(known)
-        })
+    fn delete(&self, key: &Key, expected: Expected) -> BoxFuture<'_, Result<bool, Error>> {
+        Box::pin(self.remove(key.clone(), expected))
     }
 }
 
@@ -90,6 +138,7 @@ fn read(entry: &Entry) -> Change {
             let value = &entry.value;
             Change::read(
                 &key,
+                entry.revision,
                 || serde_json::from_slice(value),
                 || serde_json::from_slice(value),
                 || serde_json::from_slice(value),

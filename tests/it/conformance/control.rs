@@ -1,7 +1,7 @@
 //! Records of functions: what is there, then what changes, in order.
 
-use actors::port::control::{Change, Key, Record};
-use actors::port::{BoxStream, Control};
+use actors::port::Control;
+use actors::port::control::{Change, Changes, Error, Expected, Key, Record};
 use futures_util::StreamExt;
 use proto::spec::Deployment;
 use proto::tenant::Tenancy;
@@ -15,10 +15,10 @@ behaviours!(
     an_empty_directory_is_current_at_once,
     what_is_there_comes_first_and_changes_follow,
     deleting_tells_whether_it_was_there,
-    namespaces_are_records_too
+    namespaces_are_records_too,
+    a_record_is_changed_only_as_it_is_expected_to_be,
+    of_two_who_change_the_same_at_once_one_is_told
 );
-
-type Changes = BoxStream<'static, Result<Change, actors::port::broker::Error>>;
 
 fn function(name: &str) -> Function {
     Function::parse(name).unwrap()
@@ -34,8 +34,8 @@ fn deployment(name: &str, url: &str) -> Deployment {
 
 async fn put(control: &dyn Control, name: &str, url: &str) -> Change {
     let record = Record::Function(function(name), Box::new(deployment(name, url)));
-    control.put(record.clone()).await.unwrap();
-    Change::Put(record)
+    let revision = control.put(record.clone(), Expected::Whatever).await.unwrap();
+    Change::Put(record, revision)
 }
 
 async fn next(changes: &mut Changes) -> Change {
@@ -63,17 +63,17 @@ async fn what_is_there_comes_first_and_changes_follow(kind: Kind) {
     assert_eq!(next(&mut changes).await, Change::Current);
     let changed = put(control, "g", "http://c").await;
     assert_eq!(next(&mut changes).await, changed);
-    assert!(control.delete(&key("f.acme")).await.unwrap());
+    assert!(control.delete(&key("f.acme"), Expected::Whatever).await.unwrap());
     assert_eq!(next(&mut changes).await, Change::Deleted(key("f.acme")));
     fixture.close().await;
 }
 
 async fn deleting_tells_whether_it_was_there(kind: Kind) {
     let fixture = Fixture::new(kind).await;
-    assert!(!fixture.control.delete(&key("f")).await.unwrap());
+    assert!(!fixture.control.delete(&key("f"), Expected::Whatever).await.unwrap());
     put(&*fixture.control, "f", "http://a").await;
-    assert!(fixture.control.delete(&key("f")).await.unwrap());
-    assert!(!fixture.control.delete(&key("f")).await.unwrap());
+    assert!(fixture.control.delete(&key("f"), Expected::Whatever).await.unwrap());
+    assert!(!fixture.control.delete(&key("f"), Expected::Whatever).await.unwrap());
     fixture.close().await;
 }
 
@@ -83,13 +83,69 @@ async fn namespaces_are_records_too(kind: Kind) {
     let annotations = [("fabric.weight".to_owned(), "3".to_owned())].into();
     let tenancy = Tenancy { name: "acme".into(), annotations, ..Tenancy::default() };
     let record = Record::Namespace(namespace.clone(), Box::new(tenancy));
-    fixture.control.put(record.clone()).await.unwrap();
+    let revision = fixture.control.put(record.clone(), Expected::Whatever).await.unwrap();
     put(&*fixture.control, "acme.acme", "http://a").await;
     let mut changes = fixture.control.watch().await.unwrap();
     let there = [next(&mut changes).await, next(&mut changes).await];
-    assert!(there.contains(&Change::Put(record)), "{there:?}");
+    assert!(there.contains(&Change::Put(record, revision)), "{there:?}");
     assert_eq!(next(&mut changes).await, Change::Current);
-    assert!(fixture.control.delete(&Key::Namespace(namespace.clone())).await.unwrap());
+    assert!(fixture.control.delete(&Key::Namespace(namespace.clone()), Expected::Whatever).await.unwrap());
     assert_eq!(next(&mut changes).await, Change::Deleted(Key::Namespace(namespace)));
+    fixture.close().await;
+}
+
+fn record(name: &str, url: &str) -> Record {
+    Record::Function(function(name), Box::new(deployment(name, url)))
+}
+
+fn conflict<T: std::fmt::Debug>(answer: Result<T, Error>) -> Option<u64> {
+    match answer {
+        Err(Error::Conflict { present, .. }) => present,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn a_record_is_changed_only_as_it_is_expected_to_be(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let control = &*fixture.control;
+    assert_eq!(control.get(&key("f")).await.unwrap(), None);
+    assert_eq!(conflict(control.put(record("f", "http://a"), Expected::Revision(7)).await), None);
+    let first = control.put(record("f", "http://a"), Expected::Absent).await.unwrap();
+    assert_eq!(control.get(&key("f")).await.unwrap(), Some((record("f", "http://a"), first)));
+    assert_eq!(conflict(control.put(record("f", "http://b"), Expected::Absent).await), Some(first));
+    let second = control.put(record("f", "http://b"), Expected::Revision(first)).await.unwrap();
+    assert!(second > first);
+    assert_eq!(conflict(control.put(record("f", "http://c"), Expected::Revision(first)).await), Some(second));
+    assert_eq!(conflict(control.delete(&key("f"), Expected::Revision(first)).await), Some(second));
+    assert_eq!(conflict(control.delete(&key("f"), Expected::Absent).await), Some(second));
+    assert_eq!(control.get(&key("f")).await.unwrap(), Some((record("f", "http://b"), second)));
+    assert!(control.delete(&key("f"), Expected::Revision(second)).await.unwrap());
+    assert_eq!(conflict(control.delete(&key("f"), Expected::Revision(second)).await), None);
+    let again = control.put(record("f", "http://a"), Expected::Absent).await.unwrap();
+    assert!(again > second, "the same text written again is another revision");
+    fixture.close().await;
+}
+
+async fn of_two_who_change_the_same_at_once_one_is_told(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let control = &*fixture.control;
+    let mut revision = control.put(record("f", "http://a"), Expected::Absent).await.unwrap();
+    for round in 0..20 {
+        let writer = |n: u32| {
+            let record = record("f", &format!("http://{n}.{round}.example"));
+            async move { (n, control.put(record, Expected::Revision(revision)).await) }
+        };
+        let mut answers = futures_util::future::join_all((0..4).map(writer)).await;
+        let (winner, won) = answers.swap_remove(answers.iter().position(|(_, it)| it.is_ok()).unwrap());
+        revision = won.unwrap();
+        for (_, told) in answers {
+            assert_eq!(conflict(told), Some(revision));
+        }
+        let there = record("f", &format!("http://{winner}.{round}.example"));
+        assert_eq!(control.get(&key("f")).await.unwrap(), Some((there, revision)));
+    }
+    let deleted = [control.delete(&key("f"), Expected::Whatever), control.delete(&key("f"), Expected::Whatever)];
+    let deleted: Vec<bool> = futures_util::future::join_all(deleted).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(deleted.iter().filter(|it| **it).count(), 1, "one of them removed it");
     fixture.close().await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actors::port::broker::{Stored, Terms};
 use actors::port::cancels::Mark;
-use actors::port::control::{self, Change};
+use actors::port::control::{self, Change, Expected};
 use futures_util::StreamExt;
 use proto::dead::Filter;
 use proto::record::State;
@@ -73,15 +73,19 @@ async fn schedules_and_records_are_there(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let function = Function::parse("f").unwrap();
     let deployment = FunctionSpec::at(&function, "http://a").unwrap().deployment;
-    fixture.control.put(control::Record::Function(function.clone(), Box::new(deployment.clone()))).await.unwrap();
+    let record = control::Record::Function(function.clone(), Box::new(deployment));
+    fixture.control.put(record.clone(), Expected::Whatever).await.unwrap();
+    let revision = fixture.control.put(record.clone(), Expected::Whatever).await.unwrap();
     let at = fixture.clock.now().after(Duration::from_secs(2));
     fixture.broker.schedule(message("f", "a"), &CallId::parse("a").unwrap(), at).await.unwrap();
     let fixture = fixture.crash().await;
     let mut changes = fixture.control.watch().await.unwrap();
-    assert_eq!(
-        changes.next().await.unwrap().unwrap(),
-        Change::Put(control::Record::Function(function, Box::new(deployment)))
-    );
+    assert_eq!(changes.next().await.unwrap().unwrap(), Change::Put(record.clone(), revision));
+    // What was read before the crash is still what is there; what is written now has a revision of its own.
+    let key = record.key();
+    assert!(fixture.control.delete(&key, Expected::Revision(revision)).await.unwrap());
+    let fixture = fixture.crash().await;
+    assert!(fixture.control.put(record, Expected::Absent).await.unwrap() > revision);
     let due = fixture.broker.due(Terms::default()).await.unwrap();
     let taken = take(&due, 1).await;
     assert_eq!(ids(&taken), ["a"]);

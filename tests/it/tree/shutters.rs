@@ -9,7 +9,7 @@ use actors::membership::Member;
 use actors::memory::Memory;
 use actors::port::broker::{Backlog, Error as BrokerError, Message, Stored, Terms};
 use actors::port::cancels::Mark;
-use actors::port::control::{Change, Key, Record};
+use actors::port::control::{self, Changes, Expected, Key, Record};
 use actors::port::dead::Letter;
 use actors::port::presence::Sign;
 use actors::port::records::Recorded;
@@ -48,17 +48,20 @@ impl Shutters {
 }
 
 impl Control for Shutters {
-    fn watch(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<Change, BrokerError>>, BrokerError>> {
+    fn watch(&self) -> BoxFuture<'_, Result<Changes, BrokerError>> {
         Box::pin(async {
             sleep(self.unread_for).await;
             self.memory.watch().await
         })
     }
-    fn put(&self, record: Record) -> BoxFuture<'_, Result<(), BrokerError>> {
-        self.memory.put(record)
+    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, BrokerError>> {
+        self.memory.get(key)
     }
-    fn delete(&self, key: &Key) -> BoxFuture<'_, Result<bool, BrokerError>> {
-        self.memory.delete(key)
+    fn put(&self, record: Record, expected: Expected) -> BoxFuture<'_, Result<u64, control::Error>> {
+        self.memory.put(record, expected)
+    }
+    fn delete(&self, key: &Key, expected: Expected) -> BoxFuture<'_, Result<bool, control::Error>> {
+        self.memory.delete(key, expected)
     }
 }
 

@@ -16,7 +16,7 @@ use actors::membership::{Membership, Serves};
 use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
 use actors::parts::{Listener, Parts, Settings};
 use actors::port::broker::Quotas;
-use actors::port::control::Record;
+use actors::port::control::{Expected, Record};
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
 use actors::port::{BoxFuture, Broker, Clock, Control, Invoker, Records};
 use actors::tree::{self, Ending, Handle};
@@ -216,7 +216,7 @@ impl World {
         let function = Function::parse(name).unwrap();
         let mut deployment = FunctionSpec::at(&function, &format!("http://{name}")).unwrap().deployment;
         deployment.annotations.extend(annotations.iter().map(|&(name, value)| (name.into(), value.into())));
-        self.broker.memory.put(Record::Function(function, Box::new(deployment))).await.unwrap();
+        self.broker.memory.put(Record::Function(function, Box::new(deployment)), Expected::Whatever).await.unwrap();
         sleep(Duration::from_millis(10)).await;
     }
 

@@ -13,7 +13,7 @@ use actors::membership::{Member, Membership, Serves};
 use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
 use actors::parts::{Parts, Settings};
 use actors::port::broker::{Error, Quotas};
-use actors::port::control::{Change, Key, Record};
+use actors::port::control::{self, Change, Changes, Expected, Key, Record};
 use actors::port::presence::Sign;
 use actors::port::{BoxFuture, BoxStream, Broker, Clock, Control, Presence};
 use actors::tree::{self, Ending, Handle};
@@ -173,16 +173,20 @@ impl Crowd {
 struct Settled;
 
 impl Control for Settled {
-    fn watch(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<Change, Error>>, Error>> {
+    fn watch(&self) -> BoxFuture<'_, Result<Changes, Error>> {
         let told = stream::iter([Ok(Change::Current)]).chain(stream::pending()).boxed();
         Box::pin(std::future::ready(Ok(told)))
     }
 
-    fn put(&self, _: Record) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(std::future::ready(Ok(())))
+    fn get(&self, _: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, Error>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
-    fn delete(&self, _: &Key) -> BoxFuture<'_, Result<bool, Error>> {
+    fn put(&self, _: Record, _: Expected) -> BoxFuture<'_, Result<u64, control::Error>> {
+        Box::pin(std::future::ready(Ok(1)))
+    }
+
+    fn delete(&self, _: &Key, _: Expected) -> BoxFuture<'_, Result<bool, control::Error>> {
         Box::pin(std::future::ready(Ok(false)))
     }
 }

@@ -104,19 +104,19 @@ impl State {
     fn apply(&mut self, change: Change) {
         match change {
             Change::Current => self.snapshot.current = true,
-            Change::Put(Record::Function(function, deployment)) => match FunctionSpec::compile(*deployment) {
+            Change::Put(Record::Function(function, deployment), _) => match FunctionSpec::compile(*deployment) {
                 Ok(spec) => self.snapshot.insert(Arc::new(spec)),
                 Err(error) => {
                     tracing::error!(%function, %error, "a function's record cannot be used; keeping what was known of it");
                 }
             },
-            Change::Put(Record::Namespace(namespace, tenancy)) => match NamespaceSpec::compile(*tenancy) {
+            Change::Put(Record::Namespace(namespace, tenancy), _) => match NamespaceSpec::compile(*tenancy) {
                 Ok(spec) => self.snapshot.insert_namespace(Arc::new(spec)),
                 Err(error) => {
                     tracing::error!(%namespace, %error, "a namespace's record cannot be used; keeping what was known of it");
                 }
             },
-            Change::Put(Record::Queue(queue, settings)) => match QueueSpec::compile(*settings) {
+            Change::Put(Record::Queue(queue, settings), _) => match QueueSpec::compile(*settings) {
                 Ok(spec) => self.snapshot.insert_queue(Arc::new(spec)),
                 Err(error) => {
                     tracing::error!(%queue, %error, "a queue's record cannot be used; keeping what was known of it");
