@@ -66,8 +66,7 @@ impl Canceller {
             return Err(Error::Ended(record.state));
         }
         let changes = self.broker.changes(id).await?;
-        let (lane, accepted_at, redriven) = (record.lane(), record.accepted_at, record.redriven);
-        self.broker.cancel(&Mark { call: id.clone(), accepted_at, redriven, lane }).await?;
+        self.mark(&record).await?;
         let patience = if record.state == State::Running { IF_IT_RUNS } else { IF_IT_MAY };
         match timeout(patience, self.ended(id, changes)).await {
             Ok(ended) => Self::as_asked(ended?),
@@ -77,6 +76,39 @@ impl Canceller {
                 record => self.end(record).await,
             },
         }
+    }
+
+    /// Cancels a call that was found waiting, as this record of it says, whether it is really on record or not.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn cancel_waiting(&self, found: &Record) -> Result<(), Error> {
+        self.mark(found).await?;
+        // Whoever takes it from now on ends it; whoever had taken it before is heard of by then.
+        sleep(IF_IT_MAY).await;
+        let record = self.broker.record(&found.id).await?.map(|it| it.record);
+        match record.filter(|record| record.accepted_at == found.accepted_at) {
+            Some(record) if record.state == State::Cancelled => Ok(()),
+            Some(record) if record.state.is_final() => Err(Error::Ended(record.state)),
+            // It runs, and is ended by whoever runs it.
+            Some(record) if record.state == State::Running => Ok(()),
+            Some(record) => self.end(record).await.map(drop),
+            None => self.end_unrecorded(found).await,
+        }
+    }
+
+    /// Ends a call of which nothing is told: only its caller may be waiting to hear of it.
+    async fn end_unrecorded(&self, found: &Record) -> Result<(), Error> {
+        let place = found.place.unwrap_or_default();
+        let (lane, known) = (found.lane(), plan::known(found));
+        let is_ours = self.broker.withdraw(&lane, place, &known.message_id()).await?
+            || self.broker.unschedule(&lane, &known.schedule_id()).await?;
+        if is_ours { self.call_back(found).await } else { Ok(()) }
+    }
+
+    async fn mark(&self, record: &Record) -> Result<(), Error> {
+        let (lane, accepted_at, redriven) = (record.lane(), record.accepted_at, record.redriven);
+        Ok(self.broker.cancel(&Mark { call: record.id.clone(), accepted_at, redriven, lane }).await?)
     }
 
     /// Ends a call that nobody runs.

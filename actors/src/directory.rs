@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use proto::retry::Policy;
+use proto::spec::Removal;
 use proto::{Function, FunctionSpec, Namespace, NamespaceSpec, Queue, QueueSpec};
 use rpds::HashTrieMapSync;
 
@@ -16,6 +17,8 @@ pub struct Directory {
     named: BTreeMap<Queue, usize>,
     namespaces: HashMap<Namespace, Arc<NamespaceSpec>>,
     queues: HashMap<Queue, Arc<QueueSpec>>,
+    /// Functions that are being deleted.
+    leaving: BTreeMap<Function, Removal>,
     /// Whether the control plane has been read to its end: before that, a missing function may merely be unread.
     pub current: bool,
 }
@@ -80,6 +83,24 @@ impl Directory {
         self.functions.values()
     }
 
+    /// The functions that are being deleted, and what becomes of their calls.
+    #[must_use]
+    pub fn leaving(&self) -> &BTreeMap<Function, Removal> {
+        &self.leaving
+    }
+
+    /// Whether the calls of a function go to the dead letters, because it is being deleted so.
+    #[must_use]
+    pub fn buries(&self, function: &Function) -> bool {
+        self.leaving.get(function) == Some(&Removal::DeadLetter)
+    }
+
+    /// Whether calls of a queue are held back because an operator paused it.
+    #[must_use]
+    pub fn is_paused(&self, queue: &Queue) -> bool {
+        self.queues.get(queue).is_some_and(|spec| spec.paused)
+    }
+
     /// Every queue that a function names.
     #[must_use]
     pub fn queues(&self) -> BTreeSet<Queue> {
@@ -89,6 +110,9 @@ impl Directory {
     /// Adds or replaces a function.
     pub fn insert(&mut self, spec: Arc<FunctionSpec>) {
         self.remove(&spec.function);
+        if let Some(removal) = spec.deployment.deleting {
+            self.leaving.insert(spec.function.clone(), removal);
+        }
         *self.named.entry(spec.queue.clone()).or_default() += 1;
         self.functions.insert_mut(spec.function.clone(), spec);
     }
@@ -102,6 +126,7 @@ impl Directory {
                 self.named.remove(&spec.queue);
             }
         }
+        self.leaving.remove(function);
         self.functions.remove_mut(function)
     }
 

@@ -111,6 +111,13 @@ impl Gate {
         self.ramp = Some(Ramp::begin(now));
     }
 
+    /// Forgets what was found out, where the function is not called any more.
+    pub fn forget(&mut self, is_over: bool) {
+        if is_over {
+            *self = Self { endpoints: self.endpoints.take(), ..Self::new(self.limits) };
+        }
+    }
+
     /// What is set now.
     #[must_use]
     pub fn limits(&self) -> Limits {

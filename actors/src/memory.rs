@@ -12,6 +12,7 @@ mod cancels;
 mod control;
 mod dead;
 mod hints;
+mod holdings;
 mod lane;
 mod later;
 mod line;

@@ -49,7 +49,13 @@ impl Orders {
     /// Whether calls go to endpoints that are chosen from: those of a function that is registered.
     #[must_use]
     pub fn chooses(&self) -> bool {
-        self.spec().is_some()
+        self.spec().is_some() && !self.buries()
+    }
+
+    /// Whether calls go to the dead letters instead, whatever their function is like.
+    #[must_use]
+    pub fn buries(&self) -> bool {
+        !self.lane.queue.is_callbacks() && self.desk.directory.borrow().buries(&self.lane.function)
     }
 
     /// What applies now; the endpoints are brought up to date by the way.

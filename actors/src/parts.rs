@@ -40,6 +40,8 @@ pub enum Name {
     Later,
     /// What follows the calls that are to be cancelled.
     Cancels,
+    /// What looks after functions that are being deleted.
+    Removals,
     /// A listener.
     Listener(&'static str),
 }
@@ -52,6 +54,7 @@ impl fmt::Display for Name {
             Self::Queue(queue) => write!(f, "queue {queue}"),
             Self::Later => f.write_str("later"),
             Self::Cancels => f.write_str("cancels"),
+            Self::Removals => f.write_str("removals"),
             Self::Listener(name) => write!(f, "listener {name}"),
         }
     }
@@ -86,7 +89,7 @@ impl Parts {
     #[must_use]
     pub fn phase_of(&self, name: &Name) -> Phase {
         match name {
-            Name::Queue(_) | Name::Later | Name::Presence => Phase::Work,
+            Name::Queue(_) | Name::Later | Name::Presence | Name::Removals => Phase::Work,
             // As long as calls run they can be cancelled.
             Name::Cancels | Name::Directory => Phase::Last,
             Name::Listener(name) => {

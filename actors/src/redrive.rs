@@ -80,7 +80,7 @@ pub struct Left {
 }
 
 impl Tally {
-    fn leave(&mut self, number: u64, why: String) {
+    pub(crate) fn leave(&mut self, number: u64, why: String) {
         self.left += 1;
         if self.why_left.len() < NAMED_MAX {
             self.why_left.push(Left { number, why });

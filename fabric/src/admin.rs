@@ -1,11 +1,21 @@
-//! The admin listener: health, readiness, the tree, dead letters, queues, and the control plane.
+//! The admin listener: health, readiness, the admin API and the control plane as OpenFaaS knows it.
 
+mod calls;
+mod condition;
 mod dead;
+mod functions;
+mod namespaces;
+mod problem;
+mod query;
 mod queues;
+mod registry;
+pub mod route;
+mod workers;
 
 use std::sync::{Arc, OnceLock};
 
 use actors::parts::Run;
+use actors::purge::Purger;
 use actors::redrive::Redriver;
 use actors::tree;
 use http::{Method, Request, StatusCode};
@@ -14,8 +24,14 @@ use proto::Refusal;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use self::calls::Calls;
 use self::dead::DeadLetters;
+use self::functions::Functions;
+use self::namespaces::Namespaces;
+use self::problem::Problem;
 use self::queues::Queues;
+use self::registry::Registry;
+use self::route::{BASE, Operation, Route};
 use crate::gateway::Gateway;
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::enqueue::read;
@@ -24,21 +40,22 @@ use crate::listener::{self, Bound};
 /// The tree's handle, known once the tree has started, which the admin listener is part of.
 pub type TreeCell = Arc<OnceLock<tree::Handle>>;
 
-/// Where the dead letters are.
-const DEAD_LETTERS: &str = "/admin/v1/dead-letters";
-/// Where the queues are.
-const QUEUES: &str = "/admin/v1/queues";
+/// The API's OpenAPI document.
+pub const DOCUMENT: &str = include_str!("../../docs/openapi.json");
 
-/// The largest record of a queue, in bytes.
-const QUEUE_LEN_MAX: usize = 64 * 1024;
+/// The largest body of a request, in bytes.
+const BODY_LEN_MAX: usize = 1024 * 1024;
 
 #[derive(Clone)]
 struct Admin {
     gateway: Gateway,
     ready: watch::Receiver<bool>,
     tree: TreeCell,
-    dead_letters: DeadLetters,
+    functions: Functions,
+    namespaces: Namespaces,
     queues: Queues,
+    calls: Calls,
+    dead_letters: DeadLetters,
 }
 
 #[derive(Serialize)]
@@ -48,26 +65,60 @@ struct Readiness {
 
 impl Admin {
     async fn handle(&self, request: Request<Incoming>) -> Answer {
-        let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
-        let answer = match (path, request.method()) {
-            (path, method) if let Some(path) = below(DEAD_LETTERS, path) => {
-                self.dead_letters.handle(method, path, query).await
-            }
-            (path, _) if below(QUEUES, path).is_some() => self.queues(request).await,
+        let path = request.uri().path().to_owned();
+        if let Some(below) = path.strip_prefix(BASE) {
+            return Box::pin(self.api(below, request)).await.unwrap_or_else(|problem| problem.answer(&path));
+        }
+        let answer = match (&*path, request.method()) {
             ("/readyz", &Method::GET | &Method::HEAD) => Ok(self.readiness()),
-            ("/admin/v1/tree", &Method::GET) => self.tree().await,
-            ("/admin/v1/drain", &Method::POST) => self.drain(),
-            ("/readyz" | "/admin/v1/tree", _) => Err(Refusal::Method { allow: "GET" }),
-            ("/admin/v1/drain", _) => Err(Refusal::Method { allow: "POST" }),
-            _ => self.gateway.system(request).await,
+            ("/readyz", _) => Err(Refusal::Method { allow: "GET" }),
+            _ => Box::pin(self.gateway.system(request)).await,
         };
         answer.unwrap_or_else(|refusal| answer::refuse(&refusal))
     }
 
-    async fn queues(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    /// A request for what comes after [`BASE`].
+    async fn api(&self, path: &str, request: Request<Incoming>) -> Result<Answer, Problem> {
+        let (operation, name) = match Route::of(request.method(), path) {
+            Route::To(operation, name) => (operation, name),
+            Route::Method(allow) => return Err(Problem::Method(allow)),
+            Route::Nowhere => return Err(Refusal::NoRoute.into()),
+        };
         let (head, mut body) = request.into_parts();
-        let body = read(&mut body, QUEUE_LEN_MAX).await?;
-        self.queues.handle(&head.method, below(QUEUES, head.uri.path()).unwrap_or_default(), body).await
+        let body = read(&mut body, BODY_LEN_MAX).await?;
+        let (headers, query) = (&head.headers, head.uri.query().unwrap_or_default());
+        let answer = match operation {
+            Operation::Document => Ok(answer::document(DOCUMENT)),
+            Operation::ListFunctions => self.functions.list(query),
+            Operation::GetFunction => self.functions.get(name).await,
+            Operation::PutFunction => self.functions.put(name, headers, &body).await,
+            Operation::PatchFunction => self.functions.patch(name, headers, &body).await,
+            Operation::DeleteFunction => self.functions.delete(name, headers, query).await,
+            Operation::ListNamespaces => self.namespaces.list(query),
+            Operation::GetNamespace => self.namespaces.get(name).await,
+            Operation::PutNamespace => self.namespaces.put(name, headers, &body).await,
+            Operation::DeleteNamespace => self.namespaces.delete(name, headers).await,
+            Operation::ListQueues => self.queues.list(query),
+            Operation::GetQueue => self.queues.get(name).await,
+            Operation::PutQueue => self.queues.put(name, headers, &body).await,
+            Operation::DeleteQueue => self.queues.delete(name, headers).await,
+            Operation::PauseQueue => self.queues.pause(name, headers, true).await,
+            Operation::ResumeQueue => self.queues.pause(name, headers, false).await,
+            Operation::PurgeQueue => self.queues.purge(name, query).await,
+            Operation::ListCalls => self.calls.list(query).await,
+            Operation::GetCall => self.calls.get(name).await,
+            Operation::CancelCall => self.calls.cancel(name).await,
+            Operation::ListLetters => self.dead_letters.list(query).await,
+            Operation::PurgeLetters => self.dead_letters.purge(None, query).await,
+            Operation::RedriveLetters => self.dead_letters.redrive(None, query).await,
+            Operation::GetLetter => self.dead_letters.show(name).await,
+            Operation::PurgeLetter => self.dead_letters.purge(Some(name), query).await,
+            Operation::RedriveLetter => self.dead_letters.redrive(Some(name), query).await,
+            Operation::ListWorkers => workers::list(&self.gateway.ports().membership.borrow().clone(), query),
+            Operation::Tree => self.tree().await,
+            Operation::Drain => self.drain(),
+        };
+        Ok(answer?)
     }
 
     fn readiness(&self) -> Answer {
@@ -88,19 +139,23 @@ impl Admin {
     }
 }
 
-/// What of a path is below another.
-fn below<'a>(parent: &str, path: &'a str) -> Option<&'a str> {
-    path.strip_prefix(parent).filter(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 /// The admin listener as a service of the tree.
 #[must_use]
 pub fn run(bound: Bound, gateway: Gateway, redriver: Redriver, ready: watch::Receiver<bool>, tree: TreeCell) -> Run {
     let bound = Arc::new(bound);
-    let dead_letters = DeadLetters::new(redriver);
-    let (control, directory) = gateway.control_plane();
-    let queues = Queues::new(control, directory);
-    let admin = Admin { gateway, ready, tree, dead_letters, queues };
+    let ports = gateway.ports();
+    let registry = Registry { control: ports.control.clone(), directory: ports.directory.clone() };
+    let purger = Purger { canceller: gateway.canceller().clone() };
+    let admin = Admin {
+        ready,
+        tree,
+        functions: Functions(registry.clone()),
+        namespaces: Namespaces(registry.clone()),
+        queues: Queues { registry, purger },
+        calls: Calls(gateway.clone()),
+        dead_letters: DeadLetters::new(redriver),
+        gateway,
+    };
     Arc::new(move |drain| {
         let (bound, admin) = (bound.clone(), admin.clone());
         Box::pin(async move {

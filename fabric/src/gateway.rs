@@ -107,10 +107,16 @@ impl Gateway {
         answer.unwrap_or_else(|refusal| answer::refuse(&refusal))
     }
 
-    /// The control plane, and what is known of it here.
+    /// What it needs, for those who need the same.
     #[must_use]
-    pub fn control_plane(&self) -> (Arc<dyn Control>, watch::Receiver<Arc<Directory>>) {
-        (self.ports.control.clone(), self.ports.directory.clone())
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// What cancels calls.
+    #[must_use]
+    pub fn canceller(&self) -> &Canceller {
+        &self.canceller
     }
 
     async fn cancel_by(&self, id: &str) -> Result<Answer, Refusal> {
@@ -125,6 +131,7 @@ impl Gateway {
     fn registered(&self, function: Function) -> Result<Arc<FunctionSpec>, Refusal> {
         let directory = self.ports.directory.borrow();
         match directory.get(&function) {
+            Some(spec) if spec.deployment.deleting.is_some() => Err(Refusal::Deleting(function)),
             Some(spec) => Ok(spec.clone()),
             None if directory.current => Err(Refusal::UnknownFunction(function)),
             None => Err(Refusal::BrokerAway),

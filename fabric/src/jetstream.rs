@@ -26,6 +26,7 @@ mod control;
 mod dead;
 mod error;
 mod hints;
+mod holdings;
 mod lane;
 mod layout;
 mod pages;

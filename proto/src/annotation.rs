@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::Queue;
+use crate::fault::Faults;
 use crate::limit::{Rate, Throttle};
 use crate::record::Keep;
 use crate::retry::{self, Jitter};
@@ -70,7 +71,7 @@ const KNOWN: [&str; 14] = [
 /// The most that is kept of a result, in bytes: it must fit into a message of any NATS server.
 const KEEP_MAX: u64 = 512 * 1024;
 /// Those that a queue has too.
-const OF_QUEUES: [&str; 3] = [RETRY_JITTER, RETRY_MAX_AGE, RETRY_CRASHES];
+const OF_QUEUES: [&str; 4] = [PAUSED, RETRY_JITTER, RETRY_MAX_AGE, RETRY_CRASHES];
 /// Those that a namespace has too.
 const OF_NAMESPACES: [&str; 5] = [WEIGHT, RATE, BURST, ACCEPT_RATE, ACCEPT_BURST];
 
@@ -109,56 +110,75 @@ pub enum Error {
     NoUpstream,
 }
 
+impl Error {
+    /// Which annotation it is about.
+    #[must_use]
+    pub fn annotation(&self) -> &str {
+        match self {
+            Self::Unknown(name) | Self::NotForNamespaces(name) | Self::NotForQueues(name) => name,
+            Self::BurstOfNothing { burst, .. } => burst,
+            Self::Unreadable { annotation, .. } => annotation,
+            Self::NoUpstream => UPSTREAM,
+        }
+    }
+}
+
 type Annotations = BTreeMap<String, String>;
 
-/// Refuses a `fabric.` annotation that nobody reads: a misspelt limit would otherwise be no limit.
-pub(crate) fn check_names(annotations: &Annotations) -> Result<(), Error> {
-    match annotations.keys().find(|name| name.starts_with("fabric.") && !KNOWN.contains(&name.as_str())) {
-        Some(unknown) => Err(Error::Unknown(unknown.clone())),
-        None => Ok(()),
+/// Whose annotations are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// A function's.
+    Function,
+    /// A namespace's.
+    Namespace,
+    /// A queue's.
+    Queue,
+}
+
+impl Whose {
+    /// What is wrong with an annotation's name. One that begins with `fabric.` and that nobody reads is refused: a
+    /// misspelt limit would otherwise be no limit.
+    fn check(self, name: &str) -> Result<(), Error> {
+        if !name.starts_with("fabric.") {
+            return Ok(());
+        }
+        match self {
+            _ if !KNOWN.contains(&name) => Err(Error::Unknown(name.into())),
+            Self::Namespace if !OF_NAMESPACES.contains(&name) => Err(Error::NotForNamespaces(name.into())),
+            Self::Queue if !OF_QUEUES.contains(&name) => Err(Error::NotForQueues(name.into())),
+            Self::Function | Self::Namespace | Self::Queue => Ok(()),
+        }
     }
 }
 
-/// The same for a namespace.
-pub(crate) fn check_names_of_namespace(annotations: &Annotations) -> Result<(), Error> {
-    check_names(annotations)?;
-    match annotations.keys().find(|name| name.starts_with("fabric.") && !OF_NAMESPACES.contains(&name.as_str())) {
-        Some(other) => Err(Error::NotForNamespaces(other.clone())),
-        None => Ok(()),
-    }
+/// Reads annotations one by one, and remembers those that cannot be read.
+pub(crate) struct Reader<'a> {
+    annotations: &'a Annotations,
+    /// What was found to be wrong so far.
+    pub(crate) faults: Faults,
 }
-
-/// The same for a queue.
-pub(crate) fn check_names_of_queue(annotations: &Annotations) -> Result<(), Error> {
-    check_names(annotations)?;
-    match annotations.keys().find(|name| name.starts_with("fabric.") && !OF_QUEUES.contains(&name.as_str())) {
-        Some(other) => Err(Error::NotForQueues(other.clone())),
-        None => Ok(()),
-    }
-}
-
-/// Reads annotations one by one, naming the one that cannot be read.
-pub(crate) struct Reader<'a>(&'a Annotations);
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(annotations: &'a Annotations) -> Self {
-        Self(annotations)
+    pub(crate) fn new(annotations: &'a Annotations, whose: Whose) -> Self {
+        let mut faults = Faults::default();
+        for name in annotations.keys() {
+            faults.annotation(whose.check(name));
+        }
+        Self { annotations, faults }
     }
 
-    fn read<T>(
-        &self,
-        annotation: &'static str,
-        read: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, Error> {
-        let Some(value) = self.0.get(annotation) else { return Ok(None) };
-        read(value.trim()).map(Some).map_err(|why| Error::Unreadable { annotation, value: value.clone(), why })
+    fn read<T>(&mut self, annotation: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let value = self.annotations.get(annotation)?;
+        let read = read(value.trim());
+        self.faults.annotation(read.map_err(|why| Error::Unreadable { annotation, value: value.clone(), why }))
     }
 
-    pub(crate) fn count(&self, annotation: &'static str) -> Result<Option<NonZeroU32>, Error> {
+    pub(crate) fn count(&mut self, annotation: &'static str) -> Option<NonZeroU32> {
         self.read(annotation, |text| NonZeroU32::from_str(text).map_err(|_| "must be a whole number above 0".into()))
     }
 
-    pub(crate) fn duration(&self, annotation: &'static str) -> Result<Option<Duration>, Error> {
+    pub(crate) fn duration(&mut self, annotation: &'static str) -> Option<Duration> {
         self.read(annotation, |text| match humantime::parse_duration(text) {
             Ok(duration) if !duration.is_zero() => Ok(duration),
             Ok(_) => Err("must be longer than nothing".into()),
@@ -166,53 +186,57 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(crate) fn throttle(&self, rate: &'static str, burst: &'static str) -> Result<Option<Throttle>, Error> {
+    pub(crate) fn throttle(&mut self, rate: &'static str, burst: &'static str) -> Option<Throttle> {
         let read = |text: &str| Rate::parse(text).ok_or_else(|| "must be a rate such as 100/s, 600/m or 5/h".into());
-        match (self.read(rate, read)?, self.count(burst)?) {
-            (Some(rate), burst) => Ok(Some(Throttle { rate, burst: burst.unwrap_or_else(|| rate.burst()) })),
-            (None, None) => Ok(None),
-            (None, Some(_)) => Err(Error::BurstOfNothing { burst, rate }),
+        match (self.read(rate, read), self.count(burst)) {
+            (Some(rate), burst) => Some(Throttle { rate, burst: burst.unwrap_or_else(|| rate.burst()) }),
+            (None, None) => None,
+            (None, Some(_)) if self.annotations.contains_key(rate) => None,
+            (None, Some(_)) => self.faults.annotation(Err(Error::BurstOfNothing { burst, rate })),
         }
     }
 
-    pub(crate) fn flag(&self, annotation: &'static str) -> Result<bool, Error> {
-        let flag = self.read(annotation, |text| bool::from_str(text).map_err(|_| "must be true or false".into()))?;
-        Ok(flag.unwrap_or_default())
+    pub(crate) fn flag(&mut self, annotation: &'static str) -> bool {
+        let flag = self.read(annotation, |text| bool::from_str(text).map_err(|_| "must be true or false".into()));
+        flag.unwrap_or_default()
     }
 
-    pub(crate) fn queue(&self) -> Result<Queue, Error> {
+    pub(crate) fn queue(&mut self) -> Queue {
         let queue = self.read(QUEUE, |text| match Queue::parse(text) {
             Ok(queue) if queue.is_callbacks() => Err("this queue is for callbacks only".into()),
             other => other.map_err(|error| error.to_string()),
-        })?;
-        Ok(queue.unwrap_or_default())
+        });
+        queue.unwrap_or_default()
     }
 
-    pub(crate) fn upstreams(&self) -> Result<Vec<Upstream>, Error> {
-        self.read(UPSTREAM, |text| text.split(',').map(Upstream::parse).collect())?.ok_or(Error::NoUpstream)
+    pub(crate) fn upstreams(&mut self) -> Vec<Upstream> {
+        if !self.annotations.contains_key(UPSTREAM) {
+            self.faults.add(Error::NoUpstream);
+        }
+        self.read(UPSTREAM, |text| text.split(',').map(Upstream::parse).collect()).unwrap_or_default()
     }
 
-    pub(crate) fn retry(&self) -> Result<retry::Overrides, Error> {
+    pub(crate) fn retry(&mut self) -> retry::Overrides {
         let jitter = |text: &str| Jitter::parse(text).ok_or_else(|| "must be full, equal or none".into());
-        Ok(retry::Overrides {
-            attempts: self.count(RETRY_ATTEMPTS)?.map(NonZeroU32::get),
-            base: self.duration(RETRY_MIN_WAIT)?,
-            cap: self.duration(RETRY_MAX_WAIT)?,
-            jitter: self.read(RETRY_JITTER, jitter)?,
-            max_age: self.duration(RETRY_MAX_AGE)?,
-            codes: self.read(RETRY_CODES, |text| text.split(',').map(status).collect())?,
-            crashes: self.count(RETRY_CRASHES)?.map(NonZeroU32::get),
-        })
+        retry::Overrides {
+            attempts: self.count(RETRY_ATTEMPTS).map(NonZeroU32::get),
+            base: self.duration(RETRY_MIN_WAIT),
+            cap: self.duration(RETRY_MAX_WAIT),
+            jitter: self.read(RETRY_JITTER, jitter),
+            max_age: self.duration(RETRY_MAX_AGE),
+            codes: self.read(RETRY_CODES, |text| text.split(',').map(status).collect()),
+            crashes: self.count(RETRY_CRASHES).map(NonZeroU32::get),
+        }
     }
 
-    pub(crate) fn keep(&self) -> Result<Keep, Error> {
+    pub(crate) fn keep(&mut self) -> Keep {
         let read = |text: &str| match (text, parse_size::parse_size(text)) {
             ("none", _) => Ok(Keep::Nothing),
             ("status", _) => Ok(Keep::Status),
             (_, Ok(bytes)) if bytes <= KEEP_MAX => Ok(Keep::Result(bytes)),
             _ => Err("must be none, status, or a size of at most 512KiB, such as 64KiB".into()),
         };
-        Ok(self.read(RESULT, read)?.unwrap_or_default())
+        self.read(RESULT, read).unwrap_or_default()
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Reason {
     Lost,
     /// Whoever ran it was gone before it ended, time after time: it may be what ends them.
     Poison,
+    /// Its function was deleted, and not to be waited for.
+    Deleted,
 }
 
 impl Reason {
@@ -31,13 +33,14 @@ impl Reason {
             Self::Undecodable => "undecodable",
             Self::Lost => "lost",
             Self::Poison => "poison",
+            Self::Deleted => "deleted",
         }
     }
 
     /// Reads what [`as_str`](Self::as_str) writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let all = [Self::Exhausted, Self::TooOld, Self::Undecodable, Self::Lost, Self::Poison];
+        let all = [Self::Exhausted, Self::TooOld, Self::Undecodable, Self::Lost, Self::Poison, Self::Deleted];
         all.into_iter().find(|reason| reason.as_str() == text)
     }
 }

@@ -32,6 +32,7 @@ pub mod call;
 pub mod callback;
 pub mod codec;
 pub mod dead;
+pub mod fault;
 pub mod header;
 pub mod history;
 pub mod limit;

@@ -1,10 +1,13 @@
-//! What is set for a queue: how the calls of its functions are retried, where they do not say so themselves.
+//! What is set for a queue: whether its calls start, and how those of its functions are retried that do not say so
+//! themselves.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Queue, annotation, retry, spec};
+use crate::annotation::{self, Whose};
+use crate::fault::Faults;
+use crate::{Queue, retry};
 
 /// The record of a queue, kept as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,8 @@ pub struct Settings {
 pub struct QueueSpec {
     /// Its name.
     pub queue: Queue,
+    /// Whether none of its calls starts for now.
+    pub paused: bool,
     /// How calls are retried, as far as it differs from the default.
     pub retry: retry::Overrides,
     /// The record it was read from.
@@ -32,11 +37,14 @@ impl QueueSpec {
     /// Reads a record.
     ///
     /// # Errors
-    /// [`spec::Error`] names the first field that cannot be used.
-    pub fn compile(settings: Settings) -> Result<Self, spec::Error> {
-        annotation::check_names_of_queue(&settings.annotations)?;
-        let retry = annotation::Reader::new(&settings.annotations).retry()?;
-        Ok(Self { queue: Queue::parse(&settings.name)?, retry, settings })
+    /// [`Faults`] names every field that cannot be used.
+    pub fn compile(settings: Settings) -> Result<Self, Faults> {
+        let mut read = annotation::Reader::new(&settings.annotations, Whose::Queue);
+        let (paused, retry, mut faults) = (read.flag(annotation::PAUSED), read.retry(), read.faults);
+        let queue = faults.take("/name", Queue::parse(&settings.name));
+        let Some(queue) = queue else { return Err(faults) };
+        faults.check()?;
+        Ok(Self { queue, paused, retry, settings })
     }
 }
 
@@ -44,7 +52,7 @@ impl QueueSpec {
 mod tests {
     use super::*;
 
-    fn compile(annotations: &[(&str, &str)]) -> Result<QueueSpec, spec::Error> {
+    fn compile(annotations: &[(&str, &str)]) -> Result<QueueSpec, Faults> {
         let annotations = annotations.iter().map(|&(name, value)| (name.into(), value.into())).collect();
         QueueSpec::compile(Settings { name: "slow".into(), annotations })
     }
@@ -52,6 +60,7 @@ mod tests {
     #[test]
     fn what_is_set_for_retries_is_read() {
         let spec = compile(&[("com.openfaas.retry.attempts", "3"), ("fabric.retry.max-age", "2h")]).unwrap();
+        assert!(!spec.paused && compile(&[("fabric.paused", "true")]).unwrap().paused);
         assert_eq!((spec.retry.attempts, spec.retry.max_age.map(|age| age.as_secs())), (Some(3), Some(7200)));
         assert_eq!(spec.retry.codes, None);
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::{CallId, Function, Namespace, name, spec};
+use crate::fault::Faults;
+use crate::{CallId, Function, Namespace, name};
 
 /// A request that was not taken, and nothing of it kept.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +33,13 @@ pub enum Refusal {
     Malformed(String),
     /// The function's specification is not usable.
     #[error("{0}")]
-    Spec(#[from] spec::Error),
+    Spec(#[from] Faults),
     /// Nobody registered the function.
     #[error("function {0} is not registered; PUT /system/functions registers it")]
     UnknownFunction(Function),
+    /// It is being deleted, and takes no more calls.
+    #[error("function {0} is being deleted; PUT /system/functions takes that back")]
+    Deleting(Function),
     /// Nothing is known of the namespace.
     #[error("namespace {0} has no functions, and nothing is set for it")]
     UnknownNamespace(Namespace),
@@ -103,6 +107,7 @@ impl Refusal {
         match self {
             Self::NoRoute
             | Self::UnknownFunction(_)
+            | Self::Deleting(_)
             | Self::UnknownNamespace(_)
             | Self::UnknownCall(_)
             | Self::UnknownLetter(_) => StatusCode::NOT_FOUND,
@@ -131,6 +136,7 @@ impl Refusal {
             Self::Stalled(_) => "stalled",
             Self::Spec(_) => "bad_spec",
             Self::UnknownFunction(_) => "unknown_function",
+            Self::Deleting(_) => "deleting",
             Self::UnknownNamespace(_) => "unknown_namespace",
             Self::UnknownCall(_) => "unknown_call",
             Self::UnknownLetter(_) => "unknown_letter",

@@ -6,21 +6,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::annotation::Whose;
+use crate::fault::Faults;
 use crate::limit::Throttle;
 use crate::record::Keep;
 use crate::upstream::Upstream;
 use crate::{Function, LaneKey, Namespace, Queue, annotation, name, retry};
-
-/// Why a deployment is not usable: which field, what is wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// `service` or `namespace` is not a name.
-    #[error("{0}")]
-    Name(#[from] name::Error),
-    /// An annotation cannot be used.
-    #[error("{0}")]
-    Annotation(#[from] annotation::Error),
-}
 
 /// OpenFaaS's `FunctionDeployment`, the body of `POST` and `PUT /system/functions`. It is kept as it came; fields
 /// that mean nothing here (the image, the limits of a container) are given back when the function is described.
@@ -51,6 +42,32 @@ pub struct Deployment {
     pub requests: BTreeMap<String, String>,
     #[serde(default)]
     pub read_only_root_filesystem: bool,
+    /// Ours: set while the function is being deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleting: Option<Removal>,
+}
+
+/// What becomes of the calls that a function still has when it is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Removal {
+    /// They run as before; the function is gone when none is left.
+    #[default]
+    Drain,
+    /// They go to the dead letters, but for those that run.
+    DeadLetter,
+}
+
+impl Removal {
+    /// Reads the word for it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "drain" => Some(Self::Drain),
+            "dead-letter" => Some(Self::DeadLetter),
+            _ => None,
+        }
+    }
 }
 
 impl Deployment {
@@ -59,11 +76,14 @@ impl Deployment {
     /// # Errors
     /// [`name::Error`] if `service` or `namespace` is not a DNS label.
     pub fn function(&self) -> Result<Function, name::Error> {
-        let namespace = match self.namespace.as_deref() {
-            None | Some("") => Namespace::default(),
-            Some(namespace) => Namespace::parse(namespace)?,
-        };
-        Function::new(&self.service, namespace)
+        Function::new(&self.service, self.namespace()?)
+    }
+
+    fn namespace(&self) -> Result<Namespace, name::Error> {
+        match self.namespace.as_deref() {
+            None | Some("") => Ok(Namespace::default()),
+            Some(namespace) => Namespace::parse(namespace),
+        }
     }
 }
 
@@ -105,23 +125,36 @@ impl FunctionSpec {
     /// Reads a deployment.
     ///
     /// # Errors
-    /// [`Error`] names the first field that cannot be used.
-    pub fn compile(deployment: Deployment) -> Result<Self, Error> {
-        annotation::check_names(&deployment.annotations)?;
-        let read = annotation::Reader::new(&deployment.annotations);
+    /// [`Faults`] names every field that cannot be used.
+    pub fn compile(deployment: Deployment) -> Result<Self, Faults> {
+        let mut read = annotation::Reader::new(&deployment.annotations, Whose::Function);
+        let queue = read.queue();
+        let upstreams = read.upstreams();
+        let concurrency = read.count(annotation::CONCURRENCY);
+        let slots = read.count(annotation::SLOTS);
+        let rate = read.throttle(annotation::RATE, annotation::BURST);
+        let accept = read.throttle(annotation::ACCEPT_RATE, annotation::ACCEPT_BURST);
+        let paused = read.flag(annotation::PAUSED);
+        let weight = read.count(annotation::WEIGHT).unwrap_or(NonZeroU32::MIN);
+        let timeout = read.duration(annotation::TIMEOUT).unwrap_or(TIMEOUT_DEFAULT);
+        let (retry, keep, mut faults) = (read.retry(), read.keep(), read.faults);
+        let namespace = faults.take("/namespace", deployment.namespace());
+        let function = faults.take("/service", Function::new(&deployment.service, namespace.unwrap_or_default()));
+        let Some(function) = function else { return Err(faults) };
+        faults.check()?;
         Ok(Self {
-            function: deployment.function()?,
-            queue: read.queue()?,
-            upstreams: read.upstreams()?,
-            concurrency: read.count(annotation::CONCURRENCY)?,
-            slots: read.count(annotation::SLOTS)?,
-            rate: read.throttle(annotation::RATE, annotation::BURST)?,
-            accept: read.throttle(annotation::ACCEPT_RATE, annotation::ACCEPT_BURST)?,
-            paused: read.flag(annotation::PAUSED)?,
-            weight: read.count(annotation::WEIGHT)?.unwrap_or(NonZeroU32::MIN),
-            timeout: read.duration(annotation::TIMEOUT)?.unwrap_or(TIMEOUT_DEFAULT),
-            retry: read.retry()?,
-            keep: read.keep()?,
+            function,
+            queue,
+            upstreams,
+            concurrency,
+            slots,
+            rate,
+            accept,
+            paused,
+            weight,
+            timeout,
+            retry,
+            keep,
             deployment,
         })
     }
@@ -129,8 +162,8 @@ impl FunctionSpec {
     /// A function at one URL, everything else at its default.
     ///
     /// # Errors
-    /// [`Error`] if `upstream` is not a URL that can be called.
-    pub fn at(function: &Function, upstream: &str) -> Result<Self, Error> {
+    /// [`Faults`] if `upstream` is not a URL that can be called.
+    pub fn at(function: &Function, upstream: &str) -> Result<Self, Faults> {
         Self::compile(Deployment {
             service: function.name().into(),
             namespace: Some(function.namespace().to_string()),
@@ -149,6 +182,7 @@ impl FunctionSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Fault;
     use crate::retry::Jitter;
 
     fn deployment(annotations: &[(&str, &str)]) -> Deployment {
@@ -240,6 +274,17 @@ mod tests {
             assert!(error.to_string().contains(name), "{name}={value}: {error}");
         }
         let nowhere = Deployment { service: "env".into(), ..Deployment::default() };
-        assert_eq!(FunctionSpec::compile(nowhere), Err(Error::Annotation(annotation::Error::NoUpstream)));
+        assert_eq!(FunctionSpec::compile(nowhere), Err(Fault::from(annotation::Error::NoUpstream).into()));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once() {
+        let mut bad = deployment(&[("fabric.rate", "fast"), ("fabric.burst", "0"), ("fabric.tiemout", "1s")]);
+        (bad.service, bad.namespace) = ("No".into(), Some("also no".into()));
+        let faults = FunctionSpec::compile(bad).unwrap_err();
+        let fields: Vec<&str> = faults.all().iter().map(|fault| fault.field.as_str()).collect();
+        let annotations = ["fabric.tiemout", "fabric.rate", "fabric.burst"].map(|name| format!("/annotations/{name}"));
+        assert_eq!(fields[..3], annotations);
+        assert_eq!(fields[3..], ["/namespace", "/service"]);
     }
 }

@@ -96,6 +96,24 @@ impl Subjects {
         self.parse_of_call("later", subject)
     }
 
+    /// Every schedule of a queue, or of one function in it.
+    #[must_use]
+    pub fn later_matching(&self, queue: &Queue, function: Option<&Function>) -> String {
+        match function {
+            Some(function) => format!("{}.later.{queue}.{}.{}.*", self.prefix, function.namespace(), function.name()),
+            None => format!("{}.later.{queue}.>", self.prefix),
+        }
+    }
+
+    /// Where those deliver to when due.
+    #[must_use]
+    pub fn due_matching(&self, queue: &Queue, function: Option<&Function>) -> String {
+        match function {
+            Some(function) => format!("{}.due.{queue}.*.{}.{}", self.prefix, function.namespace(), function.name()),
+            None => format!("{}.due.{queue}.>", self.prefix),
+        }
+    }
+
     /// Every subject that a schedule delivers to.
     #[must_use]
     pub fn due_filter(&self) -> String {

@@ -5,8 +5,10 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Namespace;
+use crate::annotation::{self, Whose};
+use crate::fault::Faults;
 use crate::limit::Throttle;
-use crate::{Namespace, annotation, spec};
 
 /// OpenFaaS's `FunctionNamespace`, the body of `POST` and `PUT /system/namespace/{name}`, kept as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,17 +40,16 @@ impl NamespaceSpec {
     /// Reads a record.
     ///
     /// # Errors
-    /// [`spec::Error`] names the first field that cannot be used.
-    pub fn compile(tenancy: Tenancy) -> Result<Self, spec::Error> {
-        annotation::check_names_of_namespace(&tenancy.annotations)?;
-        let read = annotation::Reader::new(&tenancy.annotations);
-        Ok(Self {
-            namespace: Namespace::parse(&tenancy.name)?,
-            weight: read.count(annotation::WEIGHT)?.unwrap_or(NonZeroU32::MIN),
-            rate: read.throttle(annotation::RATE, annotation::BURST)?,
-            accept: read.throttle(annotation::ACCEPT_RATE, annotation::ACCEPT_BURST)?,
-            tenancy,
-        })
+    /// [`Faults`] names every field that cannot be used.
+    pub fn compile(tenancy: Tenancy) -> Result<Self, Faults> {
+        let mut read = annotation::Reader::new(&tenancy.annotations, Whose::Namespace);
+        let weight = read.count(annotation::WEIGHT).unwrap_or(NonZeroU32::MIN);
+        let rate = read.throttle(annotation::RATE, annotation::BURST);
+        let accept = read.throttle(annotation::ACCEPT_RATE, annotation::ACCEPT_BURST);
+        let mut faults = read.faults;
+        let Some(namespace) = faults.take("/name", Namespace::parse(&tenancy.name)) else { return Err(faults) };
+        faults.check()?;
+        Ok(Self { namespace, weight, rate, accept, tenancy })
     }
 }
 
@@ -56,7 +57,7 @@ impl NamespaceSpec {
 mod tests {
     use super::*;
 
-    fn compile(annotations: &[(&str, &str)]) -> Result<NamespaceSpec, spec::Error> {
+    fn compile(annotations: &[(&str, &str)]) -> Result<NamespaceSpec, Faults> {
         let annotations = annotations.iter().map(|&(name, value)| (name.into(), value.into())).collect();
         NamespaceSpec::compile(Tenancy { name: "acme".into(), annotations, ..Tenancy::default() })
     }

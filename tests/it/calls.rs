@@ -159,10 +159,10 @@ async fn what_died_is_listed_shown_redriven_and_removed() {
             if page["count"] == 3 { Ok(page) } else { Err(page.to_string()) }
         })
         .await;
-        let letters = page["letters"].as_array().unwrap();
+        let letters = page["items"].as_array().unwrap();
         let listed: Vec<&str> = letters.iter().map(|it| it["call"].as_str().unwrap()).collect();
         assert_eq!((listed, &page["count"]), (dead.iter().map(String::as_str).collect(), &json!(3)));
-        assert_eq!(world.admin(Method::GET, "?function=other").await["letters"], json!([]));
+        assert_eq!(world.admin(Method::GET, "?function=other").await["items"], json!([]));
 
         let number = letters[0]["number"].as_u64().unwrap();
         let whole = world.admin(Method::GET, &format!("/{number}")).await;
@@ -187,7 +187,7 @@ async fn what_died_is_listed_shown_redriven_and_removed() {
         assert_eq!(world.admin(Method::DELETE, &format!("?call={}", dead[1])).await["done"], 1);
         assert_eq!(world.admin(Method::POST, "/redrive").await["done"], 1);
         world.until(&dead[2], "succeeded").await;
-        assert_eq!(world.admin(Method::GET, "").await, json!({"letters": [], "count": 0}));
+        assert_eq!(world.admin(Method::GET, "").await, json!({"items": [], "count": 0}));
         assert_eq!(world.server.count("/ok"), 2);
     }
 }

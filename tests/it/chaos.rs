@@ -300,13 +300,13 @@ async fn streams(cluster: &Cluster) -> BTreeMap<String, u64> {
 
 /// How many letters there are of each call.
 async fn letters(gateway: &Fabric) -> HashMap<String, usize> {
-    let (client, mut letters, mut after) = (Client::default(), HashMap::new(), 0);
+    let (client, mut letters, mut cursor) = (Client::default(), HashMap::new(), "0".to_owned());
     loop {
-        let url = format!("{}/admin/v1/dead-letters?max=1000&after={after}", gateway.admin);
+        let url = format!("{}/admin/v1/dead-letters?limit=1000&cursor={cursor}", gateway.admin);
         let page = client.get(&url).await.unwrap().json();
-        let Some(last) = page["after"].as_u64() else { return letters };
-        after = last;
-        for letter in page["letters"].as_array().unwrap() {
+        let Some(next) = page["next"].as_str() else { return letters };
+        cursor = next.to_owned();
+        for letter in page["items"].as_array().unwrap() {
             *letters.entry(letter["call"].as_str().unwrap().to_owned()).or_default() += 1;
         }
     }

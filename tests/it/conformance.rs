@@ -26,6 +26,7 @@ mod control;
 mod dead;
 mod duplicates;
 mod give_back;
+mod holdings;
 mod lanes;
 mod large;
 mod later;

@@ -8,9 +8,10 @@ use actors::port::broker::{Backlog, Error, Message, Stored, Terms};
 use actors::port::cancels::Mark;
 use actors::port::control::{self, Changes, Expected, Key, Record as Setting};
 use actors::port::dead::Letter;
+use actors::port::holdings::Held;
 use actors::port::presence::Sign;
 use actors::port::records::Recorded;
-use actors::port::{BoxFuture, BoxStream, Broker, Cancels, Control, DeadLetters, Lane, Presence, Records};
+use actors::port::{BoxFuture, BoxStream, Broker, Cancels, Control, DeadLetters, Holdings, Lane, Presence, Records};
 use futures_util::{StreamExt, future};
 use proto::dead::Filter;
 use proto::record::State;
@@ -144,6 +145,24 @@ impl DeadLetters for Remote {
 
     fn dead_count(&self) -> BoxFuture<'_, Result<u64, Error>> {
         self.0.memory.dead_count()
+    }
+}
+
+impl Holdings for Remote {
+    fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
+        let lane = lane.clone();
+        Box::pin(async move { self.0.ask(|| self.0.memory.ready(&lane, after, max)).await })
+    }
+
+    fn scheduled(
+        &self,
+        queue: &Queue,
+        function: Option<&Function>,
+        after: u64,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
+        let (queue, function) = (queue.clone(), function.cloned());
+        Box::pin(async move { self.0.ask(|| self.0.memory.scheduled(&queue, function.as_ref(), after, max)).await })
     }
 }
 

@@ -112,6 +112,13 @@ pub fn poisoned(lane: &LaneKey, mut call: Call, rules: &Rules<'_>) -> Next {
     without_result(died(lane, call, dead::Reason::Poison, (result, detail), rules))
 }
 
+/// The end of a call whose function is deleted without waiting for it.
+#[must_use]
+pub fn deleted(lane: &LaneKey, call: Call, rules: &Rules<'_>) -> Next {
+    let result = (nothing(StatusCode::GONE), "its function was deleted before it ran".into());
+    without_result(died(lane, call, dead::Reason::Deleted, result, rules))
+}
+
 /// The end of a call that nobody started in time.
 #[must_use]
 pub fn expired(lane: &LaneKey, call: Call, rules: &Rules<'_>) -> Next {
@@ -374,6 +381,8 @@ mod tests {
         by_rules(|rules| {
             let poison = (State::Dead, Some(dead::Reason::Poison), "503".to_owned());
             assert_eq!(end_of(super::poisoned(&lane(), poisoned, rules)), poison);
+            let deleted = (State::Dead, Some(dead::Reason::Deleted), "410".to_owned());
+            assert_eq!(end_of(super::deleted(&lane(), call(), rules)), deleted);
             assert_eq!(end_of(expired(&lane(), call(), rules)), (State::Expired, None, "408".into()));
             assert_eq!(end_of(cancelled(&lane(), call(), rules)), (State::Cancelled, None, "499".into()));
         });

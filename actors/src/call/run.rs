@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proto::dead::Reason;
-use proto::{Call, Counts};
+use proto::{Call, Counts, Target};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
@@ -124,6 +124,9 @@ impl Desk {
         // One that comes again has been started in time.
         if delivery.deliveries <= 1 && call.is_expired(now) {
             return Turn::Next(plan::expired(lane, call, &rules(now)));
+        }
+        if call.target == Target::Function && self.directory.borrow().buries(&call.function) {
+            return Turn::Next(plan::deleted(lane, call, &rules(now)));
         }
         if policy.is_poison(call.counts.crashes) {
             tracing::error!(call = %call.id, %lane, crashes = call.counts.crashes, "a call that may be what ends its workers is dead");

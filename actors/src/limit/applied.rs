@@ -33,13 +33,14 @@ impl Applied {
         if let Some(namespace) = directory.namespace(lane.function.namespace()) {
             applied.standings.namespace.weight = namespace.weight.get();
         }
-        // Callbacks go to hosts: what is set for functions is not for them.
-        if lane.queue.is_callbacks() {
+        applied.limits.paused |= directory.is_paused(&lane.queue);
+        // Callbacks go to hosts: what is set for functions is not for them. What is buried goes nowhere.
+        if lane.queue.is_callbacks() || directory.buries(&lane.function) {
             return applied;
         }
         if let Some(spec) = directory.get(&lane.function) {
             applied.limits.concurrency = spec.concurrency;
-            applied.limits.paused = spec.paused;
+            applied.limits.paused |= spec.paused;
             applied.standings.function.weight = spec.weight.get();
             applied.paces = paces(spec, directory, part);
         }

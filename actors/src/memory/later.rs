@@ -61,6 +61,16 @@ impl Later {
         }
     }
 
+    /// The first `max` entries after `after` whose lane is wanted, due or not, in order.
+    #[must_use]
+    pub(super) fn after(&self, after: Seq, max: usize, wanted: impl Fn(&LaneKey) -> bool) -> Vec<(Seq, LaneKey)> {
+        let all = self.entries.iter().filter(|(seq, (lane, _, _))| **seq > after && wanted(lane));
+        let mut all: Vec<_> = all.map(|(seq, (lane, _, _))| (*seq, lane.clone())).collect();
+        all.sort_unstable_by_key(|(seq, _)| *seq);
+        all.truncate(max);
+        all
+    }
+
     /// When the next one is due.
     #[must_use]
     pub(super) fn next_due(&self) -> Option<Timestamp> {

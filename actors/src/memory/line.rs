@@ -75,6 +75,16 @@ impl Line {
         self.ready.insert(seq);
     }
 
+    /// The first `max` entries after `after`, waiting or out, in order.
+    #[must_use]
+    pub(super) fn after(&self, after: Seq, max: usize) -> Vec<Seq> {
+        let mut all: Vec<Seq> = self.ready.range(after.saturating_add(1)..).take(max).copied().collect();
+        all.extend(self.leased.keys().filter(|seq| **seq > after));
+        all.sort_unstable();
+        all.truncate(max);
+        all
+    }
+
     /// How many wait or are out.
     #[must_use]
     pub(super) fn len(&self) -> usize {

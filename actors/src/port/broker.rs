@@ -7,14 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use proto::{CallId, Function, LaneKey, Queue, Timestamp};
 
-use super::{BoxFuture, BoxStream, Cancels, DeadLetters, Lane, Records};
+use super::{BoxFuture, BoxStream, Cancels, DeadLetters, Holdings, Lane, Records};
 
 /// Stores messages, leases them out, and forgets them only when told.
 ///
 /// *Durable*, below, means: it survives `kill -9` of any process, and of as many broker nodes as the replication
 /// allows. Every method may be called from any number of tasks at once, and may be dropped halfway: what it did by
 /// then is then unknown to the caller, never half done.
-pub trait Broker: DeadLetters + Records + Cancels + Send + Sync + 'static {
+pub trait Broker: DeadLetters + Records + Cancels + Holdings + Send + Sync + 'static {
     /// Stores a message at the end of its lane; answers when it is durable.
     ///
     /// A message whose id the queue took within the de-duplication window (two minutes) is [`Stored::Duplicate`] and

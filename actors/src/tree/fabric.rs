@@ -8,8 +8,8 @@
 //! cancelled, one; from itself, timers.
 //!
 //! # Children
-//! [`directory`], [`presence`], a [`queue`] for each that is served, [`later`], [`cancels`], and a [`service`] for each
-//! listener. One that fails is restarted; one that goes on failing ends the process, with its cause as the last line.
+//! [`directory`], [`presence`], a [`queue`] for each that is served, [`later`], [`cancels`], [`removals`], and a
+//! [`service`] for each listener. One that fails is restarted; one that goes on failing ends the process, with its cause as the last line.
 //!
 //! # Stops
 //! When drained: listeners at the edge first, then queues, then what shows how far the drain is. [`Ending`] says how.
@@ -19,6 +19,7 @@ mod directory;
 mod later;
 mod presence;
 mod queue;
+mod removals;
 mod service;
 
 use std::collections::BTreeSet;
@@ -97,23 +98,16 @@ pub async fn start(parts: Parts, settings: Settings) -> Result<(Handle, oneshot:
 }
 
 enum Child {
-    Cancels(cancels::Handle),
-    Directory(directory::Handle),
-    Presence(presence::Handle),
     Queue(queue::Handle),
-    Later(later::Handle),
-    Listener(service::Handle),
+    /// One that is only told to stop.
+    Other(Box<dyn Fn(Instant) + Send + Sync>),
 }
 
 impl Child {
     fn drain(&self, deadline: Instant) {
         match self {
-            Self::Cancels(child) => child.drain(deadline),
-            Self::Directory(child) => child.drain(deadline),
-            Self::Presence(child) => child.drain(deadline),
             Self::Queue(child) => child.drain(deadline),
-            Self::Later(child) => child.drain(deadline),
-            Self::Listener(child) => child.drain(deadline),
+            Self::Other(drain) => drain(deadline),
         }
     }
 }
@@ -212,7 +206,7 @@ impl State {
             Serves::Everything => named.into_iter().chain([proto::Queue::default()]).collect(),
         };
         let queues = queues.into_iter().chain([proto::Queue::callbacks()]).map(Name::Queue);
-        [Name::Cancels, Name::Later].into_iter().chain(queues).collect()
+        [Name::Cancels, Name::Later, Name::Removals].into_iter().chain(queues).collect()
     }
 
     async fn start(&mut self, name: Name) -> Result<(), ActorProcessingErr> {
@@ -240,12 +234,14 @@ impl State {
                     changed: self.on_directory_change(),
                 };
                 let (actor, _) = directory::Directory::spawn_linked(None, directory::Directory, args, me).await?;
-                (actor.get_id(), Child::Directory(directory::Handle::new(actor)))
+                let (id, child) = (actor.get_id(), directory::Handle::new(actor));
+                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
             }
             Name::Cancels => {
                 let args = cancels::Args { desk: self.parts.desk.clone(), marked: self.on_mark() };
                 let (actor, _) = cancels::Cancels::spawn_linked(None, cancels::Cancels, args, me).await?;
-                (actor.get_id(), Child::Cancels(cancels::Handle::new(actor)))
+                let (id, child) = (actor.get_id(), cancels::Handle::new(actor));
+                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
             }
             Name::Presence => {
                 let args = presence::Args {
@@ -255,7 +251,8 @@ impl State {
                     publish: self.parts.membership.clone(),
                 };
                 let (actor, _) = presence::Presence::spawn_linked(None, presence::Presence, args, me).await?;
-                (actor.get_id(), Child::Presence(presence::Handle::new(actor)))
+                let (id, child) = (actor.get_id(), presence::Handle::new(actor));
+                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
             }
             Name::Queue(queue) => {
                 let args = queue::Args {
@@ -270,14 +267,22 @@ impl State {
             }
             Name::Later => {
                 let (actor, _) = later::Later::spawn_linked(None, later::Later, self.parts.desk.clone(), me).await?;
-                (actor.get_id(), Child::Later(later::Handle::new(actor)))
+                let (id, child) = (actor.get_id(), later::Handle::new(actor));
+                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
+            }
+            Name::Removals => {
+                let args = removals::Args { desk: self.parts.desk.clone(), control: self.parts.control.clone() };
+                let (actor, _) = removals::Removals::spawn_linked(None, removals::Removals, args, me).await?;
+                let (id, child) = (actor.get_id(), removals::Handle::new(actor));
+                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
             }
             Name::Listener(name) => {
                 let listener = self.parts.listeners.iter().find(|listener| listener.name == *name);
                 let run = listener.map(|listener| listener.run.clone());
                 let run = run.ok_or_else(|| SpawnErr::StartupFailed("no such listener".into()))?;
                 let (actor, _) = service::Service::spawn_linked(None, service::Service, run, me).await?;
-                (actor.get_id(), Child::Listener(service::Handle::new(actor)))
+                let (id, child) = (actor.get_id(), service::Handle::new(actor));
+                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
             }
         })
     }

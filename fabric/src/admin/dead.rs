@@ -9,37 +9,33 @@
 //! | `DELETE /admin/v1/dead-letters` | those that match are removed for good |
 //! | `DELETE /admin/v1/dead-letters/{number}` | that one is removed |
 //!
-//! Which match is said in the query: `queue`, `namespace`, `function`, `call`, `reason`; `dry_run=true` only counts,
-//! `rate` is how many a second, `max` how many at the most, `max_redriven` how often a call may have been redriven.
+//! Which match is said in the query: `queue`, `namespace`, `function`, `call`, `reason`; `limit` and `cursor` are for the
+//! list; `dry_run=true` only counts, `rate` is how many a second, `max` how many at the most, `max_redriven` how often a
+//! call may have been redriven.
 
 use actors::port::dead::Letter;
 use actors::redrive::{Order, Redriver};
-use http::{HeaderMap, Method, StatusCode};
-use proto::dead::Reason;
+use http::{HeaderMap, StatusCode};
+use proto::dead::{Filter, Reason};
 use proto::record::Kept;
 use proto::{Call, CallId, Function, Namespace, Queue, Refusal, codec};
 use serde::Serialize;
-use url::form_urlencoded;
 
+use super::query::{List, Query};
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::calls::{Body, Turn, turns};
 use crate::gateway::enqueue::refusal;
 
-/// Letters of a page, unless the query says how many.
-const PAGE: usize = 100;
-const PAGE_MAX: usize = 1000;
 /// The slowest and the fastest that letters are redriven, in a second.
 const RATE_MIN: f64 = 0.001;
 const RATE_MAX: f64 = 100_000.0;
 
 #[derive(Serialize)]
-struct Page {
-    letters: Vec<Summary>,
+struct Letters {
+    #[serde(flatten)]
+    list: List<Summary>,
     /// How many there are, matching or not.
     count: u64,
-    /// What to ask for next, as `after`; absent if this was the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -83,14 +79,6 @@ struct Request {
     history: Vec<Turn>,
 }
 
-/// A question, read.
-#[derive(Debug, Default)]
-struct Ask {
-    order: Order,
-    after: u64,
-    page: Option<usize>,
-}
-
 /// The dead letters of the fabric, for those who mend it.
 #[derive(Clone)]
 pub(super) struct DeadLetters {
@@ -102,35 +90,19 @@ impl DeadLetters {
         Self { redriver }
     }
 
-    /// A request for what comes after `/admin/v1/dead-letters`.
-    pub(super) async fn handle(&self, method: &Method, path: &str, query: &str) -> Result<Answer, Refusal> {
-        let ask = ask(query)?;
-        let path: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        match (method, &path[..]) {
-            (&Method::GET, []) => self.list(ask).await,
-            (&Method::DELETE, []) => self.purge(ask.order).await,
-            (&Method::POST, ["redrive"]) => self.redrive(ask.order).await,
-            (&Method::GET, [number]) => self.show(self::number(number)?).await,
-            (&Method::DELETE, [number]) => self.purge(Order { only: Some(self::number(number)?), ..ask.order }).await,
-            (&Method::POST, [number, "redrive"]) => {
-                self.redrive(Order { only: Some(self::number(number)?), ..ask.order }).await
-            }
-            (_, [] | [_]) => Err(Refusal::Method { allow: "GET, DELETE" }),
-            (_, [_, "redrive"]) => Err(Refusal::Method { allow: "POST" }),
-            _ => Err(Refusal::NoRoute),
-        }
-    }
-
-    async fn list(&self, ask: Ask) -> Result<Answer, Refusal> {
-        let (broker, max) = (&self.redriver.broker, ask.page.unwrap_or(PAGE).clamp(1, PAGE_MAX));
-        let letters = broker.letters(&ask.order.filter, ask.after, max).await.map_err(|error| refusal(error, 0))?;
+    pub(super) async fn list(&self, query: &str) -> Result<Answer, Refusal> {
+        let query = Query::read(query, &["queue", "namespace", "function", "call", "reason", "limit", "cursor"])?;
+        let (broker, filter, page) = (&self.redriver.broker, filter(&query)?, query.page()?);
+        let after = page.cursor.as_deref().map(number).transpose()?.unwrap_or_default();
+        let letters = broker.letters(&filter, after, page.limit).await.map_err(|error| refusal(error, 0))?;
         let count = broker.dead_count().await.map_err(|error| refusal(error, 0))?;
-        let after = letters.last().map(|letter| letter.number);
-        let letters = letters.iter().map(|letter| summary(letter, codec::decode(&letter.dead.payload).ok().as_ref()));
-        Ok(answer::json(StatusCode::OK, &Page { letters: letters.collect(), count, after }))
+        let next = letters.last().map(|letter| letter.number.to_string());
+        let items = letters.iter().map(|letter| summary(letter, codec::decode(&letter.dead.payload).ok().as_ref()));
+        Ok(answer::json(StatusCode::OK, &Letters { list: List { items: items.collect(), next }, count }))
     }
 
-    async fn show(&self, number: u64) -> Result<Answer, Refusal> {
+    pub(super) async fn show(&self, number: &str) -> Result<Answer, Refusal> {
+        let number = self::number(number)?;
         let letter = self.redriver.broker.letter(number).await.map_err(|error| refusal(error, 0))?;
         let letter = letter.ok_or(Refusal::UnknownLetter(number))?;
         let call = codec::decode(&letter.dead.payload).ok();
@@ -139,7 +111,8 @@ impl DeadLetters {
         Ok(answer::json(StatusCode::OK, &Whole { summary, request: call.map(Request::from), message }))
     }
 
-    async fn redrive(&self, order: Order) -> Result<Answer, Refusal> {
+    pub(super) async fn redrive(&self, only: Option<&str>, query: &str) -> Result<Answer, Refusal> {
+        let order = order(only, query)?;
         let tally = self.redriver.redrive(&order).await.map_err(|error| refusal(error, 0))?;
         if !order.dry_run {
             tracing::info!(?order, done = tally.done, left = tally.left, "dead letters were redriven");
@@ -147,7 +120,8 @@ impl DeadLetters {
         Ok(answer::json(StatusCode::OK, &tally))
     }
 
-    async fn purge(&self, order: Order) -> Result<Answer, Refusal> {
+    pub(super) async fn purge(&self, only: Option<&str>, query: &str) -> Result<Answer, Refusal> {
+        let order = order(only, query)?;
         let tally = self.redriver.purge(&order).await.map_err(|error| refusal(error, 0))?;
         if !order.dry_run {
             tracing::info!(?order, done = tally.done, "dead letters were removed");
@@ -203,35 +177,32 @@ fn number(text: &str) -> Result<u64, Refusal> {
     text.parse().map_err(|_| Refusal::Malformed(format!("{text:?} is not the number of a dead letter")))
 }
 
-fn ask(query: &str) -> Result<Ask, Refusal> {
-    let mut ask = Ask::default();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        let malformed = |why: &str| Refusal::Malformed(format!("{name} is {value:?}, must be {why}"));
-        let filter = &mut ask.order.filter;
-        match &*name {
-            "queue" => filter.queue = Some(Queue::parse(&value)?),
-            "namespace" => filter.namespace = Some(Namespace::parse(&value)?),
-            "function" => filter.function = Some(Function::parse(&value)?),
-            "call" => filter.call = Some(CallId::parse(&value)?),
-            "reason" => {
-                let known = "exhausted, too_old, undecodable, lost or poison";
-                filter.reason = Some(Reason::parse(&value).ok_or_else(|| malformed(known))?);
-            }
-            "after" => ask.after = number(&value)?,
-            "max" => {
-                let max = value.parse().map_err(|_| malformed("a whole number"))?;
-                (ask.page, ask.order.count_max) = (Some(max), max as u64);
-            }
-            "max_redriven" => ask.order.redriven_max = value.parse().map_err(|_| malformed("a whole number"))?,
-            "dry_run" => ask.order.dry_run = value.parse().map_err(|_| malformed("true or false"))?,
-            "rate" => {
-                let rate = value.parse().ok().filter(|rate: &f64| (RATE_MIN..=RATE_MAX).contains(rate));
-                ask.order.rate = Some(rate.ok_or_else(|| malformed("how many a second, from 0.001 to 100000"))?);
-            }
-            _ => return Err(Refusal::Malformed(format!("{name} means nothing here"))),
-        }
-    }
-    Ok(ask)
+fn filter(query: &Query) -> Result<Filter, Refusal> {
+    let known = "exhausted, too_old, undecodable, lost, poison or deleted";
+    Ok(Filter {
+        queue: query.get("queue").map(Queue::parse).transpose()?,
+        namespace: query.get("namespace").map(Namespace::parse).transpose()?,
+        function: query.get("function").map(Function::parse).transpose()?,
+        call: query.get("call").map(CallId::parse).transpose()?,
+        reason: query.parse("reason", known, Reason::parse)?,
+    })
+}
+
+fn order(only: Option<&str>, query: &str) -> Result<Order, Refusal> {
+    let known = ["queue", "namespace", "function", "call", "reason", "dry_run", "rate", "max", "max_redriven"];
+    let query = Query::read(query, &known)?;
+    let default = Order::default();
+    let read_rate = |text: &str| text.parse().ok().filter(|rate: &f64| (RATE_MIN..=RATE_MAX).contains(rate));
+    let redriven_max = query.parse("max_redriven", "a whole number", |it| it.parse().ok())?;
+    let count_max = query.parse("max", "a whole number", |it| it.parse().ok())?;
+    Ok(Order {
+        filter: filter(&query)?,
+        only: only.map(number).transpose()?,
+        dry_run: query.flag("dry_run")?,
+        rate: query.parse("rate", "how many a second, from 0.001 to 100000", read_rate)?,
+        redriven_max: redriven_max.unwrap_or(default.redriven_max),
+        count_max: count_max.unwrap_or(default.count_max),
+    })
 }
 
 #[cfg(test)]
@@ -240,10 +211,10 @@ mod tests {
 
     #[test]
     fn a_question_is_read_whole_or_refused() {
-        let ask = super::ask("function=f.acme&reason=poison&dry_run=true&rate=2.5&max=7&after=9").unwrap();
-        assert_eq!(ask.order.filter.function, Some(Function::parse("f.acme").unwrap()));
-        assert_eq!((ask.order.filter.reason, ask.order.dry_run), (Some(Reason::Poison), true));
-        assert_eq!((ask.order.rate, ask.order.count_max, ask.page, ask.after), (Some(2.5), 7, Some(7), 9));
+        let order = super::order(Some("9"), "function=f.acme&reason=poison&dry_run=true&rate=2.5&max=7").unwrap();
+        assert_eq!(order.filter.function, Some(Function::parse("f.acme").unwrap()));
+        assert_eq!((order.filter.reason, order.dry_run), (Some(Reason::Poison), true));
+        assert_eq!((order.rate, order.count_max, order.only), (Some(2.5), 7, Some(9)));
         for bad in [
             "reason=tired",
             "rate=0",
@@ -255,7 +226,8 @@ mod tests {
             "funktion=f",
             "call=a.b",
         ] {
-            assert!(super::ask(bad).is_err(), "{bad}");
+            assert!(super::order(None, bad).is_err(), "{bad}");
         }
+        assert!(super::order(Some("first"), "").is_err());
     }
 }

@@ -1,92 +1,140 @@
-//! `/admin/v1/queues…`: what is set for each queue.
+//! `/admin/v1/queues…`: what is set for each queue, its pause, and its purge.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use actors::directory::Directory;
-use actors::port::Control;
-use actors::port::control::{Expected, Key, Record};
-use bytes::Bytes;
-use http::{Method, StatusCode};
+use actors::port::control::{Key, Record};
+use actors::purge::{Order, Purger};
+use http::{HeaderMap, StatusCode};
 use proto::queue::{QueueSpec, Settings};
-use proto::{Queue, Refusal};
-use tokio::sync::watch;
-use tokio::time::timeout;
+use proto::{Function, Queue, Refusal, annotation};
+use serde::Serialize;
 
+use super::query::{List, Query};
+use super::registry::{self, Registry, object, show, status_of};
 use crate::gateway::answer::{self, Answer};
-use crate::gateway::system::unchanged;
+use crate::gateway::enqueue::refusal;
 
-/// How long a change may take to reach this process before it is answered all the same.
-const SEEN_WITHIN: Duration = Duration::from_secs(1);
+/// How many calls a purge cancels at the most, unless the query says otherwise.
+const PURGE_MAX: u64 = 10_000;
+
+/// A queue as the API shows it.
+#[derive(Serialize)]
+struct View<'a> {
+    #[serde(flatten)]
+    settings: &'a Settings,
+    /// Calls that wait in it or run, retries and delayed calls aside.
+    calls: u64,
+}
 
 /// The queues of the fabric.
 #[derive(Clone)]
 pub(super) struct Queues {
-    control: Arc<dyn Control>,
-    directory: watch::Receiver<Arc<Directory>>,
+    pub(super) registry: Registry,
+    pub(super) purger: Purger,
 }
 
 impl Queues {
-    pub(super) fn new(control: Arc<dyn Control>, directory: watch::Receiver<Arc<Directory>>) -> Self {
-        Self { control, directory }
-    }
-
-    /// A request for what comes after `/admin/v1/queues`.
-    pub(super) async fn handle(&self, method: &Method, path: &str, body: Bytes) -> Result<Answer, Refusal> {
-        let name = path.trim_start_matches('/');
-        match *method {
-            Method::GET if name.is_empty() => Ok(self.list()),
-            Method::GET => self.show(&Queue::parse(name)?),
-            Method::PUT => self.set(name, &body).await,
-            Method::DELETE => self.reset(Queue::parse(name)?).await,
-            _ => Err(Refusal::Method { allow: "GET, PUT, DELETE" }),
-        }
-    }
-
     /// Every queue that a function names or that something is set for.
-    fn list(&self) -> Answer {
-        let directory = self.directory.borrow().clone();
+    pub(super) fn list(&self, query: &str) -> Result<Answer, Refusal> {
+        let query = Query::read(query, &["limit", "cursor"])?;
+        let directory = self.registry.directory()?;
         let mut queues = directory.queues();
         queues.extend([Queue::default(), Queue::callbacks()]);
         queues.extend(directory.set_queues().map(|spec| spec.queue.clone()));
-        let settings: Vec<Settings> = queues.iter().map(|queue| settings(&directory, queue)).collect();
-        answer::json(StatusCode::OK, &settings)
+        let set = |queue: &Queue| directory.queue(queue).map(|spec| spec.settings.clone());
+        let all = queues.iter().map(|queue| set(queue).unwrap_or_else(|| bare(queue)));
+        Ok(answer::json(StatusCode::OK, &List::of_names(all, &query.page()?, |it| it.name.clone())))
     }
 
-    fn show(&self, queue: &Queue) -> Result<Answer, Refusal> {
-        Ok(answer::json(StatusCode::OK, &settings(&self.directory.borrow().clone(), queue)))
-    }
-
-    async fn set(&self, name: &str, body: &[u8]) -> Result<Answer, Refusal> {
-        let mut settings: Settings = serde_json::from_slice(body)
-            .map_err(|error| Refusal::Malformed(format!("the body is not what is set for a queue: {error}")))?;
-        if !settings.name.is_empty() && settings.name != name {
-            return Err(Refusal::Malformed(format!("the path names {name}, the body {}", settings.name)));
+    pub(super) async fn get(&self, name: &str) -> Result<Answer, Refusal> {
+        let queue = Queue::parse(name)?;
+        match self.registry.get(&Key::Queue(queue.clone())).await? {
+            Some((Record::Queue(_, settings), revision)) => {
+                self.shown(StatusCode::OK, &queue, &settings, Some(revision)).await
+            }
+            _ => self.shown(StatusCode::OK, &queue, &bare(&queue), None).await,
         }
-        settings.name = name.into();
-        let spec = QueueSpec::compile(settings)?;
+    }
+
+    pub(super) async fn put(&self, name: &str, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Refusal> {
+        let mut body = object(body, &["name", "annotations", "calls"])?;
+        // What was read can be written again.
+        body.remove("calls");
+        registry::named(&mut body, "name", name)?;
+        let spec = QueueSpec::compile(registry::read(body)?)?;
         let record = Record::Queue(spec.queue.clone(), Box::new(spec.settings.clone()));
-        self.control.put(record, Expected::Whatever).await.map_err(unchanged)?;
-        let mut directory = self.directory.clone();
-        // A script that goes on at once should find what it has just written; other processes follow by themselves.
-        let seen = directory.wait_for(|it| settings_of(it, &spec.queue) == Some(&spec.settings));
-        drop(timeout(SEEN_WITHIN, seen).await);
-        Ok(answer::empty(StatusCode::ACCEPTED))
+        let (is_new, revision) = self.registry.put(record, headers).await?;
+        self.set(&spec.queue, &spec.settings).await;
+        self.shown(status_of(is_new), &spec.queue, &spec.settings, Some(revision)).await
     }
 
-    async fn reset(&self, queue: Queue) -> Result<Answer, Refusal> {
-        self.control.delete(&Key::Queue(queue.clone()), Expected::Whatever).await.map_err(unchanged)?;
-        let mut directory = self.directory.clone();
-        drop(timeout(SEEN_WITHIN, directory.wait_for(|it| settings_of(it, &queue).is_none())).await);
-        Ok(answer::empty(StatusCode::ACCEPTED))
+    /// Nothing is set for it any more; its calls stay.
+    pub(super) async fn delete(&self, name: &str, headers: &HeaderMap) -> Result<Answer, Refusal> {
+        let queue = Queue::parse(name)?;
+        self.registry.delete(&Key::Queue(queue.clone()), headers).await?;
+        self.registry.seen(|it| it.queue(&queue).is_none()).await;
+        Ok(answer::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// Holds all its calls back, or no longer; those that run go on.
+    pub(super) async fn pause(&self, name: &str, headers: &HeaderMap, is_paused: bool) -> Result<Answer, Refusal> {
+        let queue = Queue::parse(name)?;
+        let edit = |found| {
+            let mut settings = match found {
+                Some(Record::Queue(_, settings)) => settings,
+                _ => Box::new(bare(&queue)),
+            };
+            match is_paused {
+                true => drop(settings.annotations.insert(annotation::PAUSED.into(), "true".into())),
+                false => drop(settings.annotations.remove(annotation::PAUSED)),
+            }
+            Ok(Record::Queue(queue.clone(), settings))
+        };
+        let (record, revision) = self.registry.edit(&Key::Queue(queue.clone()), headers, edit).await?;
+        let settings = if let Record::Queue(_, settings) = record { *settings } else { bare(&queue) };
+        self.set(&queue, &settings).await;
+        self.shown(StatusCode::OK, &queue, &settings, Some(revision)).await
+    }
+
+    /// Cancels what waits in it.
+    pub(super) async fn purge(&self, name: &str, query: &str) -> Result<Answer, Refusal> {
+        let queue = Queue::parse(name)?;
+        let query = Query::read(query, &["confirm", "function", "dry_run", "max"])?;
+        let dry_run = query.flag("dry_run")?;
+        if !dry_run && query.get("confirm") != Some(name) {
+            let why = format!("this cancels every call that waits in queue {name}: say so with ?confirm={name}");
+            return Err(Refusal::Malformed(why));
+        }
+        if queue.is_callbacks() {
+            let why =
+                "callbacks are not purged: what they tell would be lost; a host's limit or a pause holds them back";
+            return Err(Refusal::Malformed(why.into()));
+        }
+        let function = query.get("function").map(Function::parse).transpose()?;
+        let count_max = query.parse("max", "a whole number", |it| it.parse().ok())?.unwrap_or(PURGE_MAX);
+        let order = Order { queue, function, dry_run, count_max };
+        let tally = self.purger.purge(&order).await.map_err(|error| refusal(error, 0))?;
+        if !dry_run {
+            tracing::info!(?order, done = tally.done, left = tally.left, "a queue was purged");
+        }
+        Ok(answer::json(StatusCode::OK, &tally))
+    }
+
+    async fn shown(
+        &self,
+        status: StatusCode,
+        queue: &Queue,
+        settings: &Settings,
+        revision: Option<u64>,
+    ) -> Result<Answer, Refusal> {
+        let backlog = self.purger.canceller.broker.backlog(queue).await.map_err(|error| refusal(error, 0))?;
+        let calls = backlog.iter().map(|backlog| backlog.messages).sum();
+        Ok(show(status, View { settings, calls }, revision))
+    }
+
+    async fn set(&self, queue: &Queue, settings: &Settings) {
+        self.registry.seen(|it| it.queue(queue).is_some_and(|seen| seen.settings == *settings)).await;
     }
 }
 
-fn settings_of<'a>(directory: &'a Directory, queue: &Queue) -> Option<&'a Settings> {
-    directory.queue(queue).map(|spec| &spec.settings)
-}
-
-fn settings(directory: &Directory, queue: &Queue) -> Settings {
-    let bare = || Settings { name: queue.to_string(), ..Settings::default() };
-    settings_of(directory, queue).cloned().unwrap_or_else(bare)
+fn bare(queue: &Queue) -> Settings {
+    Settings { name: queue.to_string(), ..Settings::default() }
 }

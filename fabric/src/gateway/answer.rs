@@ -27,15 +27,17 @@ struct Problem<'a> {
 #[must_use]
 pub fn refuse(refusal: &Refusal) -> Answer {
     let mut answer = json(refusal.status(), &Problem { error: refusal.code(), message: refusal.to_string() });
-    if let Some(after) = refusal.retry_after() {
-        answer
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from(after.as_millis().div_ceil(1000).max(1) as u64));
-    }
+    answer.headers_mut().extend(retry_after(refusal).map(|after| (header::RETRY_AFTER, after)));
     if let Refusal::Method { allow } = refusal {
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     }
     answer
+}
+
+/// When to try again, in whole seconds.
+#[must_use]
+pub fn retry_after(refusal: &Refusal) -> Option<HeaderValue> {
+    refusal.retry_after().map(|after| HeaderValue::from(after.as_millis().div_ceil(1000).max(1) as u64))
 }
 
 /// JSON, and a line end for people.
@@ -45,6 +47,12 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     let mut text = serde_json::to_vec(value).unwrap_or_default();
     text.push(b'\n');
     with(status, "application/json", text.into())
+}
+
+/// JSON that is at hand.
+#[must_use]
+pub fn document(text: &'static str) -> Answer {
+    with(StatusCode::OK, "application/json", Bytes::from_static(text.as_bytes()))
 }
 
 /// Plain text.

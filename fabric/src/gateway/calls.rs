@@ -160,7 +160,7 @@ impl Gateway {
     }
 
     /// Cancels a call: its record, once that says so.
-    pub(super) async fn cancel(&self, id: &CallId) -> Result<Answer, Refusal> {
+    pub(crate) async fn cancel(&self, id: &CallId) -> Result<Answer, Refusal> {
         // That it is there, also if it was accepted a moment ago.
         self.record(id).await?;
         let Ok(answer) = timeout(CANCEL_WITHIN, self.canceller.cancel(id)).await else {
@@ -198,7 +198,7 @@ impl Gateway {
         }
     }
 
-    pub(super) async fn record(&self, id: &CallId) -> Result<Record, Refusal> {
+    pub(crate) async fn record(&self, id: &CallId) -> Result<Record, Refusal> {
         if !self.ports.recorder.is_on() {
             return Err(Refusal::UnknownCall(id.clone()));
         }

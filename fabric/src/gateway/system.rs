@@ -1,11 +1,12 @@
 //! `/system/…`: functions as OpenFaaS's API knows them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use actors::port::control::{self, Expected, Key};
+use actors::port::control::{self, Expected, Key, Record};
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
-use proto::spec::Deployment;
+use proto::spec::{Deployment, Removal};
 use proto::{Function, FunctionSpec, Namespace, Refusal};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -107,8 +108,10 @@ impl Gateway {
 
     fn list(&self, namespace: Option<&Namespace>) -> Answer {
         let directory = self.ports.directory.borrow().clone();
+        let wanted = |spec: &FunctionSpec| namespace.is_none_or(|it| spec.function.namespace() == it);
+        // One that is being deleted is gone, for those who know no such state.
         let mut specs: Vec<_> =
-            directory.iter().filter(|spec| namespace.is_none_or(|it| spec.function.namespace() == it)).collect();
+            directory.iter().filter(|spec| wanted(spec) && spec.deployment.deleting.is_none()).collect();
         specs.sort_by(|a, b| a.function.cmp(&b.function));
         answer::json(StatusCode::OK, &specs.into_iter().map(|spec| status(spec)).collect::<Vec<_>>())
     }
@@ -124,7 +127,7 @@ impl Gateway {
 
     async fn deploy(&self, body: Incoming) -> Result<Answer, Refusal> {
         let deployment: Deployment = json(body).await?;
-        let spec = FunctionSpec::compile(deployment)?;
+        let spec = FunctionSpec::compile(Deployment { deleting: None, ..deployment })?;
         self.ports.control.put((&spec).into(), Expected::Whatever).await.map_err(unchanged)?;
         let mut directory = self.ports.directory.clone();
         // A script that goes on at once should find what it has just written; other processes follow by themselves.
@@ -140,13 +143,33 @@ impl Gateway {
             None | Some("") => Function::parse(&function_name)?,
             Some(namespace) => Function::new(&function_name, Namespace::parse(namespace)?)?,
         };
-        let deleted = self.ports.control.delete(&Key::Function(function.clone()), Expected::Whatever).await;
-        if !deleted.map_err(unchanged)? {
+        // Whoever deletes it a second time finds nothing, as if it were gone already.
+        if !self.begin_removal(&function).await? {
             return Err(Refusal::UnknownFunction(function));
         }
         let mut directory = self.ports.directory.clone();
-        drop(timeout(SEEN_WITHIN, directory.wait_for(|directory| directory.get(&function).is_none())).await);
+        let is_gone = |spec: &Arc<FunctionSpec>| spec.deployment.deleting.is_some();
+        let seen = directory.wait_for(|directory| directory.get(&function).is_none_or(is_gone));
+        drop(timeout(SEEN_WITHIN, seen).await);
         Ok(answer::empty(StatusCode::ACCEPTED))
+    }
+
+    /// Has a function be deleted when its calls have run; whether there was one.
+    async fn begin_removal(&self, function: &Function) -> Result<bool, Refusal> {
+        let (key, control) = (Key::Function(function.clone()), &self.ports.control);
+        loop {
+            let found = control.get(&key).await.map_err(|error| refusal(error, BODY_LEN_MAX))?;
+            let Some((Record::Function(_, mut deployment), revision)) = found else { return Ok(false) };
+            if deployment.deleting.is_some() {
+                return Ok(false);
+            }
+            deployment.deleting = Some(Removal::Drain);
+            match control.put(Record::Function(function.clone(), deployment), Expected::Revision(revision)).await {
+                // Somebody has changed it meanwhile: that is what is deleted.
+                Err(control::Error::Conflict { .. }) => {}
+                put => return put.map(|_| true).map_err(unchanged),
+            }
+        }
     }
 }
 

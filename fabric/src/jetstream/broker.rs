@@ -240,7 +240,7 @@ impl Broker for JetStream {
 }
 
 /// A stream that cannot be made now may be later; one that would lose messages is an operator's to mend.
-fn unavailable(error: error::Error) -> Error {
+pub(super) fn unavailable(error: error::Error) -> Error {
     match error {
         error::Error::Unsafe { .. } | error::Error::Shards { .. } => Error::Refused(error.into()),
         other => Error::Away(other.into()),

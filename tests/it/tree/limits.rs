@@ -62,6 +62,23 @@ async fn a_rate_is_kept_and_a_burst_let_through() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_that_is_raised_is_followed_before_the_next_beat() {
+    let world = World::new(MINUTE).await;
+    world.register("raised", &[("fabric.concurrency", "5")]).await;
+    let (now, _) = counted(&world, "raised", MINUTE);
+    world.post_many("raised", 50).await;
+    sleep(SECOND).await;
+    assert_eq!(now.load(Ordering::SeqCst), 5);
+    world.register("raised", &[("fabric.concurrency", "50")]).await;
+    sleep(SECOND / 2).await;
+    assert_eq!(now.load(Ordering::SeqCst), 50);
+    world.register("raised", &[("fabric.concurrency", "50"), ("fabric.paused", "true")]).await;
+    sleep(SECOND / 2).await;
+    world.post("raised").await;
+    assert_eq!(reason(&world, "raised").await, Some(Reason::Paused));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_function_saves_up_no_more_than_its_burst() {
     let world = World::new(MINUTE).await;
     world.register("paced", &[("fabric.rate", "10/s"), ("fabric.burst", "5")]).await;

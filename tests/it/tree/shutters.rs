@@ -11,11 +11,12 @@ use actors::port::broker::{Backlog, Error as BrokerError, Message, Stored, Terms
 use actors::port::cancels::Mark;
 use actors::port::control::{self, Changes, Expected, Key, Record};
 use actors::port::dead::Letter;
+use actors::port::holdings::Held;
 use actors::port::presence::Sign;
 use actors::port::records::Recorded;
 use actors::port::{
-    Aside, BoxFuture, BoxStream, Broker, Cancels, Control, DeadLetters, Delivery, Lane, Lease, Payload, Presence,
-    Records,
+    Aside, BoxFuture, BoxStream, Broker, Cancels, Control, DeadLetters, Delivery, Holdings, Lane, Lease, Payload,
+    Presence, Records,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
@@ -222,6 +223,21 @@ impl Presence for Shutters {
     }
     fn signs(&self) -> BoxFuture<'_, Result<BoxStream<'static, Sign>, BrokerError>> {
         self.memory.signs()
+    }
+}
+
+impl Holdings for Shutters {
+    fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, BrokerError>> {
+        self.memory.ready(lane, after, max)
+    }
+    fn scheduled(
+        &self,
+        queue: &Queue,
+        function: Option<&Function>,
+        after: u64,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<Held>, BrokerError>> {
+        self.memory.scheduled(queue, function, after, max)
     }
 }
 

@@ -38,6 +38,8 @@ use crate::view;
 
 /// The pause before the stream of hints is opened again after it ended.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often changes of what is set are followed at the most: many may come at once.
+const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 
 /// What a queue is told.
 pub(crate) enum Msg {
@@ -51,6 +53,8 @@ pub(crate) enum Msg {
     Retire(Function, u64),
     /// From itself: the delay before a restart is over.
     Restart(Function),
+    /// From itself: what is set has changed.
+    Set,
     /// From the root: this call is not wanted any more; if it runs here, it ends.
     Cancel(Mark),
     /// From the root: stop when every subscriber has; they finish what runs until the deadline.
@@ -124,6 +128,7 @@ impl Actor for Queue {
 
     async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
         state.listen();
+        state.follow();
         state.scan();
         Ok(())
     }
@@ -135,6 +140,7 @@ impl Actor for Queue {
             Msg::Scanned(found) => state.scanned(found).await,
             Msg::Retire(function, works) => state.retire(&function, works),
             Msg::Restart(function) => state.restart(function).await,
+            Msg::Set => state.set(),
             Msg::Cancel(mark) => state.cancel(mark),
             Msg::Drain { deadline } => state.drain(deadline),
             Msg::View(reply) => state.view(reply),
@@ -182,6 +188,22 @@ impl State {
                 sleep(LISTEN_AGAIN_AFTER).await;
             }
         });
+    }
+
+    /// Has what is set followed as soon as it changes: the next beat may be long to come.
+    fn follow(&mut self) {
+        let (mut directory, me) = (self.args.desk.directory.clone(), self.me.clone());
+        self.tasks.spawn(async move {
+            while directory.changed().await.is_ok() && me.cast(Msg::Set).is_ok() {
+                sleep(FOLLOW_EVERY).await;
+            }
+        });
+    }
+
+    fn set(&self) {
+        for (_, subscriber) in self.subscribers.up() {
+            subscriber.tell(subscriber::Msg::Look);
+        }
     }
 
     fn scan(&mut self) {

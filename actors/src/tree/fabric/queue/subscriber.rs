@@ -52,7 +52,7 @@ pub(crate) enum Msg {
     Work,
     /// From the worker's capacity: permits, or the wish to have one back.
     Notice(Notice),
-    /// From itself: something that held calls back has passed by now.
+    /// From itself: something that held calls back has passed by now. From the queue: what is set has changed.
     Look,
     /// From the pull: messages, each with the permit it runs by; or that it is over.
     Pull(Event),
@@ -164,6 +164,7 @@ impl Actor for Subscriber {
             Msg::Notice(notice) => state.noticed(notice),
             Msg::Look => {
                 state.look_at = None;
+                state.follow_orders();
                 state.proceed();
             }
             Msg::Pull(Event::Taken(taken)) => state.taken(taken),
@@ -195,11 +196,10 @@ impl Actor for Subscriber {
 
 impl State {
     fn new(me: ActorRef<Msg>, args: Args) -> Self {
-        let sink = me.clone();
+        let (sink, pulls) = (me.clone(), me.clone());
         // A report to an incarnation that has ended drops the permit in it, which goes home.
         let tell = Arc::new(move |done: Done| drop(sink.cast(Msg::Done(done))));
-        let sink = me.clone();
-        let pull_sink: Sink = Arc::new(move |event| drop(sink.cast(Msg::Pull(event))));
+        let pull_sink: Sink = Arc::new(move |event| drop(pulls.cast(Msg::Pull(event))));
         let sink = me.clone();
         let hear = move |notice| match sink.cast(Msg::Notice(notice)) {
             Err(MessagingErr::SendErr(Msg::Notice(unheard))) => Err(unheard),
@@ -379,6 +379,7 @@ impl State {
     fn follow_orders(&mut self) {
         let applied = self.orders.read();
         self.inflow.apply(applied, self.orders.chooses().then(|| self.orders.endpoints()));
+        self.inflow.gate.forget(self.orders.buries());
         if let Some(addresses) = self.orders.resolve(Instant::now()) {
             self.tell_me(async move { Msg::Found(addresses.await) });
         }

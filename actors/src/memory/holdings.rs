@@ -1,0 +1,41 @@
+//! The machine as a [`Holdings`] port.
+
+use proto::{Function, LaneKey, Queue};
+
+use super::Memory;
+use super::store::Seq;
+use crate::port::broker::Error;
+use crate::port::holdings::Held;
+use crate::port::{BoxFuture, Holdings};
+
+impl Memory {
+    /// What lies at these places; one that was settled in the meantime is none.
+    fn held(&self, places: Vec<(Seq, LaneKey)>) -> Vec<Held> {
+        let load = |(place, lane)| {
+            let (id, payload) = self.machine.store.load(place).ok()?;
+            Some(Held { place, lane, id, payload: payload.into() })
+        };
+        places.into_iter().filter_map(load).collect()
+    }
+}
+
+impl Holdings for Memory {
+    fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
+        let places = self.machine.state().lanes.get(lane).map(|it| it.line.after(after, max)).unwrap_or_default();
+        let held = self.held(places.into_iter().map(|place| (place, lane.clone())).collect());
+        Box::pin(std::future::ready(Ok(held)))
+    }
+
+    fn scheduled(
+        &self,
+        queue: &Queue,
+        function: Option<&Function>,
+        after: u64,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
+        let wanted = |lane: &LaneKey| lane.queue == *queue && function.is_none_or(|it| lane.function == *it);
+        let places = self.machine.state().later.after(after, max, wanted);
+        let held = self.held(places);
+        Box::pin(std::future::ready(Ok(held)))
+    }
+}

@@ -1,0 +1,41 @@
+//! What is held, for those who look without taking.
+
+use proto::{Function, LaneKey, Queue};
+
+use super::broker::Error;
+use super::{BoxFuture, Payload};
+
+/// Shows the messages that are held.
+pub trait Holdings: Send + Sync + 'static {
+    /// The messages of a lane, waiting or leased, at places above `after`; oldest first, `max` at most.
+    ///
+    /// # Errors
+    /// [`Error::Away`], [`Error::Refused`].
+    fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, Error>>;
+
+    /// The messages of a queue, or of one function in it, that are scheduled, or due and not yet moved to their lane, at
+    /// places above `after`; oldest first, `max` at most.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    fn scheduled(
+        &self,
+        queue: &Queue,
+        function: Option<&Function>,
+        after: u64,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<Held>, Error>>;
+}
+
+/// A message where it is held.
+#[derive(Clone)]
+pub struct Held {
+    /// Its place: for one in its lane, what [`withdraw`](super::Broker::withdraw) takes.
+    pub place: u64,
+    /// The lane it is in, or goes to.
+    pub lane: LaneKey,
+    /// Its id.
+    pub id: String,
+    /// Its bytes.
+    pub payload: Payload,
+}

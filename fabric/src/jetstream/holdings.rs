@@ -1,0 +1,74 @@
+//! The server as a [`Holdings`] port: messages are read where they lie, and stay there.
+
+use actors::port::broker::Error;
+use actors::port::holdings::Held;
+use actors::port::{BoxFuture, Holdings, Payload};
+use async_nats::header::NATS_MESSAGE_ID;
+use proto::{Function, LaneKey, Queue};
+
+use super::JetStream;
+use super::broker::unavailable;
+use super::lane::MESSAGE_ID;
+use super::read::Found;
+
+impl JetStream {
+    async fn ready_after(&self, lane: LaneKey, after: u64, max: usize) -> Result<Vec<Held>, Error> {
+        let shard = self.layout.shard(&lane).await.map_err(unavailable)?;
+        let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
+        let subject = self.layout.settings.subjects.ready(&lane, shard);
+        let found = self.layout.reader.page(&stream, &subject, after.saturating_add(1), max).await?;
+        Ok(found.into_iter().map(|found| self.held(found, lane.clone())).collect())
+    }
+
+    async fn scheduled_after(
+        &self,
+        queue: Queue,
+        function: Option<Function>,
+        after: u64,
+        max: usize,
+    ) -> Result<Vec<Held>, Error> {
+        let subjects = &self.layout.settings.subjects;
+        let stream = subjects.later_stream();
+        let mut found = Vec::new();
+        // What falls due in between moves from the first to the second.
+        for filter in
+            [subjects.later_matching(&queue, function.as_ref()), subjects.due_matching(&queue, function.as_ref())]
+        {
+            found.extend(self.layout.reader.page(&stream, &filter, after.saturating_add(1), max).await?);
+        }
+        found.sort_unstable_by_key(|found| found.number);
+        found.truncate(max);
+        let lane = |subject: &str| {
+            let later = subjects.parse_later(subject).map(|(lane, _)| lane);
+            later.or_else(|| subjects.parse_due(subject).map(|(lane, _)| lane))
+        };
+        let held = found.into_iter().filter_map(|found| lane(&found.subject).map(|lane| self.held(found, lane)));
+        Ok(held.collect())
+    }
+
+    fn held(&self, found: Found, lane: LaneKey) -> Held {
+        let header = |name: &str| found.headers.get(name).map(ToString::to_string);
+        let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref())).unwrap_or_default();
+        let payload = match self.layout.shelf.claim(Some(&found.headers)) {
+            Some(claim) => Payload::Aside(claim.into()),
+            None => Payload::Here(found.payload),
+        };
+        Held { place: found.number, lane, id, payload }
+    }
+}
+
+impl Holdings for JetStream {
+    fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
+        Box::pin(self.ready_after(lane.clone(), after, max))
+    }
+
+    fn scheduled(
+        &self,
+        queue: &Queue,
+        function: Option<&Function>,
+        after: u64,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
+        Box::pin(self.scheduled_after(queue.clone(), function.cloned(), after, max))
+    }
+}

@@ -1,0 +1,110 @@
+//! Queues that are paused and purged.
+
+use http::Method;
+use serde_json::{Value, json};
+use tests::eventually;
+use tests::fabric::Fabric;
+use tests::function::Server;
+use tests::nats::Nats;
+
+use super::api::Api;
+
+async fn eventually_in_state(api: &Api, id: &str, state: &str) -> Value {
+    eventually(async || {
+        let record = api.get(&format!("/calls/{id}")).await;
+        if record["state"] == state { Ok(record) } else { Err(record.to_string()) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_paused_queue_starts_nothing_until_it_is_resumed() {
+    let (nats, server) = (Nats::start().await, Server::start().await);
+    let gateway = Fabric::start(&["gateway", "--broker", &nats.url()]).await;
+    let worker = Fabric::start(&["worker", "--broker", &nats.url()]).await;
+    let api = Api::of(&gateway);
+    for (name, queue) in [("slow", "slow"), ("other", "default")] {
+        let annotations = json!({"fabric.upstream": server.url(&format!("/ok/{name}")), "com.openfaas.queue": queue});
+        api.put(&format!("/functions/{name}"), &json!({"annotations": annotations})).await;
+    }
+    // Paused before anything is set for it, and kept beside what is.
+    api.post("/queues/slow/pause").await;
+    let settings = json!({"annotations": {"fabric.paused": "true", "com.openfaas.retry.attempts": "3"}});
+    api.put("/queues/slow", &settings).await;
+    let ids = gateway.accepted_many("slow", &[], 20).await;
+    let other = gateway.accepted("other", &[], "x").await;
+    eventually_in_state(&api, &other, "succeeded").await;
+    eventually(async || match worker.waits_for("slow").await.as_deref() {
+        Some("paused") => Ok(()),
+        other => Err(format!("it waits for {other:?}")),
+    })
+    .await;
+    assert_eq!(server.count("/ok/slow"), 0);
+    assert_eq!(api.get("/queues/slow").await["calls"], 20);
+    let resumed = api.post("/queues/slow/resume").await;
+    assert_eq!(resumed["annotations"], json!({"com.openfaas.retry.attempts": "3"}));
+    eventually(async || match server.calls("/ok/slow").len() {
+        20 => Ok(()),
+        ran => Err(format!("{ran} ran")),
+    })
+    .await;
+    assert_eq!(server.calls("/ok/slow"), ids);
+}
+
+/// What waits, what is delayed and what is to be retried ends as cancelled, each caller is told; what runs goes on.
+#[tokio::test]
+async fn what_a_purge_takes_away_ends_as_cancelled() {
+    let (nats, dir) = (Nats::start().await, tempfile::tempdir().unwrap());
+    let url = nats.url();
+    for place in [["--broker", &url], ["--data-dir", dir.path().to_str().unwrap()]] {
+        let server = Server::start().await;
+        let args = [&["serve", "--allow-private-callbacks"], place.as_slice()].concat();
+        let fabric = Fabric::start(&args).await;
+        let api = Api::of(&fabric);
+        let set = async |name: &str, path: &str, more: Value| {
+            let mut annotations = json!({"fabric.upstream": server.url(path)});
+            annotations.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            api.put(&format!("/functions/{name}"), &json!({"annotations": annotations})).await;
+        };
+        set("held", "/hold", json!({"fabric.concurrency": "2"})).await;
+        set("quiet", "/hold", json!({"fabric.paused": "true", "fabric.result": "none"})).await;
+        set("down", "/status/503", json!({"com.openfaas.retry.min_wait": "1h", "com.openfaas.retry.max_wait": "1h", "fabric.retry.jitter": "none"})).await;
+        let callback = server.url("/callback");
+        let tell = [("x-callback-url", callback.as_str())];
+        let running = fabric.accepted_many("held", &tell, 2).await;
+        eventually(async || if server.running() == 2 { Ok(()) } else { Err("they do not run") }).await;
+        let mut waiting = fabric.accepted_many("held", &tell, 30).await;
+        waiting.insert(fabric.accepted("held", &[tell[0], ("x-delay", "1h")], "x").await);
+        let retried = fabric.accepted("down", &tell, "x").await;
+        eventually_in_state(&api, &retried, "waiting").await;
+        waiting.insert(retried);
+        let untold = fabric.accepted_many("quiet", &tell, 3).await;
+        for id in &running {
+            eventually_in_state(&api, id, "running").await;
+        }
+
+        let would = api.post("/queues/default/purge?dry_run=true").await;
+        assert_eq!((&would["done"], &would["left"]), (&json!(35), &json!(2)), "{would}");
+        let did = api.post("/queues/default/purge?confirm=default").await;
+        assert_eq!((&did["done"], &did["left"], &did["more"]), (&json!(35), &json!(2), &json!(false)), "{did}");
+        for id in &waiting {
+            assert_eq!(api.get(&format!("/calls/{id}")).await["state"], "cancelled", "{id}");
+        }
+        assert_eq!(api.get("/queues/default").await["calls"], 2, "those that run");
+        server.release();
+        for id in &running {
+            eventually_in_state(&api, id, "succeeded").await;
+        }
+        let all = &(&running | &waiting) | &untold;
+        eventually(async || match server.calls("/callback").len() {
+            told if told == all.len() => Ok(()),
+            told => Err(format!("{told} of {} were told", all.len())),
+        })
+        .await;
+        assert_eq!((server.calls("/callback"), server.seen("/callback").len()), (all.clone(), all.len()));
+        let held = server.calls("/hold");
+        assert_eq!(held, running, "none of the others ran");
+        let nothing = api.asked(200, Method::POST, "/queues/default/purge?confirm=default", &Value::Null).await.json();
+        assert_eq!(nothing["done"], 0, "{nothing}");
+    }
+}
