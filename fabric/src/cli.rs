@@ -1,6 +1,7 @@
 //! The command line: every command and every flag. Each flag is also read from `FABRIC_<FLAG>` and from a
 //! file: [`crate::config`].
 
+mod apply;
 mod bench;
 mod broker;
 mod callbacks;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub use self::apply::Apply;
 pub use self::bench::{Bench, BenchLoop};
 pub use self::broker::{Broker, Records, Where};
 pub use self::callbacks::{Callbacks, MAX_RESULT};
@@ -51,6 +53,8 @@ pub enum Command {
     Config(Config),
     /// Print what makes a shell complete commands, flags and values.
     Completions(Completions),
+    /// Make what is set what files say; shows what is different first.
+    Apply(Apply),
     /// Measure what Fabric does on this machine, beside programs that do nothing else.
     Bench(Bench),
     /// The loop that it is compared with: pull, POST, acknowledge.

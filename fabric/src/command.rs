@@ -1,5 +1,6 @@
 //! What each command does, and how the process ends.
 
+mod apply;
 mod bench;
 mod completions;
 mod dev;
@@ -82,6 +83,7 @@ fn run(told: Told, arguments: &[OsString], variables: &Variables) -> anyhow::Res
             Command::Process(Process::Worker(args)) => worker::run(args).await,
             Command::Config(args) => show::run(&args, options, missing, arguments, variables),
             Command::Completions(args) => completions::run(&args),
+            Command::Apply(args) => apply::run(args).await,
             Command::Bench(args) => bench::run(args).await,
             Command::BenchLoop(args) => bench::run_loop(args).await,
             Command::BenchServer => bench::run_server().await,

@@ -1,0 +1,186 @@
+//! Applying files: what they say is compared with what is set, shown, and written on the condition that nobody else has
+//! changed it meanwhile. To do it again changes nothing.
+
+pub mod api;
+pub mod diff;
+pub mod file;
+
+use std::fmt;
+
+use proto::fault::Faults;
+use serde_json::{Map, Value};
+
+use self::api::{Api, Found};
+use self::diff::Difference;
+use self::file::{Kind, Wanted};
+
+/// Why something was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file is not of the form.
+    #[error("{file}: {why}")]
+    File {
+        /// Which.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The file says something that cannot be.
+    #[error("{file}: {what}: {faults}")]
+    Spec {
+        /// Which.
+        file: String,
+        /// Whose specification.
+        what: String,
+        /// What is wrong with it.
+        faults: Faults,
+    },
+    /// The same thing is in the files twice.
+    #[error("{0} is in the files twice")]
+    Twice(String),
+    /// The admin API cannot be asked.
+    #[error("{url} does not answer: {why}; is fabric running, and --admin right?")]
+    Away {
+        /// What was asked.
+        url: String,
+        /// What happened.
+        why: String,
+    },
+    /// The admin API said no.
+    #[error("{what}: {why}")]
+    Refused {
+        /// Whose change.
+        what: String,
+        /// What it said.
+        why: String,
+    },
+    /// Somebody else was quicker.
+    #[error("{0} was changed by somebody else at the same time; apply again to see what is there now")]
+    Changed(String),
+}
+
+/// One thing, and what is to be done about it.
+#[derive(Debug)]
+pub struct Step {
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// The tag of what is there; nothing, if nothing is.
+    pub tag: Option<String>,
+    /// What is different.
+    pub differences: Vec<Difference>,
+}
+
+/// Everything that is to be done.
+#[derive(Debug)]
+pub struct Plan {
+    /// In order: what functions lie in comes before them.
+    pub steps: Vec<Step>,
+}
+
+impl Step {
+    fn of(wanted: Wanted, found: Option<Found>) -> Self {
+        let (there, tag) = found.map_or((Map::new(), None), |found| (found.record, Some(found.tag)));
+        let mut differences = diff::between(&shape(wanted.kind, &there), &shape(wanted.kind, &wanted.body));
+        // A function that is being deleted is wanted again.
+        if let Some(deleting) = there.get("deleting") {
+            differences.push(Difference { field: "deleting".into(), before: Some(deleting.clone()), after: None });
+        }
+        Self { wanted, tag: tag.filter(|tag| !tag.is_empty()), differences }
+    }
+
+    /// Whether there is anything to be done.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        self.tag.is_none() || !self.differences.is_empty()
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match (&self.tag, self.changes()) {
+            (None, _) => '+',
+            (Some(_), true) => '~',
+            (Some(_), false) => '=',
+        };
+        write!(f, "{sign} {}", self.wanted)?;
+        self.differences.iter().try_for_each(|difference| write!(f, "\n    {difference}"))
+    }
+}
+
+impl Plan {
+    /// Compares what is wanted with what is there.
+    ///
+    /// # Errors
+    /// [`Error::Away`], [`Error::Refused`].
+    pub async fn of(api: &Api, wanted: Vec<Wanted>) -> Result<Self, Error> {
+        let mut steps = Vec::new();
+        for wanted in wanted {
+            let found = api.get(&wanted).await?;
+            steps.push(Step::of(wanted, found));
+        }
+        Ok(Self { steps })
+    }
+
+    /// How many of each.
+    #[must_use]
+    pub fn count(&self) -> String {
+        let changing = self.steps.iter().filter(|step| step.changes()).count();
+        let new = self.steps.iter().filter(|step| step.tag.is_none()).count();
+        format!("{new} new, {} changed, {} as they were", changing - new, self.steps.len() - changing)
+    }
+}
+
+/// Takes one step.
+///
+/// # Errors
+/// [`Error::Away`], [`Error::Refused`], [`Error::Changed`].
+pub async fn take(api: &Api, step: &Step) -> Result<(), Error> {
+    api.put(&step.wanted, step.tag.as_deref()).await
+}
+
+/// As much of a record as a file can say, what is empty left out.
+fn shape(kind: Kind, record: &Map<String, Value>) -> Map<String, Value> {
+    let fields = kind.fields();
+    let says = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
+    };
+    let kept = record.iter().filter(|(name, value)| fields.contains(&name.as_str()) && says(value));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn wanted(body: Value) -> Wanted {
+        let Value::Object(body) = body else { panic!("{body}") };
+        Wanted { kind: Kind::Function, name: "f.acme".into(), body }
+    }
+
+    fn found(record: Value) -> Option<Found> {
+        let Value::Object(record) = record else { panic!("{record}") };
+        Some(Found { record, tag: "\"7\"".into() })
+    }
+
+    #[test]
+    fn what_is_there_already_is_left_alone() {
+        let there = json!({"name": "f.acme", "service": "f", "namespace": "acme", "revision": 7, "image": "",
+            "annotations": {"fabric.upstream": "http://a"}, "readOnlyRootFilesystem": false});
+        let same = json!({"annotations": {"fabric.upstream": "http://a"}});
+        let step = Step::of(wanted(same.clone()), found(there.clone()));
+        assert!(!step.changes(), "{step}");
+        assert_eq!(step.to_string(), "= function f.acme");
+        let mut leaving = there;
+        leaving["deleting"] = json!("drain");
+        assert!(Step::of(wanted(same.clone()), found(leaving)).changes());
+        let new = Step::of(wanted(same), None);
+        assert!(new.changes());
+        assert_eq!(new.to_string(), "+ function f.acme\n    + annotations.fabric.upstream: http://a");
+    }
+}

@@ -1,0 +1,34 @@
+//! `fabric apply`: what a file says becomes what is set.
+
+use anyhow::{Context, bail};
+
+use crate::apply::api::Api;
+use crate::apply::{self, Plan, file};
+use crate::cli::Apply;
+
+pub(super) async fn run(args: Apply) -> anyhow::Result<()> {
+    let mut wanted = Vec::new();
+    for path in &args.files {
+        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        wanted.extend(file::read(path, &text)?);
+    }
+    let api = Api::new(args.admin)?;
+    let plan = Plan::of(&api, file::merge(wanted)?).await?;
+    for step in &plan.steps {
+        super::say(step)?;
+    }
+    if args.dry_run {
+        return super::say(format_args!("{} (nothing was done)", plan.count()));
+    }
+    let mut failed = 0;
+    for step in plan.steps.iter().filter(|step| step.changes()) {
+        if let Err(error) = apply::take(&api, step).await {
+            failed += 1;
+            super::tell(format_args!("fabric: {error}"))?;
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} of {} were not changed", plan.steps.iter().filter(|step| step.changes()).count());
+    }
+    super::say(plan.count())
+}
