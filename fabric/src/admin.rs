@@ -6,6 +6,7 @@ mod dead;
 mod functions;
 mod namespaces;
 mod problem;
+mod processes;
 mod query;
 mod queues;
 mod registry;
@@ -94,6 +95,7 @@ impl Admin {
             Operation::PutFunction => self.functions.put(name, headers, &body).await,
             Operation::PatchFunction => self.functions.patch(name, headers, &body).await,
             Operation::DeleteFunction => self.functions.delete(name, headers, query).await,
+            Operation::ExplainFunction => self.gateway.explain_function(name).await,
             Operation::ListNamespaces => self.namespaces.list(query),
             Operation::GetNamespace => self.namespaces.get(name).await,
             Operation::PutNamespace => self.namespaces.put(name, headers, &body).await,
@@ -108,6 +110,7 @@ impl Admin {
             Operation::ListCalls => self.calls.list(query).await,
             Operation::GetCall => self.calls.get(name).await,
             Operation::CancelCall => self.calls.cancel(name).await,
+            Operation::ExplainCall => self.gateway.explain_call(name).await,
             Operation::ListLetters => self.dead_letters.list(query).await,
             Operation::PurgeLetters => self.dead_letters.purge(None, query).await,
             Operation::RedriveLetters => self.dead_letters.redrive(None, query).await,
@@ -115,6 +118,7 @@ impl Admin {
             Operation::PurgeLetter => self.dead_letters.purge(Some(name), query).await,
             Operation::RedriveLetter => self.dead_letters.redrive(Some(name), query).await,
             Operation::ListWorkers => workers::list(&self.gateway.ports().membership.borrow().clone(), query),
+            Operation::ListProcesses => processes::list(self.gateway.ports()).await,
             Operation::Tree => self.tree().await,
             Operation::Drain => self.drain(),
         };

@@ -97,7 +97,10 @@ impl Gateway {
             // An id has the shape of a name, and nobody calls a function by DELETE later.
             Route::Enqueue(target) if request.method() == Method::DELETE => Box::pin(self.cancel_by(target.name)).await,
             Route::Call(id) => Box::pin(self.call(id, &request)).await,
-            Route::Explain(id) => Box::pin(self.explain_call(id, &request)).await,
+            Route::Explain(id) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+                Box::pin(self.explain_call(id)).await
+            }
+            Route::Explain(_) => Err(Refusal::Method { allow: "GET" }),
             Route::Enqueue(target) => self.enqueue(target.into_owned(), request).await,
             Route::Forward(target) => Box::pin(self.forward(target.into_owned(), request)).await,
             Route::System if self.settings.expose_system => Box::pin(self.system(request)).await,

@@ -13,6 +13,7 @@ pub enum Operation {
     PutFunction,
     PatchFunction,
     DeleteFunction,
+    ExplainFunction,
     ListNamespaces,
     GetNamespace,
     PutNamespace,
@@ -27,6 +28,7 @@ pub enum Operation {
     ListCalls,
     GetCall,
     CancelCall,
+    ExplainCall,
     ListLetters,
     PurgeLetters,
     RedriveLetters,
@@ -34,6 +36,7 @@ pub enum Operation {
     PurgeLetter,
     RedriveLetter,
     ListWorkers,
+    ListProcesses,
     Tree,
     Drain,
 }
@@ -42,13 +45,14 @@ pub enum Operation {
 pub const BASE: &str = "/admin/v1";
 
 /// Every operation, with its method and its path below [`BASE`]; a segment in braces stands for a name.
-pub static TABLE: [(Method, &str, Operation); 29] = [
+pub static TABLE: [(Method, &str, Operation); 32] = [
     (Method::GET, "/openapi.json", Operation::Document),
     (Method::GET, "/functions", Operation::ListFunctions),
     (Method::GET, "/functions/{name}", Operation::GetFunction),
     (Method::PUT, "/functions/{name}", Operation::PutFunction),
     (Method::PATCH, "/functions/{name}", Operation::PatchFunction),
     (Method::DELETE, "/functions/{name}", Operation::DeleteFunction),
+    (Method::GET, "/functions/{name}/explain", Operation::ExplainFunction),
     (Method::GET, "/namespaces", Operation::ListNamespaces),
     (Method::GET, "/namespaces/{name}", Operation::GetNamespace),
     (Method::PUT, "/namespaces/{name}", Operation::PutNamespace),
@@ -63,6 +67,7 @@ pub static TABLE: [(Method, &str, Operation); 29] = [
     (Method::GET, "/calls", Operation::ListCalls),
     (Method::GET, "/calls/{id}", Operation::GetCall),
     (Method::DELETE, "/calls/{id}", Operation::CancelCall),
+    (Method::GET, "/calls/{id}/explain", Operation::ExplainCall),
     (Method::GET, "/dead-letters", Operation::ListLetters),
     (Method::DELETE, "/dead-letters", Operation::PurgeLetters),
     (Method::POST, "/dead-letters/redrive", Operation::RedriveLetters),
@@ -70,6 +75,7 @@ pub static TABLE: [(Method, &str, Operation); 29] = [
     (Method::DELETE, "/dead-letters/{number}", Operation::PurgeLetter),
     (Method::POST, "/dead-letters/{number}/redrive", Operation::RedriveLetter),
     (Method::GET, "/workers", Operation::ListWorkers),
+    (Method::GET, "/processes", Operation::ListProcesses),
     (Method::GET, "/tree", Operation::Tree),
     (Method::POST, "/drain", Operation::Drain),
 ];

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use actors::explain::{Explanation, Facts, explain};
-use actors::port::broker::Error;
+use actors::explain::{Facts, explain};
 use actors::port::survey::Question;
-use http::{Method, Request, StatusCode};
-use hyper::body::Incoming;
+use http::StatusCode;
 use proto::{CallId, Function, LaneKey, Record, Refusal};
 
 use super::Gateway;
@@ -17,30 +15,26 @@ use super::enqueue::refusal;
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
 impl Gateway {
-    /// A request for `/calls/{id}/explain`.
-    pub(super) async fn explain_call(&self, id: &str, request: &Request<Incoming>) -> Result<Answer, Refusal> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return Err(Refusal::Method { allow: "GET" });
-        }
+    /// Why a call does not start.
+    pub(crate) async fn explain_call(&self, id: &str) -> Result<Answer, Refusal> {
         let record = self.record(&CallId::parse(id)?).await?;
-        let explanation = self.explain(&record.lane(), Some(&record)).await.map_err(|error| refusal(error, 0))?;
-        Ok(answer::json(StatusCode::OK, &explanation))
+        self.explain(&record.lane(), Some(&record)).await
     }
 
     /// Why the first call of a function that waits does not start.
-    ///
-    /// # Errors
-    /// If the function is not registered, or the broker is away.
-    pub async fn explain_function(&self, function: Function) -> Result<Explanation, Refusal> {
-        let lane = self.registered(function)?.lane();
-        self.explain(&lane, None).await.map_err(|error| refusal(error, 0))
+    pub(crate) async fn explain_function(&self, name: &str) -> Result<Answer, Refusal> {
+        let function = Function::parse(name)?;
+        // One that is being deleted still has calls to explain.
+        let spec = self.ports.directory.borrow().get(&function).cloned();
+        let lane = spec.ok_or(Refusal::UnknownFunction(function))?.lane();
+        self.explain(&lane, None).await
     }
 
-    async fn explain(&self, lane: &LaneKey, record: Option<&Record>) -> Result<Explanation, Error> {
+    async fn explain(&self, lane: &LaneKey, record: Option<&Record>) -> Result<Answer, Refusal> {
         let now = self.ports.clock.now();
         let place = record.filter(|it| !it.state_at(now).is_final()).and_then(|it| it.place);
         let ahead = match place {
-            Some(place) => self.ports.broker.ahead(lane, place).await?,
+            Some(place) => self.ports.broker.ahead(lane, place).await.map_err(|error| refusal(error, 0))?,
             None => None,
         };
         let serving = {
@@ -49,8 +43,10 @@ impl Gateway {
         };
         let everybody = self.ports.membership.borrow().iter().count();
         let question = Question { lane: Some(lane.clone()) };
-        let seen = self.ports.survey.ask(&question, everybody, ANSWER_WITHIN).await?;
+        let seen = self.ports.survey.ask(&question, everybody, ANSWER_WITHIN).await;
+        let seen = seen.map_err(|error| refusal(error, 0))?;
         let spec = self.ports.directory.borrow().get(&lane.function).cloned();
-        Ok(explain(&Facts { lane, spec: spec.as_deref(), record, ahead, serving, seen: &seen, now }))
+        let facts = Facts { lane, spec: spec.as_deref(), record, ahead, serving, seen: &seen, now };
+        Ok(answer::json(StatusCode::OK, &explain(&facts)))
     }
 }

@@ -85,6 +85,11 @@ async fn every_operation_answers_as_the_document_says() {
     assert_eq!((rest["items"][0]["id"].as_str(), rest.get("next")), (Some(&*later), None));
     api.get("/tree").await;
     api.get("/workers").await;
+    let processes = api.get("/processes").await;
+    assert_eq!((processes["alive"].as_u64(), processes["processes"].as_array().map(Vec::len)), (Some(1), Some(1)));
+    assert_eq!(api.get("/functions/held.acme/explain").await["in_flight"], 1);
+    assert_eq!(api.get(&format!("/calls/{waiting}/explain")).await["cause"], json!({"held": "cluster_limit"}));
+    assert_eq!(api.get(&format!("/calls/{later}/explain")).await["cause"], "not_due");
     api.asked(200, Method::DELETE, &format!("/calls/{waiting}"), &Value::Null).await;
     assert_eq!(api.get(&format!("/calls/{waiting}")).await["state"], "cancelled");
     api.post("/queues/default/pause").await;
