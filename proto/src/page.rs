@@ -38,7 +38,8 @@ impl Window {
 }
 
 /// When an id was made, in Unix milliseconds, if it says so.
-fn made_at(id: &CallId) -> Option<u64> {
+#[must_use]
+pub fn made_at(id: &CallId) -> Option<u64> {
     let id = Uuid::try_parse(id.as_str()).ok().filter(|id| id.get_version_num() == 7)?;
     Some(id.as_u64_pair().0 >> 16)
 }

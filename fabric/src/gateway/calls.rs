@@ -11,7 +11,7 @@ use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use proto::history::What;
 use proto::record::Kept;
-use proto::{CallId, Record, Refusal, Timestamp};
+use proto::{CallId, Record, Refusal, Timestamp, page};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -29,8 +29,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(10);
 /// How long a cancellation may take.
 const CANCEL_WITHIN: Duration = Duration::from_secs(15);
-/// How long the record of a call that was just accepted may take to be readable.
-const NOTED_WITHIN: Duration = Duration::from_millis(50);
+/// When the record of a call that was just accepted, elsewhere perhaps, is looked for again: after so long each time.
+const LOOK_AGAIN: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(350)];
+/// How old a call may be of which that is to be expected.
+const JUST_ACCEPTED: Duration = Duration::from_secs(2);
 
 /// A record as people and scripts read it.
 #[derive(Serialize)]
@@ -198,14 +200,23 @@ impl Gateway {
         }
     }
 
+    fn is_just_made(&self, id: &CallId) -> bool {
+        let made_at = page::made_at(id).and_then(|millis| i64::try_from(millis.checked_mul(1_000_000)?).ok());
+        made_at.is_some_and(|at| self.ports.clock.now().since(Timestamp::from_unix_nanos(at)) < JUST_ACCEPTED)
+    }
+
     pub(crate) async fn record(&self, id: &CallId) -> Result<Record, Refusal> {
         if !self.ports.recorder.is_on() {
             return Err(Refusal::UnknownCall(id.clone()));
         }
         let read = || async { self.ports.broker.record(id).await.map_err(|error| refusal(error, 0)) };
         let mut recorded = read().await?;
-        if recorded.is_none() {
-            sleep(NOTED_WITHIN).await;
+        let looks = if self.is_just_made(id) { LOOK_AGAIN.len() } else { 1 };
+        for pause in LOOK_AGAIN.iter().take(looks) {
+            if recorded.is_some() {
+                break;
+            }
+            sleep(*pause).await;
             recorded = read().await?;
         }
         recorded.map(|Recorded { record, .. }| record).ok_or_else(|| Refusal::UnknownCall(id.clone()))

@@ -36,8 +36,8 @@ const ROUND_MAX: usize = 1024;
 const ROUNDS: usize = 2;
 /// How long the notes of accepted calls wait for others.
 const NOTED_EVERY: Duration = Duration::from_millis(50);
-/// How long a client without a connection may take to take a page of notes: then they are lost.
-const NOTED_WITHIN: Duration = Duration::from_millis(100);
+/// How long a page of notes may take to be stored: then they are lost.
+const NOTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A record on its way into a page.
 #[derive(Clone)]
@@ -92,7 +92,7 @@ impl Pages {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).push((call, entry));
     }
 
-    /// Waits until what was noted is sent.
+    /// Waits until what was noted is stored.
     pub(super) async fn flush(&self) {
         while !self.noted.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
             sleep(NOTED_EVERY / 5).await;
@@ -102,11 +102,12 @@ impl Pages {
     /// All that is told of a call in pages, in order.
     pub(super) async fn told(&self, call: &CallId) -> Result<Vec<Record>, Error> {
         let Some(window) = Window::of(call) else { return Ok(Vec::new()) };
-        let pages = self.reader.all(&self.subjects.pages_stream(), &self.subjects.page(window)).await?;
+        // Before the pages: what is no longer here by the time they are read is in them.
         let own = {
             let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
             noted.iter().filter(|(id, _)| id == call).map(|(_, entry)| entry.bytes.clone()).collect::<Vec<_>>()
         };
+        let pages = self.reader.all(&self.subjects.pages_stream(), &self.subjects.page(window)).await?;
         let mut told = Vec::new();
         for bytes in own.into_iter().chain(pages.into_iter().map(|found| found.payload)) {
             told.extend(page::read(&bytes).into_iter().filter(|record| record.id == *call));
@@ -176,16 +177,16 @@ async fn store_notes(client: Client, subjects: Subjects, noted: Arc<Mutex<Vec<(C
             let noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
             noted.iter().map(|(_, entry)| (entry.clone(), ())).collect()
         };
-        let sent = entries.len();
+        let stored = entries.len();
         for page in pages(entries, page_len_max(&client)) {
-            let headers = headers([(NATS_MESSAGE_TTL.as_ref(), page.ttl.clone())]);
-            let sent = client.publish_with_headers(subjects.page(page.window), headers, page.bytes());
-            if !matches!(timeout(NOTED_WITHIN, sent).await, Ok(Ok(()))) {
+            let (headers, bytes) = (headers([(NATS_MESSAGE_TTL.as_ref(), page.ttl.clone())]), page.bytes());
+            let stored = store(&client, subjects.page(page.window), headers, bytes, &page.lane);
+            if !matches!(timeout(NOTED_WITHIN, stored).await, Ok(Ok(_))) {
                 tracing::debug!(window = %page.window, "that calls were accepted could not be noted");
             }
         }
-        // Only now: until they are sent, whoever asks here is told from these.
-        noted.lock().unwrap_or_else(PoisonError::into_inner).drain(..sent);
+        // Only now: until they are stored, whoever asks here is told from these.
+        noted.lock().unwrap_or_else(PoisonError::into_inner).drain(..stored);
     }
 }
 

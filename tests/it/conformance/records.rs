@@ -22,6 +22,7 @@ behaviours!(
     a_record_has_its_time,
     who_listens_hears_of_the_end,
     many_are_told_of_together,
+    a_call_that_is_known_stays_known,
     the_first_end_holds,
     what_is_past_is_not_told_as_waiting,
 );
@@ -175,6 +176,22 @@ async fn the_first_end_holds(kind: Kind) {
     fixture.broker.note(&other, 0, HOUR).await;
     eventually(async || state(other.id.clone()).await.map(drop).ok_or("not yet")).await;
     assert_eq!(state(end.id.clone()).await, Some(State::Succeeded), "whatever is noted late");
+    fixture.close().await;
+}
+
+/// Also at the moment in which its note has left the process and is not stored yet.
+async fn a_call_that_is_known_stays_known(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let asking = (0..20).map(async |n| {
+        let ready = made(fixture.clock.now(), n, State::Ready);
+        fixture.broker.note_accepted(&Record { place: None, ..ready.clone() }, HOUR).await;
+        eventually(async || fixture.broker.record(&ready.id).await.unwrap().ok_or("not yet")).await;
+        for look in 0..40 {
+            let told = fixture.broker.record(&ready.id).await.unwrap();
+            assert!(told.is_some(), "call {n} was forgotten by look {look}");
+        }
+    });
+    join_all(asking).await;
     fixture.close().await;
 }
 
