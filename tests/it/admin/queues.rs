@@ -11,7 +11,7 @@ use super::api::Api;
 
 async fn eventually_in_state(api: &Api, id: &str, state: &str) -> Value {
     eventually(async || {
-        let record = api.get(&format!("/calls/{id}")).await;
+        let record = api.ask(Method::GET, &format!("/calls/{id}"), &[], &Value::Null).await.json();
         if record["state"] == state { Ok(record) } else { Err(record.to_string()) }
     })
     .await
@@ -87,9 +87,6 @@ async fn what_a_purge_takes_away_ends_as_cancelled() {
         assert_eq!((&would["done"], &would["left"]), (&json!(35), &json!(2)), "{would}");
         let did = api.post("/queues/default/purge?confirm=default").await;
         assert_eq!((&did["done"], &did["left"], &did["more"]), (&json!(35), &json!(2), &json!(false)), "{did}");
-        for id in &waiting {
-            assert_eq!(api.get(&format!("/calls/{id}")).await["state"], "cancelled", "{id}");
-        }
         assert_eq!(api.get("/queues/default").await["calls"], 2, "those that run");
         server.release();
         for id in &running {
@@ -102,6 +99,13 @@ async fn what_a_purge_takes_away_ends_as_cancelled() {
         })
         .await;
         assert_eq!((server.calls("/callback"), server.seen("/callback").len()), (all.clone(), all.len()));
+        for told in server.seen("/callback") {
+            let state = if running.contains(told.header("x-call-id")) { "succeeded" } else { "cancelled" };
+            assert_eq!(told.header("x-call-state"), state);
+        }
+        for id in &waiting {
+            eventually_in_state(&api, id, "cancelled").await;
+        }
         let held = server.calls("/hold");
         assert_eq!(held, running, "none of the others ran");
         let nothing = api.asked(200, Method::POST, "/queues/default/purge?confirm=default", &Value::Null).await.json();
