@@ -18,6 +18,7 @@
 //! use actors::memory::{self, Memory, SteadyClock};
 //! use actors::membership::{Membership, Serves};
 //! use actors::parts::{Parts, Settings};
+//! use actors::port::control::Expected;
 //! use actors::port::invoker::{Answer, Error, Invocation};
 //! use actors::port::{BoxFuture, Broker, Clock, Control, Invoker};
 //! use actors::tree::{self, Ending};
@@ -69,7 +70,7 @@
 //!
 //! let spec = FunctionSpec::at(&Function::parse("f")?, "http://f.example")?;
 //! let call = Call::new(CallId::parse("c1")?, spec.function.clone(), clock.now(), Request::default());
-//! broker.put((&spec).into()).await?;
+//! broker.put((&spec).into(), Expected::Whatever).await?;
 //! broker.publish(message(spec.lane(), &call)).await?;
 //! while !broker.backlog(&Queue::default()).await?.is_empty() {
 //!     tokio::task::yield_now().await;
