@@ -1,18 +1,19 @@
 //! Applying files: what they say is compared with what is set, shown, and written on the condition that nobody else has
 //! changed it meanwhile. To do it again changes nothing.
 
-pub mod api;
 pub mod diff;
 pub mod file;
 
 use std::fmt;
 
+use http::{Method, StatusCode};
 use proto::fault::Faults;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use self::api::{Api, Found};
 use self::diff::Difference;
 use self::file::{Kind, Wanted};
+use crate::operator::api::{self, Api, Condition, Found, Query};
+use crate::operator::site;
 
 /// Why something was not applied.
 #[derive(Debug, thiserror::Error)]
@@ -38,21 +39,13 @@ pub enum Error {
     /// The same thing is in the files twice.
     #[error("{0} is in the files twice")]
     Twice(String),
-    /// The admin API cannot be asked.
-    #[error("{url} does not answer: {why}; is fabric running, and --admin right?")]
-    Away {
-        /// What was asked.
-        url: String,
-        /// What happened.
-        why: String,
-    },
-    /// The admin API said no.
-    #[error("{what}: {why}")]
-    Refused {
+    /// The admin API cannot be asked, or said no.
+    #[error("{what}: {source}")]
+    Api {
         /// Whose change.
         what: String,
-        /// What it said.
-        why: String,
+        /// What happened.
+        source: site::Error,
     },
     /// Somebody else was quicker.
     #[error("{0} was changed by somebody else at the same time; apply again to see what is there now")]
@@ -111,14 +104,31 @@ impl Plan {
     /// Compares what is wanted with what is there.
     ///
     /// # Errors
-    /// [`Error::Away`], [`Error::Refused`].
+    /// [`Error::Api`].
     pub async fn of(api: &Api, wanted: Vec<Wanted>) -> Result<Self, Error> {
         let mut steps = Vec::new();
         for wanted in wanted {
-            let found = api.get(&wanted).await?;
+            let found = api.find(&wanted.path()).await.map_err(|source| failed(&wanted, source))?;
             steps.push(Step::of(wanted, found));
         }
         Ok(Self { steps })
+    }
+
+    /// Every step, for programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let difference = |it: &Difference| json!({"field": it.field, "before": it.before, "after": it.after});
+        let step = |step: &Step| {
+            let does = match (&step.tag, step.changes()) {
+                (None, _) => "create",
+                (Some(_), true) => "change",
+                (Some(_), false) => "leave",
+            };
+            let differences: Vec<Value> = step.differences.iter().map(difference).collect();
+            let kind = step.wanted.kind.plural().trim_end_matches('s');
+            json!({"kind": kind, "name": step.wanted.name, "does": does, "differences": differences})
+        };
+        self.steps.iter().map(step).collect()
     }
 
     /// How many of each.
@@ -133,9 +143,29 @@ impl Plan {
 /// Takes one step.
 ///
 /// # Errors
-/// [`Error::Away`], [`Error::Refused`], [`Error::Changed`].
+/// [`Error::Api`], [`Error::Changed`].
 pub async fn take(api: &Api, step: &Step) -> Result<(), Error> {
-    api.put(&step.wanted, step.tag.as_deref()).await
+    let Step { wanted, tag, .. } = step;
+    let condition = tag.clone().map_or(Condition::Absent, Condition::Tag);
+    let body = Value::Object(wanted.body.clone());
+    match api.ask(Method::PUT, &wanted.path(), &Query::default(), &condition, Some(&body)).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.status() == Some(StatusCode::PRECONDITION_FAILED) => {
+            Err(Error::Changed(wanted.to_string()))
+        }
+        Err(source) => Err(failed(wanted, source)),
+    }
+}
+
+fn failed(wanted: &Wanted, source: site::Error) -> Error {
+    Error::Api { what: wanted.to_string(), source }
+}
+
+impl Wanted {
+    /// Where it is in the admin API.
+    fn path(&self) -> String {
+        api::path(&format!("/{}", self.kind.plural()), &self.name)
+    }
 }
 
 /// As much of a record as a file can say, what is empty left out.
@@ -154,8 +184,6 @@ fn shape(kind: Kind, record: &Map<String, Value>) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn wanted(body: Value) -> Wanted {

@@ -4,14 +4,26 @@
 mod apply;
 mod bench;
 mod broker;
+mod call;
 mod callbacks;
 mod completions;
 mod config;
+mod dead;
+mod doctor;
 mod drain;
+mod function;
+mod invoke;
 mod listen;
+mod operator;
 mod process;
+mod queue;
+mod tail;
+mod top;
+mod tree;
 mod value;
+mod why;
 mod work;
+mod workers;
 
 use std::path::PathBuf;
 
@@ -20,13 +32,25 @@ use clap::{Parser, Subcommand};
 pub use self::apply::Apply;
 pub use self::bench::{Bench, BenchLoop};
 pub use self::broker::{Broker, Records, Where};
+pub use self::call::{CallCommand, Calls};
 pub use self::callbacks::{Callbacks, MAX_RESULT};
 pub use self::completions::Completions;
 pub use self::config::{Config, Output};
+pub use self::dead::{DeadCommand, DeadLetters, Which};
+pub use self::doctor::Doctor;
 pub use self::drain::Drain;
+pub use self::function::{Backlog, FunctionCommand, Functions, SetFunction, Usual};
+pub use self::invoke::Invoke;
 pub use self::listen::Listen;
+pub use self::operator::{Condition, Confirmation, Operator, Public, Reach, SHARED};
 pub use self::process::{Dev, Gateway, Process, Serve, Worker};
+pub use self::queue::{QueueCommand, Queues, SetQueue};
+pub use self::tail::Tail;
+pub use self::top::Top;
+pub use self::tree::Tree;
+pub use self::why::Why;
 pub use self::work::Work;
+pub use self::workers::WorkerCommand;
 
 /// Runs functions asynchronously: takes calls over HTTP, keeps them durably, invokes, retries, calls back.
 #[derive(Debug, Parser)]
@@ -53,8 +77,9 @@ pub enum Command {
     Config(Config),
     /// Print what makes a shell complete commands, flags and values.
     Completions(Completions),
-    /// Make what is set what files say; shows what is different first.
-    Apply(Apply),
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its variants are documented")]
+    Operator(Operator),
     /// Measure what Fabric does on this machine, beside programs that do nothing else.
     Bench(Bench),
     /// The loop that it is compared with: pull, POST, acknowledge.
@@ -80,6 +105,7 @@ mod tests {
         let parse = |args: &str| Cli::try_parse_from(args.split(' '));
         assert!(parse("fabric serve --broker nats://x").is_ok());
         assert!(parse("fabric worker --data-dir x").is_ok());
+        assert!(parse("fabric worker list --output json").is_ok());
         for bad in [
             "fabric serve",
             "fabric serve --broker nats://x --data-dir y",
@@ -89,6 +115,10 @@ mod tests {
             "fabric dev --function nonsense",
             "fabric dev --function a_b=http://x",
             "fabric dev --max-inflight 0",
+            "fabric worker --broker nats://x list",
+            "fabric invoke f --wait",
+            "fabric function set f -f x.json --rate 5/s",
+            "fabric queue purge q --yes --dry-run",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

@@ -2,12 +2,25 @@
 
 mod apply;
 mod bench;
+mod call;
+mod change;
 mod completions;
+mod dead;
 mod dev;
+mod doctor;
+mod function;
 mod gateway;
+mod invoke;
+mod operator;
+mod queue;
 mod serve;
 mod show;
+mod tail;
+mod top;
+mod tree;
+mod why;
 mod worker;
+mod workers;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -83,7 +96,7 @@ fn run(told: Told, arguments: &[OsString], variables: &Variables) -> anyhow::Res
             Command::Process(Process::Worker(args)) => worker::run(args).await,
             Command::Config(args) => show::run(&args, options, missing, arguments, variables),
             Command::Completions(args) => completions::run(&args),
-            Command::Apply(args) => apply::run(args).await,
+            Command::Operator(operator) => Box::pin(operator::run(operator)).await,
             Command::Bench(args) => bench::run(args).await,
             Command::BenchLoop(args) => bench::run_loop(args).await,
             Command::BenchServer => bench::run_server().await,

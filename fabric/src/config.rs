@@ -26,7 +26,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use clap::error::ErrorKind;
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, Command, FromArgMatches};
 
 use self::choice::Chosen;
 use self::layer::{File, Layer};
@@ -65,7 +65,7 @@ pub fn variables() -> Variables {
 /// # Errors
 /// [`Error`]: what is wrong and where, or that help was asked for.
 pub fn read(arguments: &[OsString], variables: &Variables) -> Result<Told, Error> {
-    let root = Cli::command();
+    let root = known::root();
     // Help and the version are answered here; what is wrong with the flags is told in the end, when all is known.
     let given = known::with_variables(root.clone()).ignore_errors(true).try_get_matches_from(arguments)?;
     let levels = levels(&root, &given);
@@ -114,11 +114,11 @@ fn levels<'a>(root: &'a Command, given: &'a ArgMatches) -> Vec<(&'a Command, &'a
     std::iter::successors(Some((root, given)), below).collect()
 }
 
-/// Whether the last of them is told anything by a file: parts of the program that it starts itself are not, nor is what
-/// has no options.
+/// Whether any of them is told anything by a file: parts of the program that it starts itself are not, nor is what has
+/// no options.
 fn reads_file(levels: &[(&Command, &ArgMatches)]) -> bool {
-    let below = levels.get(1..).unwrap_or_default().last();
-    below.is_some_and(|(command, _)| !command.is_hide_set() && known::options(command).next().is_some())
+    let mut below = levels.iter().skip(1).map(|(command, _)| command);
+    below.any(|command| !command.is_hide_set() && known::options(command).next().is_some())
 }
 
 fn with_defaults(command: Command, path: &[String], chosen: &[Chosen<'_>]) -> Command {
@@ -152,7 +152,7 @@ fn named_file(root: &Command, given: &ArgMatches, variables: &Variables) -> Opti
 fn read_file(path: &OsStr, by: Origin, root: &Command) -> Result<File, Error> {
     let shown = Path::new(path).display().to_string();
     let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: shown.clone(), by, source })?;
-    let commands: Vec<_> = known::commands(root).map(Command::get_name).collect();
+    let commands: Vec<_> = known::tables(root).map(Command::get_name).collect();
     let entries = file::entries(&text, &commands).map_err(|flaw| {
         let at = Origin::File { path: shown.clone(), line: flaw.line };
         Error::Faults(vec![Fault { at, what: flaw.what }])

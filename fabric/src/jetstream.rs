@@ -5,6 +5,7 @@
 //! | [`connect`] | the connection, and whether the server will do |
 //! | [`layout`] | the streams, made when missing |
 //! | [`check`] | whether a stream that was there would lose messages |
+//! | [`inspect`] | a look at a server that changes nothing |
 //! | [`publish`] | storing, and what the server's refusals mean |
 //! | [`read`] | looking at what a stream holds |
 //! | [`dead`], [`records`], [`cancels`] | dead letters, what is told of calls, which are to be cancelled |
@@ -27,6 +28,7 @@ mod dead;
 mod error;
 mod hints;
 mod holdings;
+pub mod inspect;
 mod lane;
 mod layout;
 mod pages;

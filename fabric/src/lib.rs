@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cli  config                                    what a process is told
+//! command/ ─► operator  apply                    what operators ask of running processes
 //! command/ ─► boot ─► gateway  admin  invoke        HTTP, both sides
 //!                  ─► jetstream  embedded           the two brokers
 //!                  ─► actors::tree                  what runs
@@ -24,5 +25,7 @@ pub mod http_client;
 pub mod invoke;
 pub mod jetstream;
 pub mod listener;
+pub mod operator;
 pub mod signal;
+pub mod table;
 pub mod telemetry;

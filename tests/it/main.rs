@@ -11,6 +11,7 @@
 mod admin;
 mod calls;
 mod chaos;
+mod cli;
 mod completions;
 mod config;
 mod conformance;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use url::Url;
+
+use super::operator::Reach;
 
 /// `fabric apply`
 #[derive(Debug, Args)]
@@ -12,10 +13,10 @@ pub struct Apply {
     /// repeated.
     #[arg(short = 'f', long = "file", required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Where the admin API is.
-    #[arg(long, default_value = "http://127.0.0.1:8081", value_name = "URL")]
-    pub admin: Url,
     /// Only say what would change.
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub reach: Reach,
 }

@@ -13,6 +13,7 @@ use super::drain::Drain;
 use super::listen::Listen;
 use super::value::named_url;
 use super::work::Work;
+use super::workers::WorkerCommand;
 
 /// What accepts and runs calls.
 #[derive(Debug, Subcommand)]
@@ -94,6 +95,7 @@ pub struct Gateway {
 
 /// `fabric worker`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[expect(missing_docs, reason = "flattened: their fields are documented")]
 pub struct Worker {
     #[command(flatten)]
@@ -109,4 +111,6 @@ pub struct Worker {
     pub callbacks: Callbacks,
     #[command(flatten)]
     pub drain: Drain,
+    #[command(subcommand)]
+    pub command: Option<WorkerCommand>,
 }

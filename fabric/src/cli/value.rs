@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
 use proto::{Function, Queue};
 use url::Url;
 
@@ -33,6 +34,26 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write 90s or 1h30m"))
 }
 
+/// How long to wait between two looks.
+pub(super) fn pause(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        pause if pause >= Duration::from_millis(50) => Ok(pause),
+        _ => Err("must be at least 50ms".into()),
+    }
+}
+
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE, such as fabric.rate=5/s")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("must be NAME: VALUE, such as 'Content-Type: image/png'")?;
+    let name = name.trim().parse().map_err(|_| format!("{name:?} is not the name of a header"))?;
+    let value = value.trim().parse().map_err(|_| "the value cannot be that of a header")?;
+    Ok((name, value))
+}
+
 pub(super) fn lease(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         lease if lease >= Duration::from_millis(500) => Ok(lease),
@@ -53,6 +74,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn pairs_and_headers_are_split_once() {
+        assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert!(pair("a").unwrap_err().contains("NAME=VALUE"));
+        let (name, value) = header("X-Callback-Url: http://a:1").unwrap();
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-callback-url", "http://a:1"));
+        for bad in ["x", "a b: c", "a: b\nc"] {
+            assert!(header(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn durations_and_sizes_have_units() {
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(lease("500ms"), Ok(Duration::from_millis(500)));
@@ -63,6 +95,7 @@ mod tests {
             (lease("499ms").unwrap_err(), "must be at least 500ms"),
             (size("1 parsec").unwrap_err(), "write 256KiB or 1MiB"),
             (size("1GiB").unwrap_err(), "must be at most 512MiB"),
+            (pause("49ms").unwrap_err(), "must be at least 50ms"),
             (filter("info,fabric=loud").unwrap_err(), "write info, or info,fabric::jetstream=debug"),
         ] {
             assert!(refused.contains(advice), "{refused}");

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, bail};
 
-use crate::apply::api::Api;
 use crate::apply::{self, Plan, file};
-use crate::cli::Apply;
+use crate::cli::{Apply, Output};
+use crate::operator::api::Api;
 
 pub(super) async fn run(args: Apply) -> anyhow::Result<()> {
     let mut wanted = Vec::new();
@@ -12,13 +12,16 @@ pub(super) async fn run(args: Apply) -> anyhow::Result<()> {
         let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
         wanted.extend(file::read(path, &text)?);
     }
-    let api = Api::new(args.admin)?;
+    let api = Api::new(&args.reach.admin)?;
     let plan = Plan::of(&api, file::merge(wanted)?).await?;
-    for step in &plan.steps {
-        super::say(step)?;
+    let is_told = matches!(args.reach.output, Output::Table);
+    if is_told {
+        plan.steps.iter().try_for_each(super::say)?;
+    } else {
+        super::say(format_args!("{:#}", plan.json()))?;
     }
     if args.dry_run {
-        return super::say(format_args!("{} (nothing was done)", plan.count()));
+        return if is_told { super::say(format_args!("{} (nothing was done)", plan.count())) } else { Ok(()) };
     }
     let mut failed = 0;
     for step in plan.steps.iter().filter(|step| step.changes()) {
@@ -30,5 +33,5 @@ pub(super) async fn run(args: Apply) -> anyhow::Result<()> {
     if failed > 0 {
         bail!("{failed} of {} were not changed", plan.steps.iter().filter(|step| step.changes()).count());
     }
-    super::say(plan.count())
+    if is_told { super::say(plan.count()) } else { Ok(()) }
 }

@@ -4,6 +4,9 @@ use crate::boot::{self, Plan};
 use crate::cli::Worker;
 
 pub(super) async fn run(args: Worker) -> anyhow::Result<()> {
+    if let Some(command) = args.command {
+        return super::workers::run(command).await;
+    }
     let plan = Plan {
         store: args.broker.into(),
         public: None,

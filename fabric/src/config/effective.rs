@@ -7,6 +7,7 @@ use super::choice::{Chosen, is_given};
 use super::known;
 use super::origin::Origin;
 use super::redact::redacted;
+use crate::table;
 
 /// What is in force for one option.
 #[derive(Debug)]
@@ -40,13 +41,8 @@ pub(super) fn effective(command: &Command, matches: &ArgMatches, chosen: &Chosen
 /// A line for each option.
 #[must_use]
 pub fn table(options: &[Effective]) -> String {
-    let head = ["OPTION", "VALUE", "SOURCE"].map(ToOwned::to_owned);
-    let rows = options.iter().map(|it| [it.key.clone(), it.values.join(", "), it.origin.to_string()]);
-    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|it| it.chars().count()).max();
-    let (keys, values) = (width(0).unwrap_or(0), width(1).unwrap_or(0));
-    let line = |[key, value, origin]: &[String; 3]| format!("{key:<keys$}  {value:<values$}  {origin}");
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    let row = |it: &Effective| vec![it.key.clone(), it.values.join(", "), it.origin.to_string()];
+    table::table(&["OPTION", "VALUE", "SOURCE"], &options.iter().map(row).collect::<Vec<_>>())
 }
 
 /// An object with a member for each option.

@@ -2,16 +2,35 @@
 
 use std::collections::BTreeMap;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, CommandFactory, Subcommand};
+
+use crate::cli::{Cli, Operator, SHARED};
 
 /// What the name of a variable begins with.
 pub(super) const PREFIX: &str = "FABRIC_";
 /// The option that names the file, which is therefore not said in it.
 pub(super) const CONFIG: &str = "config";
 
-/// An option and the name that it has in the file, which is its flag's.
+/// The command line, in which what is said by flags only is marked as having no variable.
+pub(super) fn root() -> Command {
+    Cli::command().mut_subcommands(|command| match Operator::has_subcommand(command.get_name()) {
+        true => with_flags_only(command),
+        false => command,
+    })
+}
+
+fn with_flags_only(command: Command) -> Command {
+    let marked = |arg: Arg| match arg.get_long() {
+        Some(long) if SHARED.contains(&long) => arg,
+        _ => arg.hide_env(true),
+    };
+    command.mut_args(marked).mut_subcommands(with_flags_only)
+}
+
+/// An option that is not said by flags only, and the name that it has in the file, which is its flag's.
 pub(super) fn options(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
-    command.get_arguments().filter_map(|arg| Some((arg.get_long()?, arg)))
+    let told = command.get_arguments().filter(|arg| !arg.is_hide_env_set());
+    told.filter_map(|arg| Some((arg.get_long()?, arg)))
 }
 
 /// The variable of an option.
@@ -22,6 +41,11 @@ pub(super) fn variable(key: &str) -> String {
 /// The commands that people run.
 pub(super) fn commands(root: &Command) -> impl Iterator<Item = &Command> {
     root.get_subcommands().filter(|command| !command.is_hide_set())
+}
+
+/// Those of them that have a table in the file.
+pub(super) fn tables(root: &Command) -> impl Iterator<Item = &Command> {
+    commands(root).filter(|command| !Operator::has_subcommand(command.get_name()))
 }
 
 /// The options of a command and of those below it.
@@ -35,7 +59,8 @@ pub(super) fn of_file<'a>(root: &'a Command, command: Option<&str>) -> Vec<(&'a 
         Some(command) => options(root).chain(options(command)).collect(),
         None => all(root),
     };
-    known.retain(|(key, _)| *key != CONFIG);
+    // What has the name of a table can be no option there.
+    known.retain(|(key, _)| *key != CONFIG && tables(root).all(|command| command.get_name() != *key));
     known
 }
 
@@ -48,8 +73,8 @@ pub(super) fn variables(root: &Command) -> BTreeMap<String, String> {
 /// password.
 pub(super) fn with_variables(command: Command) -> Command {
     let named = |arg: Arg| match arg.get_long().map(variable) {
-        Some(name) => arg.env(name).hide_env_values(true),
-        None => arg,
+        Some(name) if !arg.is_hide_env_set() => arg.env(name).hide_env_values(true),
+        _ => arg,
     };
     command.mut_args(named).mut_subcommands(with_variables)
 }
@@ -84,15 +109,12 @@ pub(super) fn alternatives(command: &Command) -> Vec<Vec<&str>> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use clap::CommandFactory;
-
     use super::super::{file, layer};
     use super::*;
-    use crate::cli::Cli;
 
     #[test]
     fn an_option_has_one_name_everywhere() {
-        let root = Cli::command();
+        let root = super::root();
         let known: BTreeSet<_> = of_file(&root, None).into_iter().map(|(key, _)| key).collect();
         for key in ["log", "broker", "data-dir", "function", "queue", "queue-weight", "lease", "grace", "rounds"] {
             assert!(known.contains(key), "{key}");
@@ -106,12 +128,27 @@ mod tests {
             [""; 0],
             "a variable follows from the option's name: none is given in cli/"
         );
-        assert!(commands(&root).all(|command| !known.contains(command.get_name())), "a table could be either");
+        assert!(tables(&root).all(|command| !known.contains(command.get_name())), "a table could be either");
+    }
+
+    #[test]
+    fn what_one_purge_is_about_is_said_by_flags_only() {
+        let root = super::root();
+        let known: BTreeSet<_> = of_file(&root, None).into_iter().map(|(key, _)| key).collect();
+        for key in ["admin", "output"] {
+            assert!(known.contains(key), "{key}");
+        }
+        for key in ["yes", "max", "reason", "if-match", "dry-run", "upstream", "gateway"] {
+            assert!(!known.contains(key), "{key}");
+        }
+        assert_eq!(variables(&root)["gateway"], "FABRIC_GATEWAY", "which no file can say: its table has that name");
+        let functions = of_file(&root, None).into_iter().filter(|(key, _)| *key == "function");
+        assert!(functions.map(|(_, arg)| is_named(arg)).eq([true, true]), "those of dev, and of `config dev`");
     }
 
     #[test]
     fn what_an_option_takes_is_read_off_its_definition() {
-        let root = Cli::command();
+        let root = super::root();
         let worker = of_file(&root, Some("worker"));
         let arg = |key: &str| worker.iter().find(|(known, _)| *known == key).unwrap().1;
         assert!(is_repeated(arg("queue")) && !is_named(arg("queue")));
@@ -123,14 +160,14 @@ mod tests {
 
     #[test]
     fn a_place_is_one_or_the_other() {
-        let root = Cli::command();
+        let root = super::root();
         assert_eq!(alternatives(root.find_subcommand("worker").unwrap()), [["broker", "data-dir"]]);
         assert!(alternatives(root.find_subcommand("bench").unwrap()).is_empty());
     }
 
     #[test]
     fn help_names_the_variable_of_every_option() {
-        let mut command = with_variables(Cli::command());
+        let mut command = with_variables(super::root());
         let help = command.find_subcommand_mut("worker").unwrap().render_long_help().to_string();
         for name in ["FABRIC_LEASE", "FABRIC_BROKER", "FABRIC_QUEUE_WEIGHT"] {
             assert!(help.contains(&format!("[env: {name}]")), "{name}");
@@ -146,13 +183,14 @@ mod tests {
 
     #[test]
     fn the_example_names_every_option_and_its_default() {
-        let root = Cli::command();
-        let names: Vec<_> = commands(&root).map(Command::get_name).collect();
+        let root = super::root();
+        let names: Vec<_> = tables(&root).map(Command::get_name).collect();
         let entries = file::entries(&example(), &names).unwrap();
         let named: BTreeSet<_> = entries.iter().map(|entry| entry.key.as_str()).collect();
         let processes = root.find_subcommand("config").unwrap().get_subcommands();
         let there: BTreeSet<_> = processes.flat_map(options).chain(options(&root)).map(|(key, _)| key).collect();
-        assert_eq!(named, there.into_iter().filter(|key| *key != CONFIG).collect());
+        let there = there.into_iter().chain(SHARED).filter(|key| ![CONFIG, "gateway"].contains(key));
+        assert_eq!(named, there.collect());
 
         let serve = root.find_subcommand("serve").unwrap();
         for (key, arg) in options(serve).chain(options(&root)) {

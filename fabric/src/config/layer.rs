@@ -79,7 +79,7 @@ fn unknown<'a>(root: &'a Command, command: Option<&str>, key: &str, options: imp
     let (unknown, meant) = match command {
         Some(command) => (format!("fabric {command} has no option {key:?}"), nearest(key, options, ALIKE)),
         None => {
-            let names = options.chain(known::commands(root).map(Command::get_name));
+            let names = options.chain(known::tables(root).map(Command::get_name));
             (format!("there is no option {key:?}"), nearest(key, names, ALIKE))
         }
     };

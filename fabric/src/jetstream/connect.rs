@@ -92,13 +92,13 @@ fn log(event: &Event) {
     }
 }
 
-fn is_new_enough(version: &str) -> bool {
+pub(super) fn is_new_enough(version: &str) -> bool {
     let mut parts = version.split('.').map(|part| part.parse::<u16>().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= VERSION_MIN
 }
 
 /// The hosts and ports, for people to read.
-fn without_credentials(urls: &str) -> Result<String, Error> {
+pub(super) fn without_credentials(urls: &str) -> Result<String, Error> {
     let at = |url: &str| {
         let url = url.trim();
         let full = if url.contains("://") { url.to_owned() } else { format!("nats://{url}") };

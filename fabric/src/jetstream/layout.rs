@@ -50,11 +50,9 @@ impl Layout {
 
     /// Makes what every fabric has: schedules, dead letters, records, functions.
     pub(super) async fn prepare(&self) -> Result<(), Error> {
-        self.ensure(self.later()).await?;
-        self.ensure(self.dead()).await?;
-        self.ensure(self.payloads()).await?;
-        self.ensure(self.calls()).await?;
-        self.ensure(self.pages()).await?;
+        for wanted in self.fixed() {
+            self.ensure(wanted).await?;
+        }
         let subjects = &self.settings.subjects;
         let common = kv::Config {
             history: 1,
@@ -69,6 +67,11 @@ impl Layout {
         self.ensure_bucket(cancels).await?;
         self.ensure_bucket(kv::Config { bucket: subjects.queues_bucket(), ..common }).await?;
         self.shards.settle().await
+    }
+
+    /// The streams that every fabric has.
+    pub(super) fn fixed(&self) -> [Config; 5] {
+        [self.later(), self.dead(), self.payloads(), self.calls(), self.pages()]
     }
 
     async fn ensure_bucket(&self, wanted: kv::Config) -> Result<(), Error> {
@@ -122,7 +125,7 @@ impl Layout {
         self.present.write().unwrap_or_else(PoisonError::into_inner).remove(&name);
     }
 
-    fn ready(&self, queue: &Queue, shard: u16) -> Config {
+    pub(super) fn ready(&self, queue: &Queue, shard: u16) -> Config {
         let Settings { subjects, quotas, replicas, .. } = &self.settings;
         Config {
             name: subjects.ready_stream(queue, shard),

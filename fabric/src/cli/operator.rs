@@ -1,0 +1,88 @@
+//! The commands of those who run a fabric: what they ask of processes that run already.
+//!
+//! They are told by flags. Only where the processes are and how answers are written may be said in the environment and
+//! the file too: what one purge is about is nobody's default.
+
+use clap::{Args, Subcommand};
+use url::Url;
+
+use super::apply::Apply;
+use super::call::Calls;
+use super::config::Output;
+use super::dead::DeadLetters;
+use super::doctor::Doctor;
+use super::function::Functions;
+use super::invoke::Invoke;
+use super::queue::Queues;
+use super::tail::Tail;
+use super::top::Top;
+use super::tree::Tree;
+use super::why::Why;
+
+/// The options of these commands that are read from the environment and the file too.
+pub const SHARED: [&str; 5] = ["admin", "gateway", "output", "broker", "prefix"];
+
+/// What is asked of processes that run already.
+#[derive(Debug, Subcommand)]
+pub enum Operator {
+    /// Make what is set what files say; shows what is different first.
+    Apply(Apply),
+    /// Functions: list, get, set, rm.
+    Function(Functions),
+    /// Queues: list, get, set, rm, pause, resume, purge.
+    Queue(Queues),
+    /// Calls that have not ended, and single calls: list, get, cancel.
+    Call(Calls),
+    /// Dead letters: list, show, redrive, purge.
+    Dead(DeadLetters),
+    /// Call a function, now or asynchronously.
+    Invoke(Invoke),
+    /// Say what a function or a call waits for, and when it may start.
+    Why(Why),
+    /// Show the supervision tree.
+    Tree(Tree),
+    /// Watch what functions do.
+    Top(Top),
+    /// Tell of calls as they end, with how long each stage took; those that begin and end between two looks are missed.
+    Tail(Tail),
+    /// Look for what is wrong, and say how to mend it.
+    Doctor(Doctor),
+}
+
+/// Where the admin API is, and how answers are written.
+#[derive(Clone, Debug, Args)]
+pub struct Reach {
+    /// Where the admin API is.
+    #[arg(long, global = true, default_value = "http://127.0.0.1:8081", value_name = "URL")]
+    pub admin: Url,
+    /// How the answer is written.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Output,
+}
+
+/// Where calls are taken.
+#[derive(Clone, Debug, Args)]
+pub struct Public {
+    /// Where calls are taken: the public listener of a gateway.
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub gateway: Url,
+}
+
+/// A change that is made only if nobody was quicker.
+#[derive(Clone, Debug, Args)]
+pub struct Condition {
+    /// Only if this revision is still there, as `get` told it.
+    #[arg(long, value_name = "REVISION")]
+    pub if_match: Option<u64>,
+}
+
+/// Whether somebody is asked before something is removed.
+#[derive(Clone, Debug, Args)]
+pub struct Confirmation {
+    /// Do not ask.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub yes: bool,
+    /// Only count.
+    #[arg(long)]
+    pub dry_run: bool,
+}

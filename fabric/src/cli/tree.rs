@@ -1,0 +1,16 @@
+//! `fabric tree`
+
+use clap::Args;
+
+use super::operator::Reach;
+
+/// `fabric tree`
+#[derive(Debug, Args)]
+pub struct Tree {
+    /// Of every process that is alive.
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub reach: Reach,
+}

@@ -1,0 +1,10 @@
+//! The commands of operators, as operators run them: against real processes, by their words, their JSON and their exit
+//! codes.
+
+mod dead;
+mod doctor;
+mod functions;
+mod invoke;
+mod queues;
+mod run;
+mod watching;
