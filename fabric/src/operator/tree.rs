@@ -63,7 +63,7 @@ fn queue(it: &Queue, seen: Option<&Child>) -> Node {
 }
 
 fn is_of(child: &Child, subscriber: &Subscriber) -> bool {
-    child.name.ends_with(&subscriber.function)
+    child.name == subscriber.function
 }
 
 fn subscriber(it: &Subscriber, queue: &Queue) -> String {
