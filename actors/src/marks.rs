@@ -19,7 +19,8 @@ pub struct Marks {
 
 #[derive(Debug, Default)]
 struct Known {
-    marks: HashMap<CallId, Mark>,
+    /// Each with when it was last added.
+    marks: HashMap<CallId, (Mark, Instant)>,
     order: VecDeque<(Instant, CallId)>,
 }
 
@@ -27,16 +28,18 @@ impl Marks {
     /// Adds one. Whether it is news.
     pub fn add(&self, mark: &Mark, now: Instant) -> bool {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        while let Some((at, _)) = known.order.front()
-            && now.duration_since(*at) > REMEMBERED_FOR
+        let is_old = |(at, _): &(Instant, CallId)| now.duration_since(*at) > REMEMBERED_FOR;
+        while known.order.front().is_some_and(is_old)
+            && let Some((at, call)) = known.order.pop_front()
         {
-            let Some((_, call)) = known.order.pop_front() else { break };
-            if !known.order.iter().any(|(_, other)| *other == call) {
+            // One that was added again has its time still before it.
+            if known.marks.get(&call).is_some_and(|(_, added)| *added == at) {
                 known.marks.remove(&call);
             }
         }
-        let is_news = known.marks.insert(mark.call.clone(), mark.clone()).as_ref() != Some(mark);
+        let is_news = known.marks.get(&mark.call).is_none_or(|(before, _)| before != mark);
         if is_news {
+            known.marks.insert(mark.call.clone(), (mark.clone(), now));
             known.order.push_back((now, mark.call.clone()));
         }
         self.count.store(known.marks.len(), Ordering::Release);
@@ -51,7 +54,7 @@ impl Marks {
             return false;
         }
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.marks.get(&call.id).is_some_and(|mark| {
+        known.marks.get(&call.id).is_some_and(|(mark, _)| {
             mark.lane.function == call.function
                 && (mark.accepted_at, mark.redriven) == (call.accepted_at, call.redriven)
         })
@@ -84,5 +87,14 @@ mod tests {
         let other = Mark { call: CallId::parse("d").unwrap(), ..mark };
         marks.add(&other, now + 2 * REMEMBERED_FOR);
         assert!(!marks.has(&call));
+        // Marked in its next life, it is known for as long as if it had not been marked before.
+        let again = Call { redriven: 1, ..call };
+        let early = now + 3 * REMEMBERED_FOR;
+        let first = Mark { call: again.id.clone(), ..other };
+        marks.add(&first, early);
+        marks.add(&Mark { redriven: 1, ..first.clone() }, early + REMEMBERED_FOR / 2);
+        let third = Mark { call: CallId::parse("e").unwrap(), ..first };
+        marks.add(&third, early + REMEMBERED_FOR + REMEMBERED_FOR / 4);
+        assert!(marks.has(&again));
     }
 }

@@ -11,6 +11,8 @@ use crate::port::broker::{Cause, Error};
 use crate::port::survey::{Asked, Question};
 use crate::{tree, view};
 
+/// How many questions are answered at once: to look at a tree is work for everybody in it, and a question may be lost.
+const ANSWERING_MAX: usize = 4;
 /// How many subscribers are told of in one answer: those of the most work.
 const SUBSCRIBERS_MAX: usize = 500;
 
@@ -31,7 +33,9 @@ pub fn run(survey: Arc<dyn Survey>, id: String, tree: Arc<OnceLock<tree::Handle>
                         let Some(question) = question else {
                             return Err(Cause::from(Error::Away("the stream of questions ended".into())));
                         };
-                        answering.spawn(answer(question, id.clone(), tree.clone()));
+                        if answering.len() < ANSWERING_MAX {
+                            answering.spawn(answer(question, id.clone(), tree.clone()));
+                        }
                     }
                 }
             }

@@ -74,7 +74,8 @@ impl Condition {
 }
 
 fn revision(tag: &str) -> Option<u64> {
-    tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+    // No record has revision 0, which would mean to a broker that there is none.
+    tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok().filter(|revision| *revision > 0)
 }
 
 #[cfg(test)]
@@ -91,6 +92,7 @@ mod tests {
         assert_eq!(read(&[]).unwrap(), Condition::None);
         assert_eq!(read(&[("if-match", "\"7\"")]).unwrap(), Condition::OneOf(vec![7]));
         assert_eq!(read(&[("if-match", "\"7\", W/\"8\", \"x\", \"9\"")]).unwrap(), Condition::OneOf(vec![7, 9]));
+        assert_eq!(read(&[("if-match", "\"0\"")]).unwrap(), Condition::OneOf(Vec::new()), "no record has it");
         assert_eq!(read(&[("if-match", "*")]).unwrap(), Condition::Present);
         assert_eq!(read(&[("if-none-match", "*")]).unwrap(), Condition::Absent);
         assert!(read(&[("if-none-match", "\"7\"")]).is_err());

@@ -70,6 +70,10 @@ impl Registry {
             let (found, revision) = self.get(key).await?.unzip();
             let here = revision.map_or(Expected::Absent, Expected::Revision);
             let expected = condition.expected(key, revision)?;
+            // What was read may be older than what the caller has seen: changing that would undo what came after it.
+            if matches!(expected, Expected::Revision(named) if Some(named) != revision) {
+                return Err(Refusal::Changed { what: key.to_string(), present: revision });
+            }
             let record = edit(found)?;
             let expected = if expected == Expected::Whatever { here } else { expected };
             match self.control.put(record.clone(), expected).await {

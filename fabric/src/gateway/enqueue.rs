@@ -49,6 +49,8 @@ impl Gateway {
         self.accept.call(&spec, &self.ports.directory.borrow().clone())?;
         let limit = self.body_len_max();
         let body = read(body, limit).await?;
+        // The body may have been long in coming, and the function deleted since.
+        let spec = self.registered(spec.function.clone())?;
 
         let mut headers = head.headers;
         drop_hop_by_hop(&mut headers);
