@@ -78,7 +78,8 @@ impl Canceller {
         }
     }
 
-    /// Cancels a call that was found waiting, as this record of it says, whether it is really on record or not.
+    /// Cancels a call that was found waiting, at the place that this record of it has (none: in a schedule), whether it
+    /// is really on record or not.
     ///
     /// # Errors
     /// [`Error`].
@@ -92,18 +93,22 @@ impl Canceller {
             Some(record) if record.state.is_final() => Err(Error::Ended(record.state)),
             // It runs, and is ended by whoever runs it.
             Some(record) if record.state == State::Running => Ok(()),
-            Some(record) => self.end(record).await.map(drop),
+            Some(record) => self.end(Record { place: found.place, ..record }).await.map(drop),
             None => self.end_unrecorded(found).await,
         }
     }
 
-    /// Ends a call of which nothing is told: only its caller may be waiting to hear of it.
+    /// Ends a call of which nothing is told: only its caller may be waiting to hear of it, and hears before the message
+    /// goes; a worker that takes it in between and finds the mark tells him the same.
     async fn end_unrecorded(&self, found: &Record) -> Result<(), Error> {
-        let place = found.place.unwrap_or_default();
-        let (lane, known) = (found.lane(), plan::known(found));
-        let is_ours = self.broker.withdraw(&lane, place, &known.message_id()).await?
-            || self.broker.unschedule(&lane, &known.schedule_id()).await?;
-        if is_ours { self.call_back(found).await } else { Ok(()) }
+        if let Some(place) = found.place
+            && self.broker.ahead(&found.lane(), place).await?.is_none()
+        {
+            return Ok(());
+        }
+        self.call_back(found).await?;
+        self.take_away(found).await;
+        Ok(())
     }
 
     async fn mark(&self, record: &Record) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use proto::{Call, CallId, Function, LaneKey, Queue, Record, Target, codec};
 use crate::cancel::{self, Canceller};
 use crate::port::Broker;
 use crate::port::broker::Error;
-use crate::port::holdings::Held;
+use crate::port::holdings::{Held, Hold};
 use crate::redrive::Tally;
 
 /// Calls cancelled at once: each gives whoever may run it a moment to be heard of.
@@ -40,7 +40,8 @@ pub struct Purger {
 
 impl Purger {
     /// Cancels what waits in a queue, retries and delayed calls included; their records say so, and their callbacks are
-    /// told. Calls that run are left alone.
+    /// told. Calls that run are left alone, and so are those that were handed to a worker and of which no record says
+    /// whether they run.
     ///
     /// # Errors
     /// The first that the broker answers; what was done before stays done.
@@ -106,6 +107,8 @@ impl Purger {
                 Err(why) => return Ok(Some(why)),
             },
         };
+        // Where it was found is newer than where its record says that it went: a delayed call may have fallen due.
+        let record = Record { place: (held.hold != Hold::Scheduled).then_some(held.place), ..record };
         match record.state {
             State::Running => return Ok(Some(format!("call {} runs", record.id))),
             state if state.is_final() => return Ok(Some(format!("call {} is {} already", record.id, state.as_str()))),
@@ -131,7 +134,9 @@ impl Purger {
             Ok(Err(error)) => return Ok(Err(error.to_string())),
             Err(error) => return Ok(Err(error.to_string())),
         };
-        let record = Record::of(&call, &held.lane, State::Ready, call.accepted_at);
-        Ok(Ok(Record { place: Some(held.place), ..record }))
+        if held.hold == Hold::Taken {
+            return Ok(Err(format!("call {} was handed to a worker, and may run", call.id)));
+        }
+        Ok(Ok(Record::of(&call, &held.lane, State::Ready, call.accepted_at)))
     }
 }

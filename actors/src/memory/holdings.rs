@@ -3,17 +3,18 @@
 use proto::{Function, LaneKey, Queue};
 
 use super::Memory;
+use super::line::Line;
 use super::store::Seq;
 use crate::port::broker::Error;
-use crate::port::holdings::Held;
+use crate::port::holdings::{Held, Hold};
 use crate::port::{BoxFuture, Holdings};
 
 impl Memory {
     /// What lies at these places; one that was settled in the meantime is none.
-    fn held(&self, places: Vec<(Seq, LaneKey)>) -> Vec<Held> {
-        let load = |(place, lane)| {
+    fn held(&self, places: Vec<(Seq, LaneKey, Hold)>) -> Vec<Held> {
+        let load = |(place, lane, hold)| {
             let (id, payload) = self.machine.store.load(place).ok()?;
-            Some(Held { place, lane, id, payload: payload.into() })
+            Some(Held { place, lane, hold, id, payload: payload.into() })
         };
         places.into_iter().filter_map(load).collect()
     }
@@ -21,8 +22,16 @@ impl Memory {
 
 impl Holdings for Memory {
     fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
-        let places = self.machine.state().lanes.get(lane).map(|it| it.line.after(after, max)).unwrap_or_default();
-        let held = self.held(places.into_iter().map(|place| (place, lane.clone())).collect());
+        let places = {
+            let state = self.machine.state();
+            let line = state.lanes.get(lane).map(|it| &it.line);
+            let hold = |line: &Line, place| if line.was_taken(place) { Hold::Taken } else { Hold::Waiting };
+            let held = |line: &Line| {
+                line.after(after, max).into_iter().map(|place| (place, lane.clone(), hold(line, place))).collect()
+            };
+            line.map(held).unwrap_or_default()
+        };
+        let held = self.held(places);
         Box::pin(std::future::ready(Ok(held)))
     }
 
@@ -35,7 +44,7 @@ impl Holdings for Memory {
     ) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
         let wanted = |lane: &LaneKey| lane.queue == *queue && function.is_none_or(|it| lane.function == *it);
         let places = self.machine.state().later.after(after, max, wanted);
-        let held = self.held(places);
+        let held = self.held(places.into_iter().map(|(place, lane)| (place, lane, Hold::Scheduled)).collect());
         Box::pin(std::future::ready(Ok(held)))
     }
 }

@@ -105,6 +105,11 @@ impl Line {
         lies.then(|| before() as u64)
     }
 
+    /// Whether an entry was handed out at least once.
+    pub(super) fn was_taken(&self, seq: Seq) -> bool {
+        self.deliveries.contains_key(&seq)
+    }
+
     /// Whether there is nothing.
     #[must_use]
     pub(super) fn is_empty(&self) -> bool {

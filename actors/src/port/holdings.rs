@@ -27,6 +27,17 @@ pub trait Holdings: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Vec<Held>, Error>>;
 }
 
+/// How a message is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// In a schedule, or due and not yet moved to its lane.
+    Scheduled,
+    /// In its lane, where nobody has taken it yet.
+    Waiting,
+    /// In its lane, from where it was handed out: it may be leased, or have come back.
+    Taken,
+}
+
 /// A message where it is held.
 #[derive(Clone)]
 pub struct Held {
@@ -34,6 +45,8 @@ pub struct Held {
     pub place: u64,
     /// The lane it is in, or goes to.
     pub lane: LaneKey,
+    /// How it is held there.
+    pub hold: Hold,
     /// Its id.
     pub id: String,
     /// Its bytes.

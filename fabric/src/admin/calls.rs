@@ -1,6 +1,6 @@
 //! `/admin/v1/calls…`: what waits for a function, and single calls.
 
-use actors::port::holdings::Held;
+use actors::port::holdings::{Held, Hold};
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use proto::record::State;
@@ -86,7 +86,7 @@ impl Calls {
 
     /// As its record has it; one that has none is shown as it was found. Nothing if it is no call.
     async fn view(&self, held: Held) -> Option<View> {
-        let Held { lane, id, payload, place } = held;
+        let Held { lane, id, payload, place, hold } = held;
         let now = self.0.ports().clock.now();
         let id = Call::life_in(&id).and_then(|(id, _)| CallId::parse(id).ok());
         let record = match &id {
@@ -97,7 +97,8 @@ impl Calls {
             return Some(View::of(record, now));
         }
         let call = codec::decode(&payload.read().await.ok()?).ok()?;
-        let found = Record { place: Some(place), ..Record::of(&call, &lane, State::Ready, call.accepted_at) };
+        let place = (hold != Hold::Scheduled).then_some(place);
+        let found = Record { place, ..Record::of(&call, &lane, State::Ready, call.accepted_at) };
         Some(View::of(found, now))
     }
 

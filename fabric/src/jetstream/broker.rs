@@ -168,7 +168,7 @@ impl JetStream {
     async fn waiting(&self, queue: &Queue) -> Result<Vec<Backlog>, Error> {
         let mut backlog = Vec::new();
         let subjects = &self.layout.settings.subjects;
-        for shard in 0..self.layout.shards(queue).await.map_err(unavailable)? {
+        for shard in 0..self.layout.known_shards(queue).await.map_err(unavailable)?.unwrap_or_default() {
             let stream = self.layout.ready_stream(queue, shard).await.map_err(unavailable)?;
             let stream = self.layout.context.get_stream_no_info(stream).await.map_err(away)?;
             let mut counts = stream.info_with_subjects(subjects.ready_filter(queue, shard)).await.map_err(away)?;

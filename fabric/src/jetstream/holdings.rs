@@ -1,23 +1,41 @@
 //! The server as a [`Holdings`] port: messages are read where they lie, and stay there.
 
 use actors::port::broker::Error;
-use actors::port::holdings::Held;
+use actors::port::holdings::{Held, Hold};
 use actors::port::{BoxFuture, Holdings, Payload};
 use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use proto::{Function, LaneKey, Queue};
 
 use super::JetStream;
 use super::broker::unavailable;
 use super::lane::MESSAGE_ID;
+use super::publish::away;
 use super::read::Found;
 
 impl JetStream {
     async fn ready_after(&self, lane: LaneKey, after: u64, max: usize) -> Result<Vec<Held>, Error> {
+        if self.layout.known_shards(&lane.queue).await.map_err(unavailable)?.is_none() {
+            return Ok(Vec::new());
+        }
         let shard = self.layout.shard(&lane).await.map_err(unavailable)?;
         let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
         let subject = self.layout.settings.subjects.ready(&lane, shard);
         let found = self.layout.reader.page(&stream, &subject, after.saturating_add(1), max).await?;
-        Ok(found.into_iter().map(|found| self.held(found, lane.clone())).collect())
+        // After the messages: one that is taken in between is found taken.
+        let taken = self.taken_up_to(&stream, &lane).await?;
+        let hold = |found: &Found| if found.number <= taken { Hold::Taken } else { Hold::Waiting };
+        Ok(found.into_iter().map(|found| self.held(hold(&found), found, lane.clone())).collect())
+    }
+
+    /// Up to which place messages of a lane were handed out by the consumer there is: with it, what it knew of leases ends.
+    async fn taken_up_to(&self, stream: &str, lane: &LaneKey) -> Result<u64, Error> {
+        let stream = self.layout.context.get_stream_no_info(stream).await.map_err(away)?;
+        match stream.consumer_info(self.layout.settings.subjects.lane_consumer(lane)).await {
+            Ok(info) => Ok(info.delivered.stream_sequence),
+            Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => Ok(0),
+            Err(error) => Err(away(error)),
+        }
     }
 
     async fn scheduled_after(
@@ -42,18 +60,20 @@ impl JetStream {
             let later = subjects.parse_later(subject).map(|(lane, _)| lane);
             later.or_else(|| subjects.parse_due(subject).map(|(lane, _)| lane))
         };
-        let held = found.into_iter().filter_map(|found| lane(&found.subject).map(|lane| self.held(found, lane)));
+        let held = found
+            .into_iter()
+            .filter_map(|found| lane(&found.subject).map(|lane| self.held(Hold::Scheduled, found, lane)));
         Ok(held.collect())
     }
 
-    fn held(&self, found: Found, lane: LaneKey) -> Held {
+    fn held(&self, hold: Hold, found: Found, lane: LaneKey) -> Held {
         let header = |name: &str| found.headers.get(name).map(ToString::to_string);
         let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref())).unwrap_or_default();
         let payload = match self.layout.shelf.claim(Some(&found.headers)) {
             Some(claim) => Payload::Aside(claim.into()),
             None => Payload::Here(found.payload),
         };
-        Held { place: found.number, lane, id, payload }
+        Held { place: found.number, lane, hold, id, payload }
     }
 }
 

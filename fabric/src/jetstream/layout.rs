@@ -104,9 +104,9 @@ impl Layout {
         Ok(lane.function.shard(self.shards.of(&lane.queue).await?))
     }
 
-    /// How many shards a queue has.
-    pub(super) async fn shards(&self, queue: &Queue) -> Result<u16, Error> {
-        self.shards.of(queue).await
+    /// How many shards a queue has, if it has had any use: to look at one makes nothing.
+    pub(super) async fn known_shards(&self, queue: &Queue) -> Result<Option<u16>, Error> {
+        self.shards.known(queue).await
     }
 
     /// The stream of one shard of a queue, made if it is missing. Its name.

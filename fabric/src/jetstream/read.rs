@@ -92,8 +92,7 @@ impl Reader {
         let mut all = Vec::new();
         let mut number = 1;
         loop {
-            // The server may end a batch before its end.
-            let found = self.page(stream, subject, number, PAGE_MAX).await?;
+            let found = self.batch(stream, subject, number, PAGE_MAX).await?;
             let Some(last) = found.last() else { break };
             number = last.number + 1;
             all.extend(found);
@@ -113,13 +112,29 @@ impl Reader {
     pub(super) async fn after(&self, stream: &str, subject: &str, number: u64) -> Result<Option<(u64, u64)>, Error> {
         let found = self.page(stream, subject, number, 1).await?;
         let Some(found) = found.first() else { return Ok(None) };
-        let pending = found.headers.get("Nats-Num-Pending").and_then(|count| count.as_str().parse().ok());
-        let pending = pending.ok_or_else(|| Error::Refused("an answer that does not say how many follow".into()))?;
+        let pending = pending(&found.headers)
+            .ok_or_else(|| Error::Refused("an answer that does not say how many follow".into()))?;
         Ok(Some((found.number, pending)))
     }
 
-    /// Up to `max` messages whose subjects match `filter`, from `number` on, in order.
+    /// Up to `max` messages whose subjects match `filter`, from `number` on, in order; fewer only if there are no more.
     pub(super) async fn page(&self, stream: &str, filter: &str, number: u64, max: usize) -> Result<Vec<Found>, Error> {
+        let (mut all, mut from) = (Vec::new(), number);
+        while all.len() < max {
+            let found = self.batch(stream, filter, from, max - all.len()).await?;
+            let Some(last) = found.last() else { break };
+            from = last.number + 1;
+            let is_last = pending(&last.headers) == Some(0);
+            all.extend(found);
+            if is_last {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The same, as many as the server sends at once: it may end a batch before its end.
+    async fn batch(&self, stream: &str, filter: &str, number: u64, max: usize) -> Result<Vec<Found>, Error> {
         let reply = self.client.new_inbox();
         let subscribed = timeout(ANSWER_WITHIN, self.client.subscribe(reply.clone())).await.map_err(away)?;
         let mut inbox = subscribed.map_err(away)?;
@@ -141,6 +156,11 @@ impl Reader {
             }
         }
     }
+}
+
+/// How many messages of a batch's filter come after this one.
+fn pending(headers: &HeaderMap) -> Option<u64> {
+    headers.get("Nats-Num-Pending")?.as_str().parse().ok()
 }
 
 /// The message in an answer to a direct get.

@@ -56,6 +56,16 @@ impl Shards {
         Self { context, subjects, wanted, known: RwLock::default() }
     }
 
+    /// How many shards a queue has, if that is on record.
+    pub(super) async fn known(&self, queue: &Queue) -> Result<Option<u16>, Error> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(queue).copied();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let store = self.store().await?;
+        Ok(Box::pin(self.read(&store, queue)).await?.map(|(record, _)| record.shards))
+    }
+
     /// How many shards a queue has; a new queue has as many as were asked for.
     pub(super) async fn of(&self, queue: &Queue) -> Result<u16, Error> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(queue).copied();

@@ -1,5 +1,6 @@
 //! Queues that are paused and purged.
 
+use futures_util::TryStreamExt;
 use http::Method;
 use serde_json::{Value, json};
 use tests::eventually;
@@ -49,6 +50,67 @@ async fn a_paused_queue_starts_nothing_until_it_is_resumed() {
     })
     .await;
     assert_eq!(server.calls("/ok/slow"), ids);
+}
+
+/// Nobody has taken a call that fell due in a paused queue; of one that runs, no record tells where none is kept.
+#[tokio::test]
+async fn a_purge_finds_what_fell_due_and_leaves_what_may_run() {
+    let (nats, dir) = (Nats::start().await, tempfile::tempdir().unwrap());
+    let url = nats.url();
+    for place in [["--broker", &url], ["--data-dir", dir.path().to_str().unwrap()]] {
+        let server = Server::start().await;
+        let fabric = Fabric::start(&[&["serve"], place.as_slice()].concat()).await;
+        let api = Api::of(&fabric);
+        for (name, result) in [("late", "status"), ("untold", "none")] {
+            let annotations = json!({
+                "fabric.upstream": server.url("/hold"), "com.openfaas.queue": name, "fabric.result": result,
+                "fabric.concurrency": "1",
+            });
+            api.put(&format!("/functions/{name}"), &json!({"annotations": annotations})).await;
+        }
+        api.post("/queues/late/pause").await;
+        let late = fabric.accepted("late", &[("x-delay", "1s")], "x").await;
+        let runs = fabric.accepted("untold", &[], "x").await;
+        eventually(async || match api.get("/queues/late").await["calls"].as_u64() {
+            Some(1) if server.running() == 1 => Ok(()),
+            calls => Err(format!("{calls:?} fell due, {} run", server.running())),
+        })
+        .await;
+
+        let did = api.post("/queues/late/purge?confirm=late").await;
+        assert_eq!((&did["done"], &did["left"]), (&json!(1), &json!(0)), "{did}");
+        assert_eq!(api.get("/queues/late").await["calls"], 0);
+        eventually_in_state(&api, &late, "cancelled").await;
+
+        let did = api.post("/queues/untold/purge?confirm=untold").await;
+        assert_eq!((&did["done"], &did["left"]), (&json!(0), &json!(1)), "{did}");
+        assert!(did.to_string().contains(&format!("call {runs} was handed to a worker")), "{did}");
+        server.release();
+        eventually(async || match api.get("/queues/untold").await["calls"].as_u64() {
+            Some(0) => Ok(()),
+            calls => Err(format!("{calls:?} calls")),
+        })
+        .await;
+        assert_eq!(server.calls("/hold"), [runs].into());
+    }
+}
+
+/// To look at a queue that nobody has used makes nothing.
+#[tokio::test]
+async fn looking_at_a_queue_makes_no_stream() {
+    let nats = Nats::start().await;
+    let fabric = Fabric::start(&["serve", "--broker", &nats.url()]).await;
+    let api = Api::of(&fabric);
+    let jetstream = async_nats::jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    let streams = async || {
+        let mut names: Vec<String> = jetstream.stream_names().try_collect().await.unwrap();
+        names.sort();
+        names
+    };
+    let before = streams().await;
+    assert_eq!(api.get("/queues/typo").await["calls"], 0);
+    assert_eq!(api.post("/queues/typo/purge?dry_run=true").await["done"], 0);
+    assert_eq!(streams().await, before);
 }
 
 /// What waits, what is delayed and what is to be retried ends as cancelled, each caller is told; what runs goes on.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actors::port::broker::Terms;
-use actors::port::holdings::Held;
+use actors::port::holdings::{Held, Hold};
 use proto::{CallId, Queue};
 use tests::broker::{Fixture, Kind, PAYLOAD_LEN_MAX};
 use tests::eventually;
@@ -31,6 +31,7 @@ async fn a_lane_is_read_without_being_taken_from(kind: Kind) {
     assert_eq!(ids(&leased), ["a"]);
     let first = broker.ready(&lane("f"), 0, 2).await.unwrap();
     assert_eq!(names(&first), ["a", "b"], "what is leased is held as well");
+    assert_eq!((first[0].hold, first[1].hold), (Hold::Taken, Hold::Waiting));
     assert_eq!((&first[0].lane, first[0].payload.read().await.unwrap()), (&lane("f"), message("f", "a").payload));
     let rest = broker.ready(&lane("f"), first[1].place, 2).await.unwrap();
     assert_eq!(names(&rest), ["c"]);
@@ -61,6 +62,7 @@ async fn what_is_scheduled_is_seen_until_it_is_moved(kind: Kind) {
     let of_f = seen(Some(&f)).await;
     assert!(of_f.iter().all(|held| held.lane == lane("f")) && of_f.len() == 2, "{:?}", names(&of_f));
     let page = broker.scheduled(&queue, Some(&f), 0, 1).await.unwrap();
+    assert_eq!(page[0].hold, Hold::Scheduled);
     let rest = broker.scheduled(&queue, Some(&f), page[0].place, 10).await.unwrap();
     assert_eq!((page.len(), rest.len()), (1, 1));
     assert!(broker.scheduled(&Queue::parse("other").unwrap(), None, 0, 10).await.unwrap().is_empty());
