@@ -30,7 +30,7 @@ use actors::parts::Run;
 use actors::port::{Broker, Clock, Control, Survey};
 use http::{Method, Request};
 use hyper::body::Incoming;
-use proto::{CallId, Function, FunctionSpec, Refusal};
+use proto::{CallId, Function, FunctionSpec, Refusal, path};
 use tokio::sync::watch;
 
 use self::accept::Accept;
@@ -92,7 +92,7 @@ impl Gateway {
     /// Answers one request of the public listener.
     pub async fn handle(&self, request: Request<Incoming>) -> Answer {
         let answer = match Route::of(request.uri().path()) {
-            Route::Enqueue(target) | Route::Forward(target) if target.escapes() => Err(Refusal::Path),
+            Route::Enqueue(target) | Route::Forward(target) if path::escapes(target.path) => Err(Refusal::Path),
             Route::Health => Ok(answer::text("ok\n")),
             // An id has the shape of a name, and nobody calls a function by DELETE later.
             Route::Enqueue(target) if request.method() == Method::DELETE => Box::pin(self.cancel_by(target.name)).await,

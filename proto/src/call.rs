@@ -1,5 +1,7 @@
 //! The envelope: what was asked of which function, by whom, when, and how often it was tried.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
@@ -31,7 +33,13 @@ pub struct Call {
     pub request: Request,
     /// Where the result goes: `X-Callback-Url`, an absolute http or https URL.
     pub callback: Option<String>,
+    /// What was said about its function where the call came from, if that is not a gateway of ours: then the function
+    /// may be registered there only.
+    pub guest: Option<Box<Guest>>,
 }
+
+/// The annotations of a function that may not be registered here.
+pub type Guest = BTreeMap<String, String>;
 
 impl Call {
     /// A fresh call of a function.
@@ -49,6 +57,7 @@ impl Call {
             target: Target::Function,
             request,
             callback: None,
+            guest: None,
         }
     }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
 
-use crate::call::Counts;
+use crate::call::{Counts, Guest};
 use crate::{Call, CallId, Function, History, Request, Target, Timestamp};
 
 /// The version written by [`encode`], and the newest that [`decode`] reads.
@@ -70,6 +70,8 @@ struct Wire<'a> {
     body: &'a serde_bytes::Bytes,
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     callback: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guest: Option<Cow<'a, Guest>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -119,6 +121,7 @@ pub fn encode(call: &Call) -> Bytes {
             .collect(),
         body: serde_bytes::Bytes::new(&call.request.body),
         callback: call.callback.as_ref().map(Into::into),
+        guest: call.guest.as_deref().map(Cow::Borrowed),
     };
     // Room for the body and a usual set of headers: one allocation for nearly every call.
     let mut bytes = Vec::with_capacity(call.request.body.len() + 512);
@@ -159,6 +162,7 @@ pub fn decode(bytes: &Bytes) -> Result<Call, Error> {
             body: bytes.slice_ref(wire.body),
         },
         callback: wire.callback.map(Cow::into_owned),
+        guest: wire.guest.map(|guest| Box::new(guest.into_owned())),
     })
 }
 
@@ -305,6 +309,8 @@ mod tests {
                         .collect(),
                     body: body.into(),
                 },
+                guest: (deliveries % 3 == 0)
+                    .then(|| Box::new(Guest::from([("com.openfaas.queue".into(), deliveries.to_string())]))),
                 callback,
             },
         )
