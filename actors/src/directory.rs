@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use proto::call::Guest;
+use proto::fault::Faults;
 use proto::retry::Policy;
-use proto::spec::Removal;
-use proto::{Function, FunctionSpec, Namespace, NamespaceSpec, Queue, QueueSpec};
+use proto::spec::{CreatedAt, Deployment, Removal};
+use proto::upstream::Template;
+use proto::{Function, FunctionSpec, Namespace, NamespaceSpec, Queue, QueueSpec, Timestamp};
 use rpds::HashTrieMapSync;
 
 /// Every registered function; replaced as a whole when one changes.
@@ -19,11 +22,55 @@ pub struct Directory {
     queues: HashMap<Queue, Arc<QueueSpec>>,
     /// Functions that are being deleted.
     leaving: BTreeMap<Function, Removal>,
+    /// Where functions answer that do not say so: this process's own.
+    template: Option<Arc<Template>>,
     /// Whether the control plane has been read to its end: before that, a missing function may merely be unread.
     pub current: bool,
 }
 
 impl Directory {
+    /// One that knows of nothing but where functions answer that do not say so.
+    #[must_use]
+    pub fn with_template(template: Option<Template>) -> Self {
+        Self { template: template.map(Arc::new), ..Self::default() }
+    }
+
+    /// One that knows as little as this one did when it was made.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self { template: self.template.clone(), ..Self::default() }
+    }
+
+    /// Reads a deployment as it is to be read in this process.
+    ///
+    /// # Errors
+    /// [`Faults`] names every field that cannot be used.
+    pub fn compile(&self, deployment: Deployment) -> Result<FunctionSpec, Faults> {
+        FunctionSpec::compile_with(deployment, self.template.as_deref())
+    }
+
+    /// The same of one that is deployed now, and so wanted: it keeps the time at which it was first deployed.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn deploy(&self, deployment: Deployment, now: Timestamp) -> Result<FunctionSpec, Faults> {
+        let mut spec = self.compile(Deployment { deleting: None, ..deployment })?;
+        let before = self.functions.get(&spec.function).and_then(|it| it.deployment.created_at.0);
+        let first = before.or(spec.deployment.created_at.0);
+        spec.deployment.created_at = CreatedAt(Some(first.unwrap_or(now)));
+        Ok(spec)
+    }
+
+    /// The specification of a function that may be registered elsewhere only: as the template has it, if it is nobody's
+    /// here. Of what was said about it, `said`, only that counts which is about a call: how it is retried.
+    #[must_use]
+    pub fn guest(&self, function: &Function, said: &Guest) -> Option<Arc<FunctionSpec>> {
+        match self.functions.get(function) {
+            Some(spec) => Some(spec.clone()),
+            None => FunctionSpec::guest(function, said, self.template.as_deref()?).ok().map(Arc::new),
+        }
+    }
+
     /// A function's specification.
     #[must_use]
     pub fn get(&self, function: &Function) -> Option<&Arc<FunctionSpec>> {
@@ -33,7 +80,12 @@ impl Directory {
     /// How calls of a function are retried: as is set for it, else for its queue, else by default.
     #[must_use]
     pub fn retry_policy(&self, function: &Function) -> Policy {
-        let Some(spec) = self.functions.get(function) else { return Policy::default() };
+        self.functions.get(function).map_or_else(Policy::default, |spec| self.retry_policy_by(spec))
+    }
+
+    /// How calls are retried by this specification, and by its queue.
+    #[must_use]
+    pub fn retry_policy_by(&self, spec: &FunctionSpec) -> Policy {
         spec.retry.over(self.retry_policy_of(&spec.queue, Policy::default()))
     }
 
@@ -107,6 +159,12 @@ impl Directory {
         self.named.keys().cloned().collect()
     }
 
+    /// Whether a function names this queue.
+    #[must_use]
+    pub fn names(&self, queue: &Queue) -> bool {
+        self.named.contains_key(queue)
+    }
+
     /// Adds or replaces a function.
     pub fn insert(&mut self, spec: Arc<FunctionSpec>) {
         self.remove(&spec.function);
@@ -172,6 +230,22 @@ mod tests {
             (vec!["x".into(), "y".into()], 3),
             "a copy stays as it was"
         );
+    }
+
+    #[test]
+    fn a_guest_is_as_the_template_has_it_until_it_is_registered() {
+        let function = Function::parse("f.acme").unwrap();
+        let said: Guest = [("com.openfaas.retry.attempts".to_owned(), "3".to_owned())].into();
+        assert!(Directory::default().guest(&function, &said).is_none(), "nobody says where it is");
+        let mut directory = Directory::with_template(Some(Template::parse("http://{name}.{namespace}").unwrap()));
+        let guest = directory.guest(&function, &said).unwrap();
+        assert_eq!((guest.upstreams[0].url.as_str(), guest.is_guest()), ("http://f.acme/", true));
+        assert_eq!(directory.retry_policy_by(&guest).attempts, 3);
+        assert!(directory.get(&function).is_none(), "and nobody registered it");
+        directory.insert(Arc::new(FunctionSpec::at(&function, "http://own").unwrap()));
+        let own = directory.emptied().guest(&function, &said).zip(directory.guest(&function, &said));
+        let own = own.map(|(bare, own)| (bare.is_guest(), own.is_guest(), own.upstreams[0].url.to_string()));
+        assert_eq!(own, Some((true, false, "http://own/".into())));
     }
 
     #[test]

@@ -148,7 +148,8 @@ impl Admin {
 pub fn run(bound: Bound, gateway: Gateway, redriver: Redriver, ready: watch::Receiver<bool>, tree: TreeCell) -> Run {
     let bound = Arc::new(bound);
     let ports = gateway.ports();
-    let registry = Registry { control: ports.control.clone(), directory: ports.directory.clone() };
+    let (control, directory, clock) = (ports.control.clone(), ports.directory.clone(), ports.clock.clone());
+    let registry = Registry { control, directory, clock };
     let purger = Purger { canceller: gateway.canceller().clone() };
     let admin = Admin {
         ready,

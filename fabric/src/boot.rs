@@ -20,6 +20,7 @@ use actors::survey;
 use actors::tree::{self, Ending};
 use anyhow::Context;
 use proto::Queue;
+use proto::upstream::Template;
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
@@ -47,6 +48,8 @@ pub struct Plan {
     pub max_body: usize,
     /// How long the record of a call is kept after its end.
     pub keep_calls: Duration,
+    /// Where functions answer that do not say so.
+    pub upstream_template: Option<Template>,
     /// Which queues are served.
     pub serve: Serves,
     /// How they are served.
@@ -198,7 +201,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let store = Opened::open(plan.store, clock.clone()).await?;
     let Ports { broker, control, presence, survey } = store.ports();
 
-    let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
+    let directory = Arc::new(watch::Sender::new(Arc::new(Directory::with_template(plan.upstream_template))));
     let ready = Arc::new(watch::Sender::new(false));
     let id = Uuid::now_v7().simple().to_string();
     let member = Member { gateway: plan.public.is_some(), serves: plan.serve.clone() };

@@ -12,6 +12,7 @@
 pub mod accept;
 pub mod answer;
 pub mod calls;
+mod elsewhere;
 pub mod enqueue;
 pub mod explain;
 pub mod forward;

@@ -5,12 +5,12 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::Queue;
 use crate::fault::Faults;
 use crate::limit::{Rate, Throttle};
 use crate::record::Keep;
 use crate::retry::{self, Jitter};
-use crate::upstream::Upstream;
+use crate::upstream::{Template, Upstream};
+use crate::{Function, Queue};
 
 /// Where the function answers: a URL, several separated by commas, or `dns+http://name:port`.
 pub const UPSTREAM: &str = "fabric.upstream";
@@ -106,8 +106,19 @@ pub enum Error {
         why: String,
     },
     /// Nothing says where the function is.
-    #[error("annotation fabric.upstream is missing: the URL at which the function answers")]
+    #[error(
+        "annotation fabric.upstream is missing: the URL at which the function answers; give it, or start fabric with \
+         --upstream-template, such as http://{{name}}.{{namespace}}:8080"
+    )]
     NoUpstream,
+    /// Nothing but the template says where the function is, and with this name it makes no URL.
+    #[error("--upstream-template makes no URL for {function}: {why}; give it annotation fabric.upstream")]
+    NotByTemplate {
+        /// The function.
+        function: Function,
+        /// What is wrong with the URL.
+        why: String,
+    },
 }
 
 impl Error {
@@ -118,7 +129,7 @@ impl Error {
             Self::Unknown(name) | Self::NotForNamespaces(name) | Self::NotForQueues(name) => name,
             Self::BurstOfNothing { burst, .. } => burst,
             Self::Unreadable { annotation, .. } => annotation,
-            Self::NoUpstream => UPSTREAM,
+            Self::NoUpstream | Self::NotByTemplate { .. } => UPSTREAM,
         }
     }
 }
@@ -209,11 +220,19 @@ impl<'a> Reader<'a> {
         queue.unwrap_or_default()
     }
 
-    pub(crate) fn upstreams(&mut self) -> Vec<Upstream> {
-        if !self.annotations.contains_key(UPSTREAM) {
-            self.faults.add(Error::NoUpstream);
+    /// What is said here, else what the template makes of the function.
+    pub(crate) fn upstreams(&mut self, function: Option<&Function>, template: Option<&Template>) -> Vec<Upstream> {
+        if self.annotations.contains_key(UPSTREAM) {
+            return self.read(UPSTREAM, Upstream::parse_all).unwrap_or_default();
         }
-        self.read(UPSTREAM, |text| text.split(',').map(Upstream::parse).collect()).unwrap_or_default()
+        let Some(template) = template else {
+            self.faults.add(Error::NoUpstream);
+            return Vec::new();
+        };
+        let made = function.map_or(Ok(Vec::new()), |function| {
+            template.upstreams(function).map_err(|why| Error::NotByTemplate { function: function.clone(), why })
+        });
+        made.map_err(|error| self.faults.add(error)).unwrap_or_default()
     }
 
     pub(crate) fn retry(&mut self) -> retry::Overrides {

@@ -98,6 +98,9 @@ pub enum Refusal {
         /// The revision of what is there; nothing, if nothing is.
         present: Option<u64>,
     },
+    /// OpenFaaS's API has it, and it is somebody else's here: whose, and what to do.
+    #[error("{0}")]
+    Elsewhere(&'static str),
 }
 
 impl Refusal {
@@ -121,6 +124,7 @@ impl Refusal {
             Self::TimedOut(..) => StatusCode::GATEWAY_TIMEOUT,
             Self::Conflict(_) | Self::Ended(..) => StatusCode::CONFLICT,
             Self::Changed { .. } => StatusCode::PRECONDITION_FAILED,
+            Self::Elsewhere(_) => StatusCode::NOT_IMPLEMENTED,
         }
     }
 
@@ -151,6 +155,7 @@ impl Refusal {
             Self::TimedOut(..) => "timed_out",
             Self::Conflict(_) => "conflict",
             Self::Changed { .. } => "changed",
+            Self::Elsewhere(_) => "not_implemented",
         }
     }
 

@@ -10,8 +10,8 @@ use crate::annotation::Whose;
 use crate::fault::Faults;
 use crate::limit::Throttle;
 use crate::record::Keep;
-use crate::upstream::Upstream;
-use crate::{Function, LaneKey, Namespace, Queue, annotation, name, retry};
+use crate::upstream::{Template, Upstream};
+use crate::{Function, LaneKey, Namespace, Queue, Timestamp, annotation, name, retry};
 
 /// OpenFaaS's `FunctionDeployment`, the body of `POST` and `PUT /system/functions`. It is kept as it came; fields
 /// that mean nothing here (the image, the limits of a container) are given back when the function is described.
@@ -45,6 +45,8 @@ pub struct Deployment {
     /// Ours: set while the function is being deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleting: Option<Removal>,
+    #[serde(default, skip_serializing_if = "CreatedAt::is_unknown")]
+    pub created_at: CreatedAt,
 }
 
 /// What becomes of the calls that a function still has when it is deleted.
@@ -67,6 +69,37 @@ impl Removal {
             "dead-letter" => Some(Self::DeadLetter),
             _ => None,
         }
+    }
+}
+
+/// When a function was first deployed: told in OpenFaaS's status of it, and no part of what it is. Two deployments are
+/// the same whenever they were made.
+#[derive(Clone, Copy, Debug, Default, Eq, Serialize, Deserialize)]
+#[serde(from = "Option<String>", into = "Option<String>")]
+pub struct CreatedAt(pub Option<Timestamp>);
+
+impl CreatedAt {
+    fn is_unknown(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl PartialEq for CreatedAt {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl From<Option<String>> for CreatedAt {
+    /// What is no time is no reason to refuse a deployment: it is set anew.
+    fn from(text: Option<String>) -> Self {
+        Self(text.as_deref().and_then(Timestamp::parse_rfc3339))
+    }
+}
+
+impl From<CreatedAt> for Option<String> {
+    fn from(at: CreatedAt) -> Self {
+        at.0.map(|at| at.to_string())
     }
 }
 
@@ -122,14 +155,24 @@ pub struct FunctionSpec {
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 
 impl FunctionSpec {
-    /// Reads a deployment.
+    /// Reads a deployment that says itself where the function answers.
     ///
     /// # Errors
     /// [`Faults`] names every field that cannot be used.
     pub fn compile(deployment: Deployment) -> Result<Self, Faults> {
+        Self::compile_with(deployment, None)
+    }
+
+    /// Reads a deployment; where the function answers is said by the template, if not by the deployment.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn compile_with(deployment: Deployment, template: Option<&Template>) -> Result<Self, Faults> {
         let mut read = annotation::Reader::new(&deployment.annotations, Whose::Function);
+        let namespace = deployment.namespace();
+        let function = Function::new(&deployment.service, namespace.clone().unwrap_or_default());
         let queue = read.queue();
-        let upstreams = read.upstreams();
+        let upstreams = read.upstreams(function.as_ref().ok(), template);
         let concurrency = read.count(annotation::CONCURRENCY);
         let slots = read.count(annotation::SLOTS);
         let rate = read.throttle(annotation::RATE, annotation::BURST);
@@ -138,9 +181,8 @@ impl FunctionSpec {
         let weight = read.count(annotation::WEIGHT).unwrap_or(NonZeroU32::MIN);
         let timeout = read.duration(annotation::TIMEOUT).unwrap_or(TIMEOUT_DEFAULT);
         let (retry, keep, mut faults) = (read.retry(), read.keep(), read.faults);
-        let namespace = faults.take("/namespace", deployment.namespace());
-        let function = faults.take("/service", Function::new(&deployment.service, namespace.unwrap_or_default()));
-        let Some(function) = function else { return Err(faults) };
+        faults.take("/namespace", namespace);
+        let Some(function) = faults.take("/service", function) else { return Err(faults) };
         faults.check()?;
         Ok(Self {
             function,
@@ -170,6 +212,28 @@ impl FunctionSpec {
             annotations: BTreeMap::from([(annotation::UPSTREAM.into(), upstream.into())]),
             ..Deployment::default()
         })
+    }
+
+    /// Whether nobody registered it here: it was made of its name.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        self.deployment == Deployment::default()
+    }
+
+    /// A function that nobody registered, as the template has it. Of what is said about it only how it is retried
+    /// counts, and there what can be read: OpenFaaS takes its default for the rest.
+    ///
+    /// # Errors
+    /// If its name makes no URL.
+    pub fn guest(function: &Function, said: &BTreeMap<String, String>, template: &Template) -> Result<Self, Faults> {
+        let bare = Deployment {
+            service: function.name().into(),
+            namespace: Some(function.namespace().to_string()),
+            ..Deployment::default()
+        };
+        let spec = Self::compile_with(bare, Some(template))?;
+        let retry = annotation::Reader::new(said, Whose::Function).retry();
+        Ok(Self { retry, deployment: Deployment::default(), ..spec })
     }
 
     /// Where its calls wait.
@@ -274,7 +338,9 @@ mod tests {
             assert!(error.to_string().contains(name), "{name}={value}: {error}");
         }
         let nowhere = Deployment { service: "env".into(), ..Deployment::default() };
-        assert_eq!(FunctionSpec::compile(nowhere), Err(Fault::from(annotation::Error::NoUpstream).into()));
+        let faults = FunctionSpec::compile(nowhere).unwrap_err();
+        assert_eq!(faults, Fault::from(annotation::Error::NoUpstream).into());
+        assert!(faults.to_string().contains("such as http://{name}.{namespace}:8080"), "{faults}");
     }
 
     #[test]
@@ -286,5 +352,44 @@ mod tests {
         let annotations = ["fabric.tiemout", "fabric.rate", "fabric.burst"].map(|name| format!("/annotations/{name}"));
         assert_eq!(fields[..3], annotations);
         assert_eq!(fields[3..], ["/namespace", "/service"]);
+    }
+
+    #[test]
+    fn when_it_was_made_is_told_and_changes_nothing() {
+        let read = |json: &str| serde_json::from_str::<Deployment>(json).unwrap();
+        let at = read(r#"{"service":"env","createdAt":"2026-11-21T10:00:00Z"}"#);
+        assert_eq!(serde_json::to_value(&at).unwrap()["createdAt"], "2026-11-21T10:00:00.000000000Z");
+        assert_eq!(at, read(r#"{"service":"env","createdAt":null}"#));
+        assert!(serde_json::to_value(read(r#"{"service":"env","createdAt":"x"}"#)).unwrap().get("createdAt").is_none());
+    }
+
+    #[test]
+    fn a_template_is_for_those_who_say_nothing() {
+        let template = Template::parse("http://{name}.{namespace}:8080").unwrap();
+        let compiled = |deployment| FunctionSpec::compile_with(deployment, Some(&template)).unwrap();
+        let bare = Deployment { service: "env".into(), ..Deployment::default() };
+        assert_eq!(compiled(bare.clone()).upstreams[0].url.as_str(), "http://env.openfaas-fn:8080/");
+        assert_eq!(compiled(bare.clone()).deployment, bare, "nothing of it is written into the record");
+        assert_eq!(compiled(deployment(&[])).upstreams[0].url.as_str(), "http://127.0.0.1:1/");
+        let numbered = Deployment { service: "env".into(), namespace: Some("1".into()), ..Deployment::default() };
+        let error = FunctionSpec::compile_with(numbered, Some(&template)).unwrap_err();
+        assert!(error.to_string().contains("env.1") && error.to_string().contains("fabric.upstream"), "{error}");
+    }
+
+    #[test]
+    fn of_a_guest_only_its_retries_count() {
+        let said = [
+            ("com.openfaas.retry.attempts", "3"),
+            ("com.openfaas.retry.codes", "many"),
+            ("com.openfaas.retry.min_wait", "10s"),
+            ("fabric.upstream", "http://elsewhere"),
+            ("fabric.concurrency", "x"),
+        ];
+        let said = said.iter().map(|&(name, value)| (name.into(), value.into())).collect();
+        let template = Template::parse("http://{name}:8080").unwrap();
+        let spec = FunctionSpec::guest(&Function::parse("f.acme").unwrap(), &said, &template).unwrap();
+        assert_eq!((spec.upstreams[0].url.as_str(), spec.concurrency), ("http://f:8080/", None));
+        assert_eq!((spec.retry.attempts, spec.retry.base), (Some(3), Some(Duration::from_secs(10))));
+        assert_eq!(spec.retry.codes, None);
     }
 }

@@ -20,6 +20,7 @@ mod figures;
 mod first_call;
 mod isolation;
 mod limits;
+mod openfaas;
 mod overlap;
 mod refusals;
 mod shards;

@@ -12,7 +12,7 @@ use super::registry::{self, Registry, object, show, status_of};
 use crate::gateway::answer::{self, Answer};
 
 /// What a body may have.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "name",
     "service",
     "namespace",
@@ -26,6 +26,8 @@ const FIELDS: [&str; 13] = [
     "limits",
     "requests",
     "readOnlyRootFilesystem",
+    // Told, and not changed.
+    "createdAt",
 ];
 
 /// A function as the API shows it.
@@ -65,7 +67,7 @@ impl Functions {
 
     pub(super) async fn put(&self, name: &str, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Refusal> {
         let function = Function::parse(name)?;
-        let spec = compile(&function, object(body, &FIELDS)?)?;
+        let spec = self.0.deploy(asked(&function, object(body, &FIELDS)?)?)?;
         let (is_new, revision) = self.0.put((&spec).into(), headers).await?;
         self.registered(&function, &spec.deployment).await;
         Ok(show(status_of(is_new), view(&function, &spec.deployment), Some(revision)))
@@ -81,10 +83,8 @@ impl Functions {
             };
             let mut whole = serde_json::to_value(deployment).map_err(|error| Refusal::Malformed(error.to_string()))?;
             merge(&mut whole, Value::Object(patch.clone()));
-            let Value::Object(mut whole) = whole else { return Err(Refusal::UnknownFunction(function.clone())) };
-            // Whoever changes it wants it.
-            whole.remove("deleting");
-            Ok((&compile(&function, whole)?).into())
+            let Value::Object(whole) = whole else { return Err(Refusal::UnknownFunction(function.clone())) };
+            Ok((&self.0.deploy(asked(&function, whole)?)?).into())
         };
         let (record, revision) = self.0.edit(&Key::Function(function.clone()), headers, edit).await?;
         let Record::Function(_, deployment) = record else { return Err(Refusal::UnknownFunction(function)) };
@@ -118,14 +118,13 @@ fn view<'a>(function: &Function, deployment: &'a Deployment) -> View<'a> {
     View { name: function.to_string(), deployment }
 }
 
-/// The specification that a body makes for the function of the path.
-fn compile(function: &Function, mut body: Map<String, Value>) -> Result<FunctionSpec, Refusal> {
+/// What a body says of the function of the path.
+fn asked(function: &Function, mut body: Map<String, Value>) -> Result<Deployment, Refusal> {
     registry::named(&mut body, "name", &function.to_string())?;
     registry::named(&mut body, "service", function.name())?;
     registry::named(&mut body, "namespace", function.namespace().as_str())?;
     body.remove("name");
-    let deployment: Deployment = registry::read(body)?;
-    Ok(FunctionSpec::compile(deployment)?)
+    registry::read(body)
 }
 
 /// RFC 7396.
@@ -168,10 +167,10 @@ mod tests {
         let function = Function::parse("f.acme").unwrap();
         let body = |more: &str| {
             let text = format!(r#"{{"revision": 7, "annotations": {{"fabric.upstream": "http://a"}}{more}}}"#);
-            compile(&function, object(text.as_bytes(), &FIELDS)?)
+            asked(&function, object(text.as_bytes(), &FIELDS)?)
         };
         for good in ["", r#", "name": "f.acme""#, r#", "service": "f", "namespace": "acme""#] {
-            assert_eq!(body(good).unwrap().function, function, "{good}");
+            assert_eq!(body(good).unwrap().function(), Ok(function.clone()), "{good}");
         }
         for bad in
             [r#", "name": "f""#, r#", "namespace": "other""#, r#", "anotations": {}"#, r#", "deleting": "drain""#]
@@ -179,7 +178,7 @@ mod tests {
             assert!(matches!(body(bad), Err(Refusal::Spec(_))), "{bad}");
         }
         let number = object(br#"{"annotations": {"fabric.upstream": "http://a", "fabric.concurrency": 5}}"#, &FIELDS);
-        let Err(Refusal::Spec(faults)) = compile(&function, number.unwrap()) else { panic!("a number is no text") };
+        let Err(Refusal::Spec(faults)) = asked(&function, number.unwrap()) else { panic!("a number is no text") };
         assert_eq!(faults.all()[0].field, "/annotations/fabric.concurrency");
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::directory::Directory;
-use actors::port::Control;
+use actors::port::{Clock, Control};
 use actors::port::control::{self, Expected, Key, Record};
 use http::{HeaderMap, StatusCode, header};
-use proto::Refusal;
 use proto::fault::{Fault, Faults};
+use proto::spec::Deployment;
+use proto::{FunctionSpec, Refusal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -29,6 +30,7 @@ const SEEN_WITHIN: Duration = Duration::from_secs(1);
 pub(super) struct Registry {
     pub(super) control: Arc<dyn Control>,
     pub(super) directory: watch::Receiver<Arc<Directory>>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// A record as the API shows it: its revision beside what is set.
@@ -44,6 +46,11 @@ impl Registry {
     /// What is known here of everything that is set, once it is known at all.
     pub(super) fn directory(&self) -> Result<Arc<Directory>, Refusal> {
         Some(self.directory.borrow().clone()).filter(|directory| directory.current).ok_or(Refusal::BrokerAway)
+    }
+
+    /// What a deployment says of a function.
+    pub(super) fn deploy(&self, deployment: Deployment) -> Result<FunctionSpec, Refusal> {
+        Ok(self.directory.borrow().deploy(deployment, self.clock.now())?)
     }
 
     /// The record, if there is one, and its revision.

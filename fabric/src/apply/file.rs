@@ -7,7 +7,8 @@ use std::path::Path;
 
 use proto::fault::{Fault, Faults};
 use proto::queue::QueueSpec;
-use proto::{Function, FunctionSpec, NamespaceSpec};
+use proto::spec::Deployment;
+use proto::{Function, FunctionSpec, NamespaceSpec, annotation};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -180,7 +181,10 @@ fn check(kind: Kind, name: &str, body: &Map<String, Value>) -> Result<(), Faults
         Kind::Function => {
             let (name, namespace) = name.rsplit_once('.').unwrap_or((name, ""));
             whole.extend([("service".into(), name.into()), ("namespace".into(), namespace.into())]);
-            FunctionSpec::compile(typed(whole)?).map(drop)
+            // Whether a template says where it answers is known where it is applied.
+            let mut deployment: Deployment = typed(whole)?;
+            deployment.annotations.entry(annotation::UPSTREAM.into()).or_insert_with(|| "http://by-template".into());
+            FunctionSpec::compile(deployment).map(drop)
         }
         Kind::Namespace => {
             whole.insert("name".into(), name.into());

@@ -11,6 +11,7 @@ use super::broker::{Broker, Records};
 use super::callbacks::Callbacks;
 use super::drain::Drain;
 use super::listen::Listen;
+use super::openfaas::Upstreams;
 use super::value::named_url;
 use super::work::Work;
 use super::workers::WorkerCommand;
@@ -55,6 +56,9 @@ pub struct Dev {
     pub records: Records,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub upstreams: Upstreams,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
     pub listen: Listen,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
@@ -71,6 +75,8 @@ pub struct Serve {
     pub records: Records,
     #[command(flatten)]
     pub listen: Listen,
+    #[command(flatten)]
+    pub upstreams: Upstreams,
     #[command(flatten)]
     pub work: Work,
     #[command(flatten)]
@@ -90,6 +96,8 @@ pub struct Gateway {
     #[command(flatten)]
     pub listen: Listen,
     #[command(flatten)]
+    pub upstreams: Upstreams,
+    #[command(flatten)]
     pub drain: Drain,
 }
 
@@ -105,6 +113,8 @@ pub struct Worker {
     /// Health, readiness and the admin API.
     #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub admin_listen: SocketAddr,
+    #[command(flatten)]
+    pub upstreams: Upstreams,
     #[command(flatten)]
     pub work: Work,
     #[command(flatten)]

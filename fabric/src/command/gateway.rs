@@ -12,6 +12,7 @@ pub(super) async fn run(args: Gateway) -> anyhow::Result<()> {
         admin: args.listen.admin_listen,
         max_body: args.listen.max_body,
         keep_calls: args.records.keep_calls,
+        upstream_template: args.upstreams.upstream_template,
         serve: Serves::Nothing,
         work: boot::Work::default(),
         max_result: crate::cli::MAX_RESULT,

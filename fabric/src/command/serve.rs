@@ -10,6 +10,7 @@ pub(super) async fn run(args: Serve) -> anyhow::Result<()> {
         admin: args.listen.admin_listen,
         max_body: args.listen.max_body,
         keep_calls: args.records.keep_calls,
+        upstream_template: args.upstreams.upstream_template,
         serve: boot::serve(&args.work),
         work: (&args.work).into(),
         max_result: args.callbacks.max_result,

@@ -13,6 +13,7 @@ pub(super) async fn run(args: Worker) -> anyhow::Result<()> {
         admin: args.admin_listen,
         max_body: 0,
         keep_calls: args.records.keep_calls,
+        upstream_template: args.upstreams.upstream_template,
         serve: boot::serve(&args.work),
         work: (&args.work).into(),
         max_result: args.callbacks.max_result,

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::Gateway;
 use super::answer::{self, Answer};
+use super::elsewhere;
 use super::enqueue::{read, refusal};
 
 pub(super) const BODY_LEN_MAX: usize = 1024 * 1024;
@@ -27,8 +28,20 @@ struct Status<'a> {
     replicas: u32,
     available_replicas: u32,
     invocation_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
     #[serde(flatten)]
     deployment: StatusDeployment<'a>,
+}
+
+/// What a function's containers use. It has none here, and so uses nothing.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Usage {
+    cpu: f64,
+    total_memory_bytes: f64,
 }
 
 /// The parts of a deployment that a status repeats; `service` is called `name` there.
@@ -83,7 +96,11 @@ impl Gateway {
     pub(crate) async fn system(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
-        let namespace = namespace(request.uri().query())?;
+        if let Some(answer) = elsewhere::answer(&method, &path) {
+            return answer;
+        }
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let namespace = parameter(&query, "namespace").map(|name| Namespace::parse(&name)).transpose()?;
         match (path.as_str(), &method) {
             ("/system/functions", &Method::GET) => Ok(self.list(namespace.as_ref())),
             ("/system/functions", &Method::POST | &Method::PUT) => self.deploy(request.into_body()).await,
@@ -98,7 +115,9 @@ impl Gateway {
                     return self.namespace(method, name, request.into_body()).await;
                 }
                 match path.strip_prefix("/system/function/") {
-                    Some(name) if method == Method::GET => self.describe(name, namespace),
+                    Some(name) if method == Method::GET => {
+                        self.describe(name, namespace, parameter(&query, "usage").is_some())
+                    }
                     Some(_) => Err(Refusal::Method { allow: "GET" }),
                     None => Err(Refusal::NoRoute),
                 }
@@ -113,21 +132,21 @@ impl Gateway {
         let mut specs: Vec<_> =
             directory.iter().filter(|spec| wanted(spec) && spec.deployment.deleting.is_none()).collect();
         specs.sort_by(|a, b| a.function.cmp(&b.function));
-        answer::json(StatusCode::OK, &specs.into_iter().map(|spec| status(spec)).collect::<Vec<_>>())
+        answer::json(StatusCode::OK, &specs.into_iter().map(|spec| status(spec, None)).collect::<Vec<_>>())
     }
 
-    fn describe(&self, name: &str, namespace: Option<Namespace>) -> Result<Answer, Refusal> {
+    fn describe(&self, name: &str, namespace: Option<Namespace>, with_usage: bool) -> Result<Answer, Refusal> {
         let function = match namespace {
             Some(namespace) => Function::new(name, namespace)?,
             None => Function::parse(name)?,
         };
         let spec = self.registered(function)?;
-        Ok(answer::json(StatusCode::OK, &status(&spec)))
+        Ok(answer::json(StatusCode::OK, &status(&spec, with_usage.then(Usage::default))))
     }
 
     async fn deploy(&self, body: Incoming) -> Result<Answer, Refusal> {
         let deployment: Deployment = json(body).await?;
-        let spec = FunctionSpec::compile(Deployment { deleting: None, ..deployment })?;
+        let spec = self.ports.directory.borrow().deploy(deployment, self.ports.clock.now())?;
         self.ports.control.put((&spec).into(), Expected::Whatever).await.map_err(unchanged)?;
         let mut directory = self.ports.directory.clone();
         // A script that goes on at once should find what it has just written; other processes follow by themselves.
@@ -187,23 +206,23 @@ pub(super) async fn json<T: for<'de> Deserialize<'de>>(mut body: Incoming) -> Re
         .map_err(|error| Refusal::Malformed(format!("the body is not the JSON wanted: {error}")))
 }
 
-/// The `namespace` of a query; other parameters are other programs' and are passed over.
-fn namespace(query: Option<&str>) -> Result<Option<Namespace>, Refusal> {
-    let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    match pairs.find(|(name, value)| name == "namespace" && !value.is_empty()) {
-        Some((_, namespace)) => Ok(Some(Namespace::parse(&namespace)?)),
-        None => Ok(None),
-    }
+/// A parameter of a query, if it is not empty; others are other programs' and are passed over.
+fn parameter(query: &str, wanted: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| value.into_owned())
 }
 
-fn status(spec: &FunctionSpec) -> Status<'_> {
+fn status(spec: &FunctionSpec, usage: Option<Usage>) -> Status<'_> {
     let deployment = &spec.deployment;
     // Whether the endpoint is up is its operator's business: what is registered counts as one replica that is there.
     Status {
         name: &deployment.service,
         replicas: 1,
         available_replicas: 1,
+        // Each gateway would know its own only.
         invocation_count: 0,
+        created_at: deployment.created_at.into(),
+        usage,
         deployment: StatusDeployment {
             image: &deployment.image,
             namespace: spec.function.namespace().as_str(),

@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use proto::{FunctionSpec, NamespaceSpec, QueueSpec};
+use proto::{NamespaceSpec, QueueSpec};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -73,7 +73,8 @@ impl Actor for Directory {
     type Arguments = Args;
 
     async fn pre_start(&self, _: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
-        Ok(State { args, snapshot: Snapshot::default(), tasks: JoinSet::new() })
+        let snapshot = args.publish.borrow().emptied();
+        Ok(State { args, snapshot, tasks: JoinSet::new() })
     }
 
     async fn post_start(&self, me: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -104,7 +105,7 @@ impl State {
     fn apply(&mut self, change: Change) {
         match change {
             Change::Current => self.snapshot.current = true,
-            Change::Put(Record::Function(function, deployment), _) => match FunctionSpec::compile(*deployment) {
+            Change::Put(Record::Function(function, deployment), _) => match self.snapshot.compile(*deployment) {
                 Ok(spec) => self.snapshot.insert(Arc::new(spec)),
                 Err(error) => {
                     tracing::error!(%function, %error, "a function's record cannot be used; keeping what was known of it");

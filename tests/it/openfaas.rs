@@ -1,0 +1,3 @@
+//! The doorway from OpenFaaS: its command line.
+
+mod cli;
