@@ -63,6 +63,7 @@
 //!     membership,
 //!     ready: Arc::new(watch::Sender::new(false)),
 //!     listeners: Vec::new(),
+//!     intakes: Vec::new(),
 //!     serve: Serves::Everything,
 //! };
 //! let settings = Settings { pre_stop: std::time::Duration::ZERO, ..Settings::default() };
@@ -81,6 +82,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod arrival;
 pub mod call;
 pub mod cancel;
 pub mod directory;
@@ -94,6 +96,7 @@ pub mod luck;
 pub mod marks;
 pub mod membership;
 pub mod memory;
+pub mod moving;
 pub mod orders;
 pub mod parts;
 pub mod permit;

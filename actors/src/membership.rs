@@ -94,6 +94,12 @@ impl Membership {
         self.members.iter().map(|(id, member)| (id.as_str(), member))
     }
 
+    /// Whether somebody alive has chosen to serve `queue`, whatever functions name.
+    #[must_use]
+    pub fn is_chosen(&self, queue: &Queue) -> bool {
+        self.members.values().any(|member| matches!(&member.serves, Serves::Queues(queues) if queues.contains(queue)))
+    }
+
     /// This process's part among those who serve `queue`.
     #[must_use]
     pub fn part_of_queue(&self, queue: &Queue) -> Part {
@@ -125,6 +131,15 @@ mod tests {
     fn worker(queues: &[&str]) -> Member {
         let queues = queues.iter().map(|queue| Queue::parse(queue).unwrap()).collect();
         Member { gateway: false, serves: Serves::Queues(queues) }
+    }
+
+    #[test]
+    fn a_queue_is_chosen_by_whoever_serves_it_by_name() {
+        let members = Membership::alone("a", worker(&["own"]));
+        let queue = |name| Queue::parse(name).unwrap();
+        assert!(members.is_chosen(&queue("own")) && !members.is_chosen(&queue("other")));
+        let everything = Member { serves: Serves::Everything, ..Member::default() };
+        assert!(!Membership::alone("a", everything).is_chosen(&queue("other")), "that is what functions name");
     }
 
     #[test]

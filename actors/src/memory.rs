@@ -13,6 +13,7 @@ mod control;
 mod dead;
 mod hints;
 mod holdings;
+mod intake;
 mod lane;
 mod later;
 mod line;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use proto::Timestamp;
 use tokio::time::Instant;
 
+pub use self::intake::Foreign;
 use self::machine::Machine;
 pub use self::store::{Change, Done, Entry, Failure, Kind, Place, Recovered, Seq, Store, Volatile};
 pub use self::window::Space;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use proto::call::Guest;
 use proto::{FunctionSpec, LaneKey, Upstream};
 use tokio::time::{Instant, timeout};
 
@@ -110,11 +111,18 @@ impl Orders {
         self.desk.membership.borrow().part_of_queue(&self.lane.queue)
     }
 
-    /// The function's specification; nothing for callbacks, whose lanes are hosts.
+    /// The function's specification, by the template if it is not registered; nothing for callbacks, whose lanes are
+    /// hosts. Whether a call may go there is the call's own to know.
     fn spec(&self) -> Option<Arc<FunctionSpec>> {
         if self.lane.queue.is_callbacks() {
             return None;
         }
-        self.desk.directory.borrow().get(&self.lane.function).cloned()
+        let directory = self.desk.directory.borrow();
+        if let Some(spec) = directory.get(&self.lane.function) {
+            return Some(spec.clone());
+        }
+        // Made once, and then as good as registered: what reads it compares by identity.
+        let made = self.set.as_ref().map(|(spec, _)| spec).filter(|spec| spec.is_guest());
+        made.cloned().or_else(|| directory.guest(&self.lane.function, &Guest::new()))
     }
 }

@@ -1,6 +1,6 @@
 //! What a process hands to the tree when it starts it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::drain::Phase;
 use crate::membership::{Membership, Serves};
 use crate::permit::share::Standing;
 use crate::port::broker::{Cause, Terms};
-use crate::port::{BoxFuture, Control, Presence};
+use crate::port::{BoxFuture, Control, Intake, Presence};
 
 /// A listener to be run and supervised.
 #[derive(Clone)]
@@ -42,6 +42,8 @@ pub enum Name {
     Cancels,
     /// What looks after functions that are being deleted.
     Removals,
+    /// What takes in the calls that were left on a subject.
+    Intake(Arc<str>),
     /// A listener.
     Listener(&'static str),
 }
@@ -55,6 +57,7 @@ impl fmt::Display for Name {
             Self::Later => f.write_str("later"),
             Self::Cancels => f.write_str("cancels"),
             Self::Removals => f.write_str("removals"),
+            Self::Intake(subject) => write!(f, "intake {subject}"),
             Self::Listener(name) => write!(f, "listener {name}"),
         }
     }
@@ -80,16 +83,32 @@ pub struct Parts {
     pub ready: Arc<watch::Sender<bool>>,
     /// The listeners.
     pub listeners: Vec<Listener>,
+    /// Where others leave calls; read by a worker.
+    pub intakes: Vec<Arc<dyn Intake>>,
     /// The queues.
     pub serve: Serves,
 }
 
 impl Parts {
+    /// What is started once the functions are known, and no sooner: to run a call of a function that merely has not
+    /// been read yet would find nobody there.
+    #[must_use]
+    pub fn workers(&self, named: BTreeSet<proto::Queue>) -> Vec<Name> {
+        let queues = match &self.serve {
+            Serves::Nothing => return Vec::new(),
+            Serves::Queues(queues) => queues.clone(),
+            Serves::Everything => named.into_iter().chain([proto::Queue::default()]).collect(),
+        };
+        let queues = queues.into_iter().chain([proto::Queue::callbacks()]).map(Name::Queue);
+        let intakes = self.intakes.iter().map(|intake| Name::Intake(intake.subject().into()));
+        [Name::Cancels, Name::Later, Name::Removals].into_iter().chain(queues).chain(intakes).collect()
+    }
+
     /// In which phase of a drain a part ends.
     #[must_use]
     pub fn phase_of(&self, name: &Name) -> Phase {
         match name {
-            Name::Queue(_) | Name::Later | Name::Presence | Name::Removals => Phase::Work,
+            Name::Queue(_) | Name::Later | Name::Intake(_) | Name::Presence | Name::Removals => Phase::Work,
             // As long as calls run they can be cancelled.
             Name::Cancels | Name::Directory => Phase::Last,
             Name::Listener(name) => {

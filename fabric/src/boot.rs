@@ -14,11 +14,11 @@ use actors::membership::{Member, Membership, Serves};
 use actors::parts::{self, Listener, Parts, QueueSettings};
 use actors::permit::share::Standing;
 use actors::port::broker::{Quotas, Terms};
-use actors::port::{Broker, Clock, Control, Presence, Survey};
+use actors::port::{Broker, Clock, Control, Intake, Presence, Survey};
 use actors::redrive::Redriver;
 use actors::survey;
 use actors::tree::{self, Ending};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use proto::Queue;
 use proto::upstream::Template;
 use tokio::sync::{oneshot, watch};
@@ -50,6 +50,8 @@ pub struct Plan {
     pub keep_calls: Duration,
     /// Where functions answer that do not say so.
     pub upstream_template: Option<Template>,
+    /// The subjects on which an OpenFaaS gateway stores calls that are run here.
+    pub openfaas_subjects: Vec<String>,
     /// Which queues are served.
     pub serve: Serves,
     /// How they are served.
@@ -190,6 +192,22 @@ impl Opened {
     }
 }
 
+impl Opened {
+    fn intakes(&self, subjects: Vec<String>) -> anyhow::Result<Vec<Arc<dyn Intake>>> {
+        let mut intakes = Vec::<Arc<dyn Intake>>::new();
+        for subject in subjects {
+            match self {
+                Self::Embedded(_) => {
+                    bail!("--openfaas-subject {subject} needs --broker: OpenFaaS stores calls in NATS")
+                }
+                _ if intakes.iter().any(|it| it.subject() == subject) => {}
+                Self::JetStream(store) => intakes.push(Arc::new(jetstream::Intake::new(store.clone(), subject))),
+            }
+        }
+        Ok(intakes)
+    }
+}
+
 /// Opens the store, binds the listeners, starts the tree.
 ///
 /// # Errors
@@ -200,6 +218,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let admin = listener::bind(plan.admin, "--admin-listen")?;
     let store = Opened::open(plan.store, clock.clone()).await?;
     let Ports { broker, control, presence, survey } = store.ports();
+    let intakes = store.intakes(plan.openfaas_subjects)?;
 
     let directory = Arc::new(watch::Sender::new(Arc::new(Directory::with_template(plan.upstream_template))));
     let ready = Arc::new(watch::Sender::new(false));
@@ -262,6 +281,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
         membership,
         ready,
         listeners,
+        intakes,
         serve: plan.serve,
     };
     let Work { max_inflight, standings, queue } = plan.work;

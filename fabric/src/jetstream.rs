@@ -13,6 +13,7 @@
 //! | [`aside`] | payloads too large for a message, in pieces in a stream of their own |
 //! | [`hints`] | wake hints, at most so many |
 //! | [`lane`] | a lane is a durable consumer; a pull is one request |
+//! | [`intake`] | the queue of an OpenFaaS gateway, read and otherwise left alone |
 //! | [`control`] | functions and namespaces in a key-value bucket |
 //! | [`presence`] | signs of life in another |
 //! | [`shards`] | how many streams a queue has, in a third |
@@ -29,6 +30,7 @@ mod error;
 mod hints;
 mod holdings;
 pub mod inspect;
+mod intake;
 mod lane;
 mod layout;
 mod pages;
@@ -48,6 +50,7 @@ use tokio::time::timeout;
 
 pub use self::error::Error;
 use self::hints::Hints;
+pub use self::intake::Intake;
 use self::layout::Layout;
 use self::pages::Pages;
 

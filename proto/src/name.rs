@@ -190,13 +190,24 @@ impl Function {
     /// `hooks.example.com:8443` becomes `hooks-example-com-8443-` and 16 hexadecimal digits.
     #[must_use]
     pub fn for_callback_host(authority: &str, namespace: Namespace) -> Self {
-        let readable: String = authority
+        Self::for_text(authority, namespace)
+    }
+
+    /// What stands, among the dead letters, for the function of a message of which nobody could tell: the subject that
+    /// it lay on.
+    #[must_use]
+    pub fn for_subject(subject: &str) -> Self {
+        Self::for_text(subject, Namespace::default())
+    }
+
+    fn for_text(text: &str, namespace: Namespace) -> Self {
+        let readable: String = text
             .to_ascii_lowercase()
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
             .take(LABEL_LEN_MAX - 17)
             .collect();
-        let name = format!("{readable}-{:016x}", stable_hash(authority));
+        let name = format!("{readable}-{:016x}", stable_hash(text));
         Self { name: name.trim_start_matches('-').into(), namespace }
     }
 

@@ -274,6 +274,12 @@ impl Subjects {
         format!("{}_{}", lane.function.name(), lane.function.namespace())
     }
 
+    /// The durable consumer on a stream of somebody else's, by what stands for its subject.
+    #[must_use]
+    pub fn intake_consumer(&self, subject: &Function) -> String {
+        format!("{}-intake-{}", self.prefix, subject.name())
+    }
+
     fn in_shard(&self, kind: &str, LaneKey { queue, function }: &LaneKey, shard: u16) -> String {
         format!("{}.{kind}.{queue}.{shard}.{}.{}", self.prefix, function.namespace(), function.name())
     }

@@ -71,6 +71,7 @@ async fn all(count: usize) {
         membership,
         ready: Arc::new(watch::Sender::new(false)),
         listeners: Vec::new(),
+        intakes: Vec::new(),
         serve: Serves::Everything,
     };
     let settings = Settings { max_inflight: 64, pre_stop: Duration::ZERO, grace: None, ..Settings::default() };

@@ -1,3 +1,4 @@
-//! The doorway from OpenFaaS: its command line.
+//! The doorway from OpenFaaS: its command line, and its queue.
 
 mod cli;
+mod queue;

@@ -1,5 +1,6 @@
 //! The supervision tree on the in-memory broker under a paused clock: hours pass in milliseconds, always alike.
 
+mod intake;
 mod limits;
 mod lives;
 mod members;

@@ -307,6 +307,7 @@ fn parts(number: usize, wire: &Arc<Wire>, reach: Reach, clock: Arc<Jumpy>, seed:
         membership,
         ready: Arc::new(watch::Sender::new(false)),
         listeners: Vec::new(),
+        intakes: Vec::new(),
         serve: Serves::Everything,
     }
 }

@@ -62,7 +62,16 @@ impl Desk {
             Target::Url(_) => {
                 self.directory.borrow().retry_policy_of(&Queue::callbacks(), self.callbacks.retry.clone())
             }
-            Target::Function => self.directory.borrow().retry_policy(&call.function),
+            Target::Function => {
+                let directory = self.directory.borrow();
+                match &call.guest {
+                    None => directory.retry_policy(&call.function),
+                    Some(said) => {
+                        let spec = directory.guest(&call.function, said);
+                        spec.map_or_else(retry::Policy::default, |spec| directory.retry_policy_by(&spec))
+                    }
+                }
+            }
         }
     }
 
@@ -76,7 +85,10 @@ impl Desk {
     }
 
     fn spec(&self, call: &Call) -> Option<std::sync::Arc<FunctionSpec>> {
-        self.directory.borrow().get(&call.function).cloned()
+        match &call.guest {
+            None => self.directory.borrow().get(&call.function).cloned(),
+            Some(said) => self.directory.borrow().guest(&call.function, said),
+        }
     }
 
     /// Asks one endpoint, and others at once where one is busy or away. Nothing if no endpoint had a slot.

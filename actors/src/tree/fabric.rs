@@ -8,14 +8,15 @@
 //! cancelled, one; from itself, timers.
 //!
 //! # Children
-//! [`directory`], [`presence`], a [`queue`] for each that is served, [`later`], [`cancels`], [`removals`], and a
-//! [`service`] for each listener. One that fails is restarted; one that goes on failing ends the process, with its cause as the last line.
+//! [`directory`], [`presence`], a [`queue`] for each that is served, [`later`], [`cancels`], [`removals`], an [`intake`]
+//! for each subject of OpenFaaS that is read, and a [`service`] for each listener. One that fails is restarted; one that goes on failing ends the process, with its cause as the last line.
 //!
 //! # Stops
 //! When drained: listeners at the edge first, then queues, then what shows how far the drain is. [`Ending`] says how.
 
 mod cancels;
 mod directory;
+mod intake;
 mod later;
 mod presence;
 mod queue;
@@ -34,7 +35,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::directory::Directory as Snapshot;
 use crate::drain::Phase;
-use crate::membership::{Member, Serves};
+use crate::membership::Member;
 use crate::parts::{Name, Parts, Settings};
 use crate::permit::capacity::Capacity;
 use crate::port::cancels::Mark;
@@ -197,18 +198,6 @@ impl State {
         names
     }
 
-    /// What is started once the functions are known, and no sooner: to run a call of a function that merely has not
-    /// been read yet would find nobody there.
-    fn workers(&self, named: BTreeSet<proto::Queue>) -> Vec<Name> {
-        let queues = match &self.parts.serve {
-            Serves::Nothing => return Vec::new(),
-            Serves::Queues(queues) => queues.clone(),
-            Serves::Everything => named.into_iter().chain([proto::Queue::default()]).collect(),
-        };
-        let queues = queues.into_iter().chain([proto::Queue::callbacks()]).map(Name::Queue);
-        [Name::Cancels, Name::Later, Name::Removals].into_iter().chain(queues).collect()
-    }
-
     async fn start(&mut self, name: Name) -> Result<(), ActorProcessingErr> {
         if self.children.get(&name).is_some() {
             return Ok(());
@@ -276,6 +265,14 @@ impl State {
                 let (id, child) = (actor.get_id(), removals::Handle::new(actor));
                 (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
             }
+            Name::Intake(subject) => {
+                let intake = self.parts.intakes.iter().find(|intake| *intake.subject() == **subject).cloned();
+                let intake = intake.ok_or_else(|| SpawnErr::StartupFailed("no such intake".into()))?;
+                let args = intake::Args { desk: self.parts.desk.clone(), intake };
+                let (actor, _) = intake::Intake::spawn_linked(None, intake::Intake, args, me).await?;
+                let (id, child) = (actor.get_id(), intake::Handle::new(actor));
+                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
+            }
             Name::Listener(name) => {
                 let listener = self.parts.listeners.iter().find(|listener| listener.name == *name);
                 let run = listener.map(|listener| listener.run.clone());
@@ -314,7 +311,7 @@ impl State {
         if self.phase != Phase::Running {
             return Ok(());
         }
-        for name in self.workers(queues) {
+        for name in self.parts.workers(queues) {
             if !self.children.contains(&name) {
                 self.start(name).await?;
             }

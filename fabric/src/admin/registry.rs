@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::directory::Directory;
-use actors::port::{Clock, Control};
 use actors::port::control::{self, Expected, Key, Record};
+use actors::port::{Clock, Control};
 use http::{HeaderMap, StatusCode, header};
 use proto::fault::{Fault, Faults};
 use proto::spec::Deployment;

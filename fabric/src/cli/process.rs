@@ -11,7 +11,7 @@ use super::broker::{Broker, Records};
 use super::callbacks::Callbacks;
 use super::drain::Drain;
 use super::listen::Listen;
-use super::openfaas::Upstreams;
+use super::openfaas::{OpenFaas, Upstreams};
 use super::value::named_url;
 use super::work::Work;
 use super::workers::WorkerCommand;
@@ -78,6 +78,8 @@ pub struct Serve {
     #[command(flatten)]
     pub upstreams: Upstreams,
     #[command(flatten)]
+    pub openfaas: OpenFaas,
+    #[command(flatten)]
     pub work: Work,
     #[command(flatten)]
     pub callbacks: Callbacks,
@@ -115,6 +117,8 @@ pub struct Worker {
     pub admin_listen: SocketAddr,
     #[command(flatten)]
     pub upstreams: Upstreams,
+    #[command(flatten)]
+    pub openfaas: OpenFaas,
     #[command(flatten)]
     pub work: Work,
     #[command(flatten)]

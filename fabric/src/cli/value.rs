@@ -14,6 +14,22 @@ pub(super) fn filter(text: &str) -> Result<String, String> {
     crate::telemetry::parse(text).map(|_| text.to_owned())
 }
 
+/// A subject of NATS, as it is published to or with wildcards.
+pub(super) fn subject(text: &str) -> Result<String, String> {
+    let tokens: Vec<&str> = text.split('.').collect();
+    let last = tokens.len() - 1;
+    let is_token = |(at, token): (usize, &&str)| match *token {
+        "" => false,
+        "*" => true,
+        ">" => at == last,
+        token => !token.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '*' | '>')),
+    };
+    match tokens.iter().enumerate().all(is_token) {
+        true => Ok(text.into()),
+        false => Err("is no subject of NATS; write faas-request, or orders.>".into()),
+    }
+}
+
 pub(super) fn named_url(text: &str) -> Result<(Function, Url), String> {
     let (name, url) = text.split_once('=').ok_or("must be NAME=URL, such as resize=http://127.0.0.1:9000")?;
     let function = Function::parse(name).map_err(|error| error.to_string())?;
@@ -81,6 +97,16 @@ mod tests {
         assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-callback-url", "http://a:1"));
         for bad in ["x", "a b: c", "a: b\nc"] {
             assert!(header(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn subjects_are_those_of_nats() {
+        for good in ["faas-request", "a.b", "a.*.c", "a.>", ">", "OF_q"] {
+            assert_eq!(subject(good).as_deref(), Ok(good));
+        }
+        for bad in ["", ".", "a.", "a b", "a.>.b", "a*", "a\n"] {
+            assert!(subject(bad).unwrap_err().contains("write faas-request"), "{bad:?}");
         }
     }
 

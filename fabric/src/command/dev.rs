@@ -22,6 +22,7 @@ pub(super) async fn run(args: Dev) -> anyhow::Result<()> {
         max_body: args.listen.max_body,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.upstream_template,
+        openfaas_subjects: Vec::new(),
         serve: boot::serve(&args.work),
         work: (&args.work).into(),
         max_result: crate::cli::MAX_RESULT,

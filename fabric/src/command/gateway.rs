@@ -13,6 +13,7 @@ pub(super) async fn run(args: Gateway) -> anyhow::Result<()> {
         max_body: args.listen.max_body,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.upstream_template,
+        openfaas_subjects: Vec::new(),
         serve: Serves::Nothing,
         work: boot::Work::default(),
         max_result: crate::cli::MAX_RESULT,

@@ -11,6 +11,7 @@ pub(super) async fn run(args: Serve) -> anyhow::Result<()> {
         max_body: args.listen.max_body,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.upstream_template,
+        openfaas_subjects: args.openfaas.openfaas_subjects,
         serve: boot::serve(&args.work),
         work: (&args.work).into(),
         max_result: args.callbacks.max_result,

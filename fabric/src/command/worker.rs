@@ -14,6 +14,7 @@ pub(super) async fn run(args: Worker) -> anyhow::Result<()> {
         max_body: 0,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.upstream_template,
+        openfaas_subjects: args.openfaas.openfaas_subjects,
         serve: boot::serve(&args.work),
         work: (&args.work).into(),
         max_result: args.callbacks.max_result,

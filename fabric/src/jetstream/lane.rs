@@ -62,6 +62,11 @@ impl Handle {
         Ok(handle)
     }
 
+    /// A consumer that is there, as it is.
+    pub(super) fn of(client: Arc<Client>, layout: Arc<Layout>, consumer: Consumer) -> Self {
+        Self { client, layout, consumer }
+    }
+
     async fn apply(&self, limit: Option<NonZeroU32>) -> Result<(), Error> {
         let Consumer { stream, name, filter, terms, .. } = &self.consumer;
         let config = pull::Config {

@@ -130,9 +130,13 @@ async fn a_function_is_deployed_once_and_updated_from_then_on() {
 }
 
 #[test]
-fn what_is_no_template_starts_nothing() {
+fn what_is_no_template_or_no_subject_starts_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    for (arguments, advice) in [(["--upstream-template", "http://{function}:8080"], "only {name} and {namespace}")] {
+    for (arguments, advice) in [
+        (vec!["--upstream-template", "http://{function}:8080"], "only {name} and {namespace}"),
+        (vec!["--openfaas-subject", "faas request"], "write faas-request"),
+        (vec!["--openfaas-subject", "faas-request"], "needs --broker"),
+    ] {
         let mut command = Command::new(binary());
         command.args(["worker", "--admin-listen", "127.0.0.1:0", "--data-dir"]).arg(dir.path()).args(&arguments);
         let output = command.output().unwrap();

@@ -67,7 +67,7 @@ impl Control for Shutters {
 }
 
 /// A lane whose leases go by [`Shutters::deaf`].
-struct ShutterLane(Arc<dyn Lane>, Arc<AtomicBool>);
+pub(super) struct ShutterLane(pub(super) Arc<dyn Lane>, pub(super) Arc<AtomicBool>);
 
 impl Lane for ShutterLane {
     fn pull(

@@ -18,11 +18,12 @@ use actors::parts::{Listener, Parts, Settings};
 use actors::port::broker::Quotas;
 use actors::port::control::{Expected, Record};
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
-use actors::port::{BoxFuture, Broker, Clock, Control, Invoker, Records};
+use actors::port::{BoxFuture, Broker, Clock, Control, Intake, Invoker, Records};
 use actors::tree::{self, Ending, Handle};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use proto::record::State;
+use proto::upstream::Template;
 use proto::{Call, CallId, Function, FunctionSpec, LaneKey, Queue, Request};
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
@@ -122,12 +123,27 @@ pub(super) struct Start {
     pub(super) unread_for: Duration,
     /// How many messages of one function may wait.
     pub(super) backlog: u64,
+    /// Where functions answer that nobody registered.
+    pub(super) template: Option<&'static str>,
+    /// Where an OpenFaaS gateway leaves calls.
+    pub(super) intakes: Vec<Arc<dyn Intake>>,
+    /// The largest message.
+    pub(super) payload_len_max: usize,
 }
 
 impl Default for Start {
     fn default() -> Self {
         let (grace, backlog) = (Duration::from_secs(60), Quotas::default().function);
-        Self { grace, permits: 64, listeners: Vec::new(), unread_for: Duration::ZERO, backlog }
+        Self {
+            grace,
+            permits: 64,
+            listeners: Vec::new(),
+            unread_for: Duration::ZERO,
+            backlog,
+            template: None,
+            intakes: Vec::new(),
+            payload_len_max: MemorySettings::default().payload_len_max,
+        }
     }
 }
 
@@ -139,7 +155,8 @@ impl Start {
         clock: &Arc<dyn Clock>,
         recorder: &Recorder,
     ) -> (Handle, oneshot::Receiver<Ending>) {
-        let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
+        let template = self.template.map(|text| Template::parse(text).unwrap());
+        let directory = Arc::new(watch::Sender::new(Arc::new(Directory::with_template(template))));
         let membership = Arc::new(watch::Sender::new(Arc::new(Membership::default())));
         let desk = Arc::new(Desk {
             broker: broker.clone(),
@@ -163,6 +180,7 @@ impl Start {
             membership,
             ready: Arc::new(watch::Sender::new(false)),
             listeners: self.listeners.clone(),
+            intakes: self.intakes.clone(),
             serve: Serves::Everything,
         };
         let settings = Settings {
@@ -198,7 +216,7 @@ impl World {
     pub(super) async fn of(start: Start) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
         let quotas = Quotas { function: start.backlog, ..Quotas::default() };
-        let memory = Memory::new(MemorySettings { quotas, ..MemorySettings::default() }, clock.clone());
+        let memory = Memory::new(MemorySettings { quotas, payload_len_max: start.payload_len_max }, clock.clone());
         let broker = Arc::new(Shutters::new(memory, start.unread_for));
         let functions = Arc::new(Functions::default());
         let recorder = Recorder::new(broker.clone(), Duration::from_secs(3600));

@@ -106,6 +106,7 @@ impl Crowd {
             membership,
             ready: Arc::new(watch::Sender::new(false)),
             listeners: Vec::new(),
+            intakes: Vec::new(),
             serve: Serves::Queues(BTreeSet::from([queue(number % self.size.queues)])),
         };
         let max_inflight = u32::try_from(self.size.permits).unwrap();

@@ -13,12 +13,9 @@
 //! When drained: what is being moved is moved, nothing more is taken. With an error when the lane breaks, which the
 //! root answers with a restart.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt};
 use proto::dead::Reason;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinSet;
@@ -26,18 +23,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::Desk;
+use crate::moving::{LEASE, WHEN_FULL, keep_moving};
+use crate::port::Delivery;
 use crate::port::broker::{Error, Message, Terms};
-use crate::port::{Delivery, Lane};
 use crate::supervision::tell;
-
-/// Messages moved at once.
-const WINDOW: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
-/// How long a pull waits for something to be due before it is asked anew.
-const PULL_WAIT: Duration = Duration::from_secs(2);
-/// Moving takes milliseconds: a lease this long is never extended.
-const LEASE: Duration = Duration::from_secs(30);
-/// How long a message waits whose lane is full.
-const WHEN_FULL: Duration = Duration::from_secs(1);
 
 /// What it is told.
 pub(crate) enum Msg {
@@ -84,8 +73,11 @@ impl Actor for Later {
         let lane = state.desk.broker.due(terms).await?;
         let (me, desk, stop) = (state.me.clone(), state.desk.clone(), state.stop.clone());
         state.tasks.spawn(async move {
-            let ended = std::panic::AssertUnwindSafe(keep_moving(lane, desk, stop)).catch_unwind().await;
-            let error = ended.unwrap_or_else(|_| Some(Error::Refused("moving a due message panicked".into())));
+            let relocate = |delivery| {
+                let desk = desk.clone();
+                async move { relocate(&desk, delivery).await }
+            };
+            let error = keep_moving(lane, stop, relocate).await;
             drop(me.cast(Msg::Ended(error)));
         });
         Ok(())
@@ -98,30 +90,6 @@ impl Actor for Later {
             Msg::Drain => state.stop.cancel(),
         }
         Ok(())
-    }
-}
-
-/// Pulls and moves until told to stop or the lane breaks.
-async fn keep_moving(lane: Arc<dyn Lane>, desk: Arc<Desk>, stop: CancellationToken) -> Option<Error> {
-    loop {
-        let mut due = lane.pull(WINDOW, PULL_WAIT, stop.clone());
-        let mut moving = futures_util::stream::FuturesUnordered::new();
-        let error = loop {
-            tokio::select! {
-                biased;
-                Some(()) = moving.next() => {}
-                delivery = due.next() => match delivery {
-                    Some(Ok(delivery)) => moving.push(relocate(&desk, delivery)),
-                    Some(Err(error)) => break Some(error),
-                    None => break None,
-                },
-            }
-        };
-        drop(due);
-        while moving.next().await.is_some() {}
-        if error.is_some() || stop.is_cancelled() {
-            return error;
-        }
     }
 }
 

@@ -1,0 +1,108 @@
+//! A message that an OpenFaaS gateway stored becomes a call here.
+//!
+//! The order is: the call is stored in its lane (or the message among the dead letters), then the message is forgotten
+//! where it lay. Killed in between, it comes again, and finds the call by its id or by its record.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::dead::Reason;
+use proto::openfaas::{Arrival, Error as Unreadable, QueueRequest};
+use proto::record::State;
+use proto::{Call, LaneKey, Queue, Record};
+
+use crate::call::Desk;
+use crate::call::plan::{letter, message};
+use crate::moving::WHEN_FULL;
+use crate::port::broker::Error;
+use crate::port::{BoxFuture, Delivery};
+
+/// How long a message is left alone that is too large.
+const WHEN_TOO_LARGE: Duration = Duration::from_secs(60);
+
+impl Desk {
+    /// Makes a call of what was delivered, or a dead letter. Boxed: its caller holds many of these.
+    pub fn take_in(&self, delivery: Delivery) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let place = &delivery.id;
+            let settled = match self.store_arrival(&delivery).await {
+                Ok(()) => delivery.lease.ack().await,
+                Err(Error::Full { scope }) => {
+                    tracing::debug!(%place, scope, "a message of OpenFaaS waits: there is no room in its lane");
+                    delivery.lease.give_back(Some(WHEN_FULL)).await
+                }
+                // A letter would be larger still: where it lies it is safe, and whoever takes more later takes it.
+                Err(error @ Error::TooLarge { .. }) => {
+                    tracing::error!(%place, %error, "a message of OpenFaaS is too large; it stays where it is");
+                    delivery.lease.give_back(Some(WHEN_TOO_LARGE)).await
+                }
+                Err(error) => {
+                    tracing::warn!(%place, %error, "a message of OpenFaaS could not be taken in; trying again");
+                    delivery.lease.give_back(Some(WHEN_FULL)).await
+                }
+            };
+            if let Err(error) = settled {
+                tracing::warn!(%place, %error, "a message of OpenFaaS may come again; it is taken in once");
+            }
+        })
+    }
+
+    async fn store_arrival(&self, delivery: &Delivery) -> Result<(), Error> {
+        let payload = match delivery.payload.read().await {
+            Ok(payload) => payload,
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => return self.refuse(delivery, Bytes::new(), Reason::Lost, &error).await,
+        };
+        match self.read_arrival(delivery, &payload) {
+            Ok(arrival) => self.accept(delivery, arrival).await,
+            Err(error) => self.refuse(delivery, payload, Reason::Undecodable, &error).await,
+        }
+    }
+
+    fn read_arrival(&self, delivery: &Delivery, payload: &[u8]) -> Result<Arrival, Unreadable> {
+        QueueRequest::decode(payload)?.arrive(&delivery.id, self.clock.now())
+    }
+
+    async fn accept(&self, delivery: &Delivery, Arrival { call, queue }: Arrival) -> Result<(), Error> {
+        let lane = LaneKey::new(self.queue_of(&call, queue), call.function.clone());
+        let before = self.recorder.known(&call.id).await;
+        // The broker remembers an id for two minutes; whoever had this message may have been gone for longer.
+        let has_come = |told: &Record| told.function == call.function && told.accepted_at == call.accepted_at;
+        if delivery.deliveries > 1 && before.as_ref().is_some_and(|it| has_come(&it.record)) {
+            tracing::info!(call = %call.id, place = %delivery.id, "this message of OpenFaaS was taken in before");
+            return Ok(());
+        }
+        let stored = self.broker.publish(message(lane.clone(), &call)).await?;
+        if stored.is_new() && self.recorder.keeps(self.keep(&call)) {
+            let ready = Record::of(&call, &lane, State::Ready, self.clock.now());
+            // An id may have been another call's: of one that called this function, with the result of its own.
+            let over = before.filter(|it| it.record.state.is_final()).map_or(0, |it| it.revision);
+            self.recorder.note(&Record { place: stored.place(), ..ready }, over).await;
+        }
+        Ok(())
+    }
+
+    /// The queue of its function; if that is nobody's here, the one that the message names, if somebody serves that: in
+    /// another it would lie for ever.
+    fn queue_of(&self, call: &Call, named: Option<Queue>) -> Queue {
+        let directory = self.directory.borrow();
+        if let Some(spec) = directory.get(&call.function) {
+            return spec.queue.clone();
+        }
+        let is_served = |queue: &Queue| directory.names(queue) || self.membership.borrow().is_chosen(queue);
+        named.filter(is_served).unwrap_or_default()
+    }
+
+    /// Nobody can run it: it is kept as it is, with the reason.
+    async fn refuse(
+        &self,
+        delivery: &Delivery,
+        payload: Bytes,
+        reason: Reason,
+        why: &(dyn std::error::Error + Sync),
+    ) -> Result<(), Error> {
+        tracing::warn!(place = %delivery.id, %why, "a message of OpenFaaS that is no call is dead");
+        let letter = letter(&delivery.lane, reason, format!("{}: {why}", delivery.id), self.clock.now(), payload);
+        self.broker.bury(letter, format!("intake/{}", delivery.id), None).await.map(drop)
+    }
+}
