@@ -7,6 +7,7 @@ pub mod file;
 use std::fmt;
 
 use http::{Method, StatusCode};
+use proto::annotation;
 use proto::fault::Faults;
 use serde_json::{Map, Value, json};
 
@@ -71,8 +72,9 @@ pub struct Plan {
 }
 
 impl Step {
-    fn of(wanted: Wanted, found: Option<Found>) -> Self {
+    fn of(mut wanted: Wanted, found: Option<Found>) -> Self {
         let (there, tag) = found.map_or((Map::new(), None), |found| (found.record, Some(found.tag)));
+        keep_pause(&there, &mut wanted.body);
         let mut differences = diff::between(&shape(wanted.kind, &there), &shape(wanted.kind, &wanted.body));
         // A function that is being deleted is wanted again.
         if let Some(deleting) = there.get("deleting") {
@@ -168,6 +170,15 @@ impl Wanted {
     }
 }
 
+/// A file that does not say whether something is paused leaves that to the operators.
+fn keep_pause(there: &Map<String, Value>, wanted: &mut Map<String, Value>) {
+    let Some(paused) = there.get("annotations").and_then(|it| it.get(annotation::PAUSED)) else { return };
+    let annotations = wanted.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(annotations) = annotations {
+        annotations.entry(annotation::PAUSED).or_insert_with(|| paused.clone());
+    }
+}
+
 /// As much of a record as a file can say, what is empty left out.
 fn shape(kind: Kind, record: &Map<String, Value>) -> Map<String, Value> {
     let fields = kind.fields();
@@ -204,9 +215,15 @@ mod tests {
         let step = Step::of(wanted(same.clone()), found(there.clone()));
         assert!(!step.changes(), "{step}");
         assert_eq!(step.to_string(), "= function f.acme");
-        let mut leaving = there;
+        let mut leaving = there.clone();
         leaving["deleting"] = json!("drain");
         assert!(Step::of(wanted(same.clone()), found(leaving)).changes());
+        let mut paused = there;
+        paused["annotations"]["fabric.paused"] = json!("true");
+        let step = Step::of(wanted(same.clone()), found(paused.clone()));
+        assert!(!step.changes(), "an operator's pause is not the file's: {step}");
+        let going = json!({"annotations": {"fabric.upstream": "http://a", "fabric.paused": "false"}});
+        assert!(Step::of(wanted(going), found(paused)).changes(), "unless the file says so");
         let new = Step::of(wanted(same), None);
         assert!(new.changes());
         assert_eq!(new.to_string(), "+ function f.acme\n    + annotations.fabric.upstream: http://a");

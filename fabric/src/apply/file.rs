@@ -283,7 +283,7 @@ functions:
     #[test]
     fn what_cannot_be_is_refused_with_its_place() {
         for (text, expected) in [
-            ("functions: {f: {annotations: {fabric.rate: fast}}}", "functions.f: annotation fabric.rate=fast"),
+            ("functions: {f: {annotations: {fabric.rate: fast}}}", "functions.f: annotation fabric.rate is \"fast\""),
             ("functions: {f: {anotations: {}}}", "anotations means nothing here"),
             ("funktions: {}", "funktions means nothing here"),
             ("functions: [f]", "functions must be a map"),
