@@ -175,8 +175,17 @@ impl Directory {
         self.functions.insert_mut(spec.function.clone(), spec);
     }
 
+    /// A function whose record cannot be used is being deleted, or is not.
+    pub fn leaves(&mut self, function: Function, removal: Option<Removal>) {
+        match removal {
+            Some(removal) => drop(self.leaving.insert(function, removal)),
+            None => drop(self.leaving.remove(&function)),
+        }
+    }
+
     /// Removes a function; whether it was there.
     pub fn remove(&mut self, function: &Function) -> bool {
+        self.leaving.remove(function);
         let Some(spec) = self.functions.get(function) else { return false };
         if let Some(count) = self.named.get_mut(&spec.queue) {
             *count -= 1;
@@ -184,7 +193,6 @@ impl Directory {
                 self.named.remove(&spec.queue);
             }
         }
-        self.leaving.remove(function);
         self.functions.remove_mut(function)
     }
 

@@ -157,7 +157,9 @@ fn held(facts: &Facts<'_>, workers: &[Worker], backlog: u64) -> Cause {
     if facts.serving == 0 {
         return Cause::NoWorker;
     }
-    if facts.seen.is_empty() {
+    let queue = facts.lane.queue.to_string();
+    let serves = |process: &view::Process| process.fabric.queues.iter().any(|it| it.name == queue);
+    if !facts.seen.iter().any(serves) {
         return Cause::NoAnswer;
     }
     if workers.is_empty() || (facts.ahead.is_some() && backlog == 0 && workers.iter().all(|it| it.in_flight == 0)) {
@@ -302,10 +304,14 @@ mod tests {
         assert_eq!(ask(Some(&ready), Some(0), 2, &[]).cause, Cause::NoAnswer);
         let elsewhere = view::Process {
             fabric: view::Fabric { queues: Vec::new(), ..process("w", 0, 0, None).fabric },
-            id: "w".into(),
+            id: "g".into(),
         };
-        assert_eq!(ask(Some(&ready), Some(0), 1, std::slice::from_ref(&elsewhere)).cause, Cause::NotNoticed);
-        assert_eq!(ask(None, None, 1, &[elsewhere]).cause, Cause::NothingWaits);
+        assert_eq!(ask(Some(&ready), Some(0), 1, std::slice::from_ref(&elsewhere)).cause, Cause::NoAnswer);
+        let mut unaware = process("w", 0, 0, None);
+        unaware.fabric.queues[0].subscribers.clear();
+        let elsewhere = [elsewhere, unaware];
+        assert_eq!(ask(Some(&ready), Some(0), 1, &elsewhere).cause, Cause::NotNoticed);
+        assert_eq!(ask(None, None, 1, &elsewhere).cause, Cause::NothingWaits);
         assert_eq!(ask(Some(&ready), Some(3), 1, &[process("w", 0, 0, None)]).cause, Cause::NotNoticed);
     }
 

@@ -112,6 +112,12 @@ impl Membership {
         self.part(|member| member.gateway)
     }
 
+    /// Whether this process does what one of those who serve any queue is to do for all.
+    #[must_use]
+    pub fn is_first_worker(&self) -> bool {
+        self.part(|member| member.serves != Serves::Nothing).index == 0
+    }
+
     fn part(&self, among: impl Fn(&Member) -> bool) -> Part {
         let (mut index, mut of) = (0, 0);
         for (id, _) in self.members.iter().filter(|(id, member)| **id == self.me || among(member)) {
@@ -131,6 +137,16 @@ mod tests {
     fn worker(queues: &[&str]) -> Member {
         let queues = queues.iter().map(|queue| Queue::parse(queue).unwrap()).collect();
         Member { gateway: false, serves: Serves::Queues(queues) }
+    }
+
+    #[test]
+    fn the_first_who_serves_anything_does_what_is_done_once() {
+        let mut members = Membership::alone("b", worker(&["q"]));
+        assert!(members.is_first_worker());
+        members.seen("a", Member { gateway: true, ..Member::default() });
+        assert!(members.is_first_worker(), "a gateway does none of it");
+        members.seen("a", worker(&["other"]));
+        assert!(!members.is_first_worker());
     }
 
     #[test]

@@ -20,6 +20,9 @@ const RESOLVE_EVERY: Duration = Duration::from_secs(5);
 /// How long finding them out may take.
 const RESOLVE_WITHIN: Duration = Duration::from_secs(4);
 
+/// How long other workers may still run calls of a function that is being deleted: they have not heard of it.
+const HEARD_WITHIN: Duration = Duration::from_secs(2);
+
 /// The orders of one lane.
 pub struct Orders {
     lane: LaneKey,
@@ -29,6 +32,8 @@ pub struct Orders {
     endpoints: Endpoints,
     addresses: Addresses,
     resolved_at: Option<Instant>,
+    /// Since when calls are known to go to the dead letters.
+    burying_since: Option<Instant>,
     /// What the endpoints were last set by.
     set: Option<(Arc<FunctionSpec>, Part)>,
 }
@@ -38,7 +43,7 @@ impl Orders {
     #[must_use]
     pub fn new(lane: LaneKey, desk: Arc<Desk>, standing: Standing, ceiling: u32) -> Self {
         let (endpoints, addresses) = (Endpoints::default(), Addresses::new());
-        Self { lane, desk, standing, ceiling, endpoints, addresses, resolved_at: None, set: None }
+        Self { lane, desk, standing, ceiling, endpoints, addresses, resolved_at: None, burying_since: None, set: None }
     }
 
     /// The endpoints, for those who take slots of them.
@@ -71,7 +76,13 @@ impl Orders {
         }
         let concurrency = self.lane.queue.is_callbacks().then_some(self.desk.callbacks.per_host);
         let limits = Limits { concurrency, paused: false, ceiling: self.ceiling };
-        Applied::read(&self.lane, &self.desk.directory.borrow(), part, self.standing, limits)
+        let mut applied = Applied::read(&self.lane, &self.desk.directory.borrow(), part, self.standing, limits);
+        self.burying_since = self.buries().then(|| self.burying_since.unwrap_or_else(Instant::now));
+        // The limit is everybody's: were it lifted at once, somebody who has not heard yet would run more than it allows.
+        if self.burying_since.is_some_and(|since| since.elapsed() >= HEARD_WITHIN) {
+            applied.limits.concurrency = None;
+        }
+        applied
     }
 
     /// Finds out the addresses of names that stand for several, if that is due; the answer is for [`found`](Self::found).

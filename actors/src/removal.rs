@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::directory::Directory;
+use crate::membership::Membership;
 use crate::port::broker::{Error, Message};
 use crate::port::control::{self, Expected, Key, Record};
 use crate::port::holdings::Held;
@@ -21,7 +22,7 @@ use crate::port::{Broker, Control};
 
 /// How long a function is looked after at least: a gateway may have been about to store a call.
 const SETTLED_AFTER: Duration = Duration::from_secs(5);
-/// How often to look: at first, and at one that takes long.
+/// How often to look at a function: at first, and at one that takes long.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_EVERY_LATER: Duration = Duration::from_secs(10);
 const LATER: Duration = Duration::from_secs(60);
@@ -35,68 +36,99 @@ pub struct Remover {
     broker: Arc<dyn Broker>,
     control: Arc<dyn Control>,
     directory: watch::Receiver<Arc<Directory>>,
-    /// Since when each is known to be leaving, and how often in a row nothing of it was found.
-    known: BTreeMap<Function, (Instant, u32)>,
+    membership: watch::Receiver<Arc<Membership>>,
+    known: BTreeMap<Function, Known>,
+}
+
+/// What is known of one of them.
+#[derive(Clone, Copy)]
+struct Known {
+    since: Instant,
+    /// How often in a row nothing of it was found.
+    empty: u32,
+    /// When to look again.
+    next: Instant,
+}
+
+impl Known {
+    fn new(now: Instant) -> Self {
+        Self { since: now, empty: 0, next: now }
+    }
+
+    fn looked(self, is_left: bool, now: Instant) -> Self {
+        let every = if now - self.since > LATER { LOOK_EVERY_LATER } else { LOOK_EVERY };
+        Self { empty: if is_left { 0 } else { self.empty + 1 }, next: now + every, ..self }
+    }
 }
 
 impl Remover {
     /// One that has seen nothing yet.
     #[must_use]
-    pub fn new(broker: Arc<dyn Broker>, control: Arc<dyn Control>, directory: watch::Receiver<Arc<Directory>>) -> Self {
-        Self { broker, control, directory, known: BTreeMap::new() }
+    pub fn new(
+        broker: Arc<dyn Broker>,
+        control: Arc<dyn Control>,
+        directory: watch::Receiver<Arc<Directory>>,
+        membership: watch::Receiver<Arc<Membership>>,
+    ) -> Self {
+        Self { broker, control, directory, membership, known: BTreeMap::new() }
     }
 
     /// Looks again and again, for as long as there is anybody who changes the directory.
     pub async fn keep_looking(mut self) {
         while self.directory.wait_for(|directory| !directory.leaving().is_empty()).await.is_ok() {
-            self.look().await;
-            let newest = self.known.values().map(|(since, _)| since.elapsed()).min();
-            sleep(if newest.is_some_and(|age| age > LATER) { LOOK_EVERY_LATER } else { LOOK_EVERY }).await;
+            // One worker does it for all; a second, for as long as they do not know of each other, does no harm.
+            let is_ours = self.membership.borrow().is_first_worker();
+            if is_ours && let Err(error) = self.look().await {
+                tracing::warn!(%error, "what is left of deleted functions cannot be found out");
+            }
+            sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Looks at each of them once.
-    async fn look(&mut self) {
-        let directory = self.directory.borrow().clone();
+    /// Looks at each of them whose time it is.
+    async fn look(&mut self) -> Result<(), Error> {
+        let (now, directory) = (Instant::now(), self.directory.borrow().clone());
         self.known.retain(|function, _| directory.leaving().contains_key(function));
-        // A function may have left calls in a queue that it had before.
-        let mut queues: BTreeSet<Queue> = directory.queues();
-        queues.extend(directory.set_queues().map(|spec| spec.queue.clone()));
-        queues.insert(Queue::default());
+        let known = |function| self.known.get(function).copied().unwrap_or_else(|| Known::new(now));
+        let all: Vec<_> = directory.leaving().iter().map(|(it, removal)| (it.clone(), *removal, known(it))).collect();
+        let due: Vec<_> = all.into_iter().filter(|(_, _, known)| known.next <= now).collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        // A function may have left calls in a queue that it had before, and that nobody names any more.
+        let mut queues = self.broker.queues().await?;
         queues.remove(&Queue::callbacks());
-        for (function, removal) in directory.leaving() {
-            let lanes: Vec<LaneKey> = queues.iter().map(|it| LaneKey::new(it.clone(), function.clone())).collect();
-            let (since, empty) = self.known.get(function).copied().unwrap_or_else(|| (Instant::now(), 0));
-            let empty = match self.is_left(&lanes, *removal).await {
-                Ok(false) => empty + 1,
-                Ok(true) => 0,
-                Err(error) => {
-                    tracing::warn!(%function, %error, "what is left of a function's calls cannot be found out");
-                    0
-                }
-            };
-            self.known.insert(function.clone(), (since, empty));
-            if empty >= EMPTY_TIMES
-                && since.elapsed() >= SETTLED_AFTER
-                && let Err(error) = self.finish(function).await
+        for (function, removal, known) in due {
+            let is_left = self.is_left(&function, &queues, removal).await.unwrap_or_else(|error| {
+                tracing::warn!(%function, %error, "what is left of a function's calls cannot be found out");
+                true
+            });
+            let known = known.looked(is_left, now);
+            self.known.insert(function.clone(), known);
+            if known.empty >= EMPTY_TIMES
+                && known.since.elapsed() >= SETTLED_AFTER
+                && let Err(error) = self.finish(&function).await
             {
                 tracing::warn!(%function, %error, "a function without calls cannot be removed yet");
             }
         }
+        Ok(())
     }
 
-    /// Whether any call of these lanes is left. What is to be buried is moved to where that is done.
-    async fn is_left(&self, lanes: &[LaneKey], removal: Removal) -> Result<bool, Error> {
-        for lane in lanes {
+    /// Whether any call of a function is left. What is to be buried is moved to where that is done.
+    async fn is_left(&self, function: &Function, queues: &BTreeSet<Queue>, removal: Removal) -> Result<bool, Error> {
+        let most = if removal == Removal::DeadLetter { PAGE } else { 1 };
+        for queue in queues {
             // A retry goes from its lane to the schedules, and comes from there.
-            let scheduled = self.broker.scheduled(&lane.queue, Some(&lane.function), 0, PAGE).await?;
+            let scheduled = self.broker.scheduled(queue, Some(function), 0, most).await?;
             if !scheduled.is_empty() {
                 if removal == Removal::DeadLetter {
                     self.bring_forward(scheduled).await?;
                 }
                 return Ok(true);
             }
-            if !self.broker.ready(lane, 0, 1).await?.is_empty() {
+            let lane = LaneKey::new(queue.clone(), function.clone());
+            if !self.broker.ready(&lane, 0, 1).await?.is_empty() {
                 return Ok(true);
             }
         }
@@ -106,6 +138,10 @@ impl Remover {
     /// Moves what waits for its time to its lane, as if that had come. Stopped in between, it lies in both, as one message.
     async fn bring_forward(&self, scheduled: Vec<Held>) -> Result<(), Error> {
         for Held { lane, id, payload, .. } in scheduled {
+            // Somebody may want the function again by now, and what is delayed to stay so.
+            if !self.directory.borrow().buries(&lane.function) {
+                return Ok(());
+            }
             let payload = match payload.read().await {
                 Ok(payload) => payload,
                 Err(error) if error.is_transient() => return Err(error),
@@ -129,13 +165,19 @@ impl Remover {
     /// quicker.
     async fn finish(&self, function: &Function) -> Result<(), Error> {
         let key = Key::Function(function.clone());
-        let Some((Record::Function(_, deployment), revision)) = self.control.get(&key).await? else { return Ok(()) };
+        let found = match self.control.get(&key).await {
+            // Somebody wrote it anew, and may do so again.
+            Err(control::Error::Unreadable { .. } | control::Error::Conflict { .. }) => return Ok(()),
+            Err(control::Error::Broker(error)) => return Err(error),
+            Ok(found) => found,
+        };
+        let Some((Record::Function(_, deployment), revision)) = found else { return Ok(()) };
         if deployment.deleting.is_none() {
             return Ok(());
         }
         match self.control.delete(&key, Expected::Revision(revision)).await {
             Ok(true) => tracing::info!(%function, "deleted: none of its calls is left"),
-            Ok(false) | Err(control::Error::Conflict { .. }) => {}
+            Ok(false) | Err(control::Error::Conflict { .. } | control::Error::Unreadable { .. }) => {}
             Err(control::Error::Broker(error)) => return Err(error),
         }
         Ok(())
@@ -149,6 +191,7 @@ mod tests {
 
     use super::*;
     use crate::call::plan::message;
+    use crate::membership::{Member, Serves};
     use crate::memory::{Memory, Settings, SteadyClock};
     use crate::port::{Clock, Holdings};
 
@@ -166,10 +209,12 @@ mod tests {
             let memory = Memory::new(Settings::default(), Arc::new(clock));
             let mut world = Self { memory, clock, directory: watch::Sender::default(), tasks: JoinSet::new() };
             world.set(removal).await;
+            let worker = Member { gateway: false, serves: Serves::Everything };
             let remover = Remover::new(
                 Arc::new(world.memory.clone()),
                 Arc::new(world.memory.clone()),
                 world.directory.subscribe(),
+                watch::Sender::new(Arc::new(Membership::alone("a", worker))).subscribe(),
             );
             world.tasks.spawn(remover.keep_looking());
             world
@@ -186,7 +231,11 @@ mod tests {
 
         /// A call, whose time comes in an hour.
         async fn delayed(&self) -> LaneKey {
-            let (id, lane) = (CallId::parse("c").unwrap(), LaneKey::new(Queue::default(), f()));
+            self.delayed_in(Queue::default()).await
+        }
+
+        async fn delayed_in(&self, queue: Queue) -> LaneKey {
+            let (id, lane) = (CallId::parse("c").unwrap(), LaneKey::new(queue, f()));
             let call = Call::new(id.clone(), f(), self.clock.now(), Request::default());
             let due = self.clock.now().after(Duration::from_secs(3600));
             self.memory.schedule(message(lane.clone(), &call), &id, due).await.unwrap();
@@ -224,6 +273,26 @@ mod tests {
         assert_eq!(world.memory.ready(&lane, 0, 9).await.unwrap().len(), 1);
         assert!(world.memory.scheduled(&lane.queue, None, 0, 9).await.unwrap().is_empty());
         assert!(world.is_registered().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_in_a_queue_that_nobody_names_any_more_are_waited_for() {
+        let world = World::deleting(Some(Removal::Drain)).await;
+        let lane = world.delayed_in(Queue::parse("former").unwrap()).await;
+        sleep(10 * SETTLED_AFTER).await;
+        assert!(world.is_registered().await);
+        assert!(world.memory.unschedule(&lane, &CallId::parse("c").unwrap()).await.unwrap());
+        sleep(2 * LOOK_EVERY_LATER).await;
+        assert!(!world.is_registered().await);
+    }
+
+    #[test]
+    fn one_that_takes_long_is_looked_at_less_often_whoever_else_is_new() {
+        let now = Instant::now();
+        let young = Known::new(now).looked(true, now + LOOK_EVERY);
+        assert_eq!((young.empty, young.next), (0, now + 2 * LOOK_EVERY));
+        let old = young.looked(false, now + 2 * LATER);
+        assert_eq!((old.empty, old.next), (1, now + 2 * LATER + LOOK_EVERY_LATER));
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,10 +4,12 @@
 //! answers with a [`Verdict`]; the supervisor applies it. No other place decides about restarts.
 
 pub mod exit;
+mod leaf;
 pub mod policy;
 pub mod roster;
 
 pub use exit::Exit;
+pub(crate) use leaf::Leaf;
 pub use policy::{Policy, Verdict};
 use ractor::{ActorRef, Message};
 pub use roster::Roster;

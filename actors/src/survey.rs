@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::parts::Run;
 use crate::port::Survey;
 use crate::port::broker::{Cause, Error};
-use crate::port::survey::{Asked, Question};
+use crate::port::survey::Asked;
 use crate::{tree, view};
 
 /// How many questions are answered at once: to look at a tree is work for everybody in it, and a question may be lost.
@@ -45,32 +45,19 @@ pub fn run(survey: Arc<dyn Survey>, id: String, tree: Arc<OnceLock<tree::Handle>
 
 async fn answer(asked: Asked, id: String, tree: Arc<OnceLock<tree::Handle>>) {
     let Some(tree) = tree.get() else { return };
-    if let Some(fabric) = tree.view().await {
-        (asked.answer)(view::Process { id, fabric: narrowed(fabric, &asked.question) }).await;
+    if let Some(fabric) = tree.view(asked.question.lane).await {
+        (asked.answer)(view::Process { id, fabric: narrowed(fabric) }).await;
     }
 }
 
-/// What of a view is wanted, and fits into an answer.
-fn narrowed(mut fabric: view::Fabric, question: &Question) -> view::Fabric {
-    match &question.lane {
-        Some(lane) => {
-            let name = lane.queue.to_string();
-            fabric.queues.retain(|queue| queue.name == name);
-            let function = lane.function.to_string();
-            for queue in &mut fabric.queues {
-                queue.subscribers.retain(|subscriber| subscriber.function == function);
-                queue.children.retain(|child| child.name == function);
-            }
-        }
-        None => {
-            let mut room = SUBSCRIBERS_MAX;
-            for queue in &mut fabric.queues {
-                queue.subscribers.sort_by_key(|it| std::cmp::Reverse((it.in_flight, it.inflow.backlog)));
-                queue.subscribers.truncate(room);
-                queue.children.truncate(room);
-                room -= queue.subscribers.len();
-            }
-        }
+/// As much of a view as fits into an answer.
+fn narrowed(mut fabric: view::Fabric) -> view::Fabric {
+    let mut room = SUBSCRIBERS_MAX;
+    for queue in &mut fabric.queues {
+        queue.subscribers.sort_by_key(|it| std::cmp::Reverse((it.in_flight, it.inflow.backlog)));
+        queue.subscribers.truncate(room);
+        queue.children.truncate(room);
+        room -= queue.subscribers.len();
     }
     fabric
 }

@@ -133,7 +133,7 @@ impl Admin {
 
     async fn tree(&self) -> Result<Answer, Refusal> {
         let tree = self.tree.get().ok_or(Refusal::Draining)?;
-        let view = tree.view().await.ok_or(Refusal::Draining)?;
+        let view = tree.view(None).await.ok_or(Refusal::Draining)?;
         Ok(answer::json(StatusCode::OK, &view))
     }
 

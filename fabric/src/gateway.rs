@@ -135,7 +135,7 @@ impl Gateway {
     fn registered(&self, function: Function) -> Result<Arc<FunctionSpec>, Refusal> {
         let directory = self.ports.directory.borrow();
         match directory.get(&function) {
-            Some(spec) if spec.deployment.deleting.is_some() => Err(Refusal::Deleting(function)),
+            Some(_) if directory.leaving().contains_key(&function) => Err(Refusal::Deleting(function)),
             Some(spec) => Ok(spec.clone()),
             None if directory.current => Err(Refusal::UnknownFunction(function)),
             None => Err(Refusal::BrokerAway),

@@ -104,6 +104,13 @@ impl From<CreatedAt> for Option<String> {
 }
 
 impl Deployment {
+    /// One of a function that is being deleted, and of which nothing else is known.
+    #[must_use]
+    pub fn leaving(function: &Function, removal: Removal) -> Self {
+        let (service, namespace) = (function.name().into(), Some(function.namespace().to_string()));
+        Self { service, namespace, deleting: Some(removal), ..Self::default() }
+    }
+
     /// The function that is deployed.
     ///
     /// # Errors

@@ -152,7 +152,7 @@ async fn a_lane_that_cannot_be_opened_parks_and_its_neighbours_do_not_notice() {
     world.broker.refused.lock().unwrap().push(Function::parse("shut").unwrap());
     world.post("shut").await;
     sleep(Duration::from_secs(20)).await;
-    let view = world.tree.view().await.unwrap();
+    let view = world.tree.view(None).await.unwrap();
     let queue = view.queues.iter().find(|queue| queue.name == "default").unwrap();
     assert_eq!(queue.children.iter().map(|child| &*child.state).collect::<Vec<_>>(), ["parked"], "{queue:?}");
     assert!(queue.children[0].cause.as_ref().unwrap().contains("the lane is shut"));

@@ -1,5 +1,6 @@
 //! The broker's ports at the end of a wire.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,6 +150,10 @@ impl DeadLetters for Remote {
 }
 
 impl Holdings for Remote {
+    fn queues(&self) -> BoxFuture<'_, Result<BTreeSet<Queue>, Error>> {
+        Box::pin(async move { self.0.ask(|| self.0.memory.queues()).await })
+    }
+
     fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
         let lane = lane.clone();
         Box::pin(async move { self.0.ask(|| self.0.memory.ready(&lane, after, max)).await })
@@ -247,9 +252,8 @@ impl Control for Remote {
         Box::pin(self.0.ask(|| self.0.memory.watch()))
     }
 
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Setting, u64)>, Error>> {
-        let key = key.clone();
-        Box::pin(async move { self.0.ask(|| self.0.memory.get(&key)).await })
+    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Setting, u64)>, control::Error>> {
+        self.0.memory.get(key)
     }
 
     fn put(&self, record: Setting, expected: Expected) -> BoxFuture<'_, Result<u64, control::Error>> {

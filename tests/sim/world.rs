@@ -138,7 +138,7 @@ impl World {
         sleep(AT_REST).await;
         let trees: Vec<Handle> = self.workers.lock().unwrap().iter().map(|worker| worker.tree.clone()).collect();
         for tree in trees {
-            let view = tree.view().await;
+            let view = tree.view(None).await;
             let home = view.as_ref().is_some_and(|view| view.permits == view.permits_free);
             let idle = view.as_ref().is_some_and(|view| view.queues.iter().all(|queue| queue.subscribers.is_empty()));
             if !home || !idle {

@@ -34,12 +34,16 @@ impl Applied {
             applied.standings.namespace.weight = namespace.weight.get();
         }
         applied.limits.paused |= directory.is_paused(&lane.queue);
-        // Callbacks go to hosts: what is set for functions is not for them. What is buried goes nowhere.
-        if lane.queue.is_callbacks() || directory.buries(&lane.function) {
+        // Callbacks go to hosts: what is set for functions is not for them.
+        if lane.queue.is_callbacks() {
             return applied;
         }
         if let Some(spec) = directory.get(&lane.function) {
             applied.limits.concurrency = spec.concurrency;
+            // What is buried goes nowhere, and waits for nothing.
+            if directory.buries(&lane.function) {
+                return applied;
+            }
             applied.limits.paused |= spec.paused;
             applied.standings.function.weight = spec.weight.get();
             applied.paces = paces(spec, directory, part);

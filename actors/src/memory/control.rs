@@ -23,7 +23,7 @@ impl Control for Memory {
         Box::pin(std::future::ready(Ok(all.map(Ok).boxed())))
     }
 
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, broker::Error>> {
+    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, Error>> {
         let kept = self.machine.state().records.get(key).cloned();
         let found = kept.map(|(revision, record)| read(key, revision, &record).into_found());
         Box::pin(std::future::ready(found.transpose().map(Option::flatten)))

@@ -1,5 +1,7 @@
 //! The machine as a [`Holdings`] port.
 
+use std::collections::BTreeSet;
+
 use proto::{Function, LaneKey, Queue};
 
 use super::Memory;
@@ -21,6 +23,13 @@ impl Memory {
 }
 
 impl Holdings for Memory {
+    fn queues(&self) -> BoxFuture<'_, Result<BTreeSet<Queue>, Error>> {
+        let state = self.machine.state();
+        let queues = state.lanes.keys().map(|lane| &lane.queue).chain(state.later.queues()).cloned().collect();
+        drop(state);
+        Box::pin(std::future::ready(Ok(queues)))
+    }
+
     fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
         let places = {
             let state = self.machine.state();
@@ -42,8 +51,7 @@ impl Holdings for Memory {
         after: u64,
         max: usize,
     ) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
-        let wanted = |lane: &LaneKey| lane.queue == *queue && function.is_none_or(|it| lane.function == *it);
-        let places = self.machine.state().later.after(after, max, wanted);
+        let places = self.machine.state().later.after(queue, function, after, max);
         let held = self.held(places.into_iter().map(|(place, lane)| (place, lane, Hold::Scheduled)).collect());
         Box::pin(std::future::ready(Ok(held)))
     }

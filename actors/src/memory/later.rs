@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use proto::{CallId, LaneKey, Timestamp};
+use proto::{CallId, Function, LaneKey, Queue, Timestamp};
 
 use super::line::Line;
 use super::store::Seq;
@@ -13,6 +13,8 @@ pub(super) struct Later {
     by_time: BTreeSet<(Timestamp, Seq)>,
     by_call: HashMap<(LaneKey, CallId), Seq>,
     entries: HashMap<Seq, (LaneKey, CallId, Timestamp)>,
+    by_queue: BTreeSet<(Queue, Seq)>,
+    by_lane: BTreeSet<(LaneKey, Seq)>,
     /// What is due and not yet moved.
     pub(super) due: Line,
 }
@@ -22,6 +24,8 @@ impl Later {
     pub(super) fn insert(&mut self, seq: Seq, lane: LaneKey, call: CallId, due: Timestamp) {
         self.by_time.insert((due, seq));
         self.by_call.insert((lane.clone(), call.clone()), seq);
+        self.by_queue.insert((lane.queue.clone(), seq));
+        self.by_lane.insert((lane.clone(), seq));
         self.entries.insert(seq, (lane, call, due));
     }
 
@@ -37,7 +41,11 @@ impl Later {
     pub(super) fn remove(&mut self, seq: Seq) -> Option<(LaneKey, CallId, Timestamp)> {
         let (lane, call, due) = self.entries.remove(&seq)?;
         self.by_time.remove(&(due, seq));
-        let key = (lane, call);
+        let at = (lane.queue.clone(), seq);
+        self.by_queue.remove(&at);
+        let at = (lane, seq);
+        self.by_lane.remove(&at);
+        let key = (at.0, call);
         if self.by_call.get(&key) == Some(&seq) {
             self.by_call.remove(&key);
         }
@@ -61,14 +69,32 @@ impl Later {
         }
     }
 
-    /// The first `max` entries after `after` whose lane is wanted, due or not, in order.
+    /// The first `max` entries of a queue, or of one function there, after `after`: due or not, in order.
     #[must_use]
-    pub(super) fn after(&self, after: Seq, max: usize, wanted: impl Fn(&LaneKey) -> bool) -> Vec<(Seq, LaneKey)> {
-        let all = self.entries.iter().filter(|(seq, (lane, _, _))| **seq > after && wanted(lane));
-        let mut all: Vec<_> = all.map(|(seq, (lane, _, _))| (*seq, lane.clone())).collect();
-        all.sort_unstable_by_key(|(seq, _)| *seq);
-        all.truncate(max);
-        all
+    pub(super) fn after(
+        &self,
+        queue: &Queue,
+        function: Option<&Function>,
+        after: Seq,
+        max: usize,
+    ) -> Vec<(Seq, LaneKey)> {
+        let next = after.saturating_add(1);
+        let seqs: Vec<Seq> = match function {
+            Some(function) => {
+                let lane = LaneKey::new(queue.clone(), function.clone());
+                self.by_lane.range((lane.clone(), next)..=(lane, Seq::MAX)).map(|it| it.1).take(max).collect()
+            }
+            None => {
+                let range = (queue.clone(), next)..=(queue.clone(), Seq::MAX);
+                self.by_queue.range(range).map(|it| it.1).take(max).collect()
+            }
+        };
+        seqs.into_iter().filter_map(|seq| Some((seq, self.lane(seq)?.clone()))).collect()
+    }
+
+    /// The queues of all entries, each as often as it has some.
+    pub(super) fn queues(&self) -> impl Iterator<Item = &Queue> {
+        self.by_queue.iter().map(|(queue, _)| queue)
     }
 
     /// When the next one is due.

@@ -24,8 +24,8 @@ pub trait Control: Send + Sync + 'static {
     /// The record as it is now, if there is one, and its revision.
     ///
     /// # Errors
-    /// As [`watch`](Self::watch); [`Refused`](broker::Error::Refused) also if it cannot be read.
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, broker::Error>>;
+    /// [`Error::Unreadable`]; otherwise as [`watch`](Self::watch).
+    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, Error>>;
 
     /// Writes a record if what is there is as `expected`; answers its revision when it is durable. Of two who expect the
     /// same at once, one is told [`Error::Conflict`].
@@ -71,7 +71,7 @@ impl Expected {
     }
 }
 
-/// Why a record was not changed.
+/// Why a record was not read, or not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Something else is there than was expected.
@@ -81,6 +81,14 @@ pub enum Error {
         key: Key,
         /// The revision of what is there; nothing, if nothing is.
         present: Option<u64>,
+    },
+    /// What is there is no such record. It can be replaced, and deleted.
+    #[error("the record of {key} cannot be read: {why}")]
+    Unreadable {
+        /// Whose record.
+        key: String,
+        /// What is wrong with it.
+        why: String,
     },
     /// The broker did not do it, or did not say that it has.
     #[error(transparent)]
@@ -202,14 +210,12 @@ impl Change {
     /// The same as an answer: what is there, if anything is.
     ///
     /// # Errors
-    /// [`Refused`](broker::Error::Refused) if it cannot be read.
-    pub fn into_found(self) -> Result<Option<(Record, u64)>, broker::Error> {
+    /// [`Error::Unreadable`].
+    pub fn into_found(self) -> Result<Option<(Record, u64)>, Error> {
         match self {
             Self::Put(record, revision) => Ok(Some((record, revision))),
             Self::Deleted(_) | Self::Current => Ok(None),
-            Self::Unreadable { key, why } => {
-                Err(broker::Error::Refused(format!("the record of {key} cannot be read: {why}").into()))
-            }
+            Self::Unreadable { key, why } => Err(Error::Unreadable { key, why }),
         }
     }
 }

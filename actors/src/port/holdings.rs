@@ -1,5 +1,7 @@
 //! What is held, for those who look without taking.
 
+use std::collections::BTreeSet;
+
 use proto::{Function, LaneKey, Queue};
 
 use super::broker::Error;
@@ -7,17 +9,23 @@ use super::{BoxFuture, Payload};
 
 /// Shows the messages that are held.
 pub trait Holdings: Send + Sync + 'static {
-    /// The messages of a lane, waiting or leased, at places above `after`; oldest first, `max` at most.
+    /// Every queue in which something may be held, whether any function names it now or not.
     ///
     /// # Errors
     /// [`Error::Away`], [`Error::Refused`].
+    fn queues(&self) -> BoxFuture<'_, Result<BTreeSet<Queue>, Error>>;
+
+    /// The messages of a lane, waiting or leased, at places above `after`; oldest first, `max` at most.
+    ///
+    /// # Errors
+    /// As [`queues`](Self::queues).
     fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, Error>>;
 
     /// The messages of a queue, or of one function in it, that are scheduled, or due and not yet moved to their lane, at
     /// places above `after`; oldest first, `max` at most.
     ///
     /// # Errors
-    /// As [`ready`](Self::ready).
+    /// As [`queues`](Self::queues).
     fn scheduled(
         &self,
         queue: &Queue,

@@ -28,7 +28,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr, SupervisionEvent};
+use proto::LaneKey;
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -39,7 +40,7 @@ use crate::membership::Member;
 use crate::parts::{Name, Parts, Settings};
 use crate::permit::capacity::Capacity;
 use crate::port::cancels::Mark;
-use crate::supervision::{Policy, Roster, Verdict, exit, tell};
+use crate::supervision::{Leaf, Policy, Roster, Verdict, exit, tell};
 use crate::view;
 
 /// How often a drain says how far it is.
@@ -59,8 +60,8 @@ pub(crate) enum Msg {
     Advance(Phase),
     /// From itself: say how far the drain is.
     Progress,
-    /// From the handle: how is everything?
-    View(RpcReplyPort<view::Fabric>),
+    /// From the handle: how is everything, or how does this lane do?
+    View(Option<LaneKey>, RpcReplyPort<view::Fabric>),
 }
 
 /// How the tree ended.
@@ -82,9 +83,9 @@ impl Handle {
         tell(&self.0, Msg::Drain);
     }
 
-    /// The tree as it is now; nothing if it has ended.
-    pub async fn view(&self) -> Option<view::Fabric> {
-        view::ask(&self.0, Msg::View).await
+    /// The tree as it is now, or as much of it as is about one lane; nothing if it has ended.
+    pub async fn view(&self, only: Option<LaneKey>) -> Option<view::Fabric> {
+        view::ask(&self.0, |reply| Msg::View(only, reply)).await
     }
 }
 
@@ -100,15 +101,14 @@ pub async fn start(parts: Parts, settings: Settings) -> Result<(Handle, oneshot:
 
 enum Child {
     Queue(queue::Handle),
-    /// One that is only told to stop.
-    Other(Box<dyn Fn(Instant) + Send + Sync>),
+    Leaf(Leaf),
 }
 
 impl Child {
     fn drain(&self, deadline: Instant) {
         match self {
             Self::Queue(child) => child.drain(deadline),
-            Self::Other(drain) => drain(deadline),
+            Self::Leaf(child) => child.drain(deadline),
         }
     }
 }
@@ -167,7 +167,7 @@ impl Actor for Fabric {
             Msg::Advance(after) if after == state.phase => state.advance(),
             Msg::Progress if state.phase == Phase::Work => state.progress(),
             Msg::Advance(_) | Msg::Progress => {}
-            Msg::View(reply) => state.view(reply),
+            Msg::View(only, reply) => state.view(only, reply),
         }
         Ok(())
     }
@@ -213,75 +213,58 @@ impl State {
         Ok(())
     }
 
-    async fn spawn(&self, name: &Name) -> Result<(ractor::ActorId, Child), SpawnErr> {
-        let me = self.me.get_cell();
-        Ok(match name {
+    /// Starts the child of this name.
+    async fn spawn(&self, name: &Name) -> Result<(ActorId, Child), SpawnErr> {
+        let (me, parts) = (self.me.get_cell(), &self.parts);
+        let desk = parts.desk.clone();
+        let (id, leaf) = match name {
             Name::Directory => {
-                let args = directory::Args {
-                    control: self.parts.control.clone(),
-                    publish: self.parts.directory.clone(),
-                    changed: self.on_directory_change(),
-                };
-                let (actor, _) = directory::Directory::spawn_linked(None, directory::Directory, args, me).await?;
-                let (id, child) = (actor.get_id(), directory::Handle::new(actor));
-                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
+                let (control, publish) = (parts.control.clone(), parts.directory.clone());
+                let args = directory::Args { control, publish, changed: self.on_directory_change() };
+                Leaf::start(directory::Directory, args, me, |_| directory::Msg::Drain).await
             }
             Name::Cancels => {
-                let args = cancels::Args { desk: self.parts.desk.clone(), marked: self.on_mark() };
-                let (actor, _) = cancels::Cancels::spawn_linked(None, cancels::Cancels, args, me).await?;
-                let (id, child) = (actor.get_id(), cancels::Handle::new(actor));
-                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
+                let args = cancels::Args { desk, marked: self.on_mark() };
+                Leaf::start(cancels::Cancels, args, me, |_| cancels::Msg::Drain).await
             }
             Name::Presence => {
                 let args = presence::Args {
-                    presence: self.parts.presence.clone(),
-                    id: self.parts.id.clone(),
+                    presence: parts.presence.clone(),
+                    id: parts.id.clone(),
                     member: self.member(),
-                    publish: self.parts.membership.clone(),
+                    publish: parts.membership.clone(),
                 };
-                let (actor, _) = presence::Presence::spawn_linked(None, presence::Presence, args, me).await?;
-                let (id, child) = (actor.get_id(), presence::Handle::new(actor));
-                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
+                Leaf::start(presence::Presence, args, me, |_| presence::Msg::Drain).await
             }
             Name::Queue(queue) => {
                 let args = queue::Args {
                     queue: queue.clone(),
-                    desk: self.parts.desk.clone(),
+                    desk,
                     settings: self.settings.queue,
                     capacity: self.capacity.clone(),
                     standing: self.settings.standings.get(queue).copied().unwrap_or_default(),
                 };
                 let (actor, _) = queue::Queue::spawn_linked(None, queue::Queue, args, me).await?;
-                (actor.get_id(), Child::Queue(queue::Handle::new(actor)))
+                return Ok((actor.get_id(), Child::Queue(queue::Handle::new(actor))));
             }
-            Name::Later => {
-                let (actor, _) = later::Later::spawn_linked(None, later::Later, self.parts.desk.clone(), me).await?;
-                let (id, child) = (actor.get_id(), later::Handle::new(actor));
-                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
-            }
+            Name::Later => Leaf::start(later::Later, desk, me, |_| later::Msg::Drain).await,
             Name::Removals => {
-                let args = removals::Args { desk: self.parts.desk.clone(), control: self.parts.control.clone() };
-                let (actor, _) = removals::Removals::spawn_linked(None, removals::Removals, args, me).await?;
-                let (id, child) = (actor.get_id(), removals::Handle::new(actor));
-                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
+                let args = removals::Args { desk, control: parts.control.clone() };
+                Leaf::start(removals::Removals, args, me, |_| removals::Msg::Drain).await
             }
             Name::Intake(subject) => {
-                let intake = self.parts.intakes.iter().find(|intake| *intake.subject() == **subject).cloned();
+                let intake = parts.intakes.iter().find(|intake| *intake.subject() == **subject).cloned();
                 let intake = intake.ok_or_else(|| SpawnErr::StartupFailed("no such intake".into()))?;
-                let args = intake::Args { desk: self.parts.desk.clone(), intake };
-                let (actor, _) = intake::Intake::spawn_linked(None, intake::Intake, args, me).await?;
-                let (id, child) = (actor.get_id(), intake::Handle::new(actor));
-                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
+                Leaf::start(intake::Intake, intake::Args { desk, intake }, me, |_| intake::Msg::Drain).await
             }
             Name::Listener(name) => {
-                let listener = self.parts.listeners.iter().find(|listener| listener.name == *name);
+                let listener = parts.listeners.iter().find(|listener| listener.name == *name);
                 let run = listener.map(|listener| listener.run.clone());
                 let run = run.ok_or_else(|| SpawnErr::StartupFailed("no such listener".into()))?;
-                let (actor, _) = service::Service::spawn_linked(None, service::Service, run, me).await?;
-                let (id, child) = (actor.get_id(), service::Handle::new(actor));
-                (id, Child::Other(Box::new(move |deadline| child.drain(deadline))))
+                Leaf::start(service::Service, run, me, |deadline| service::Msg::Drain { deadline }).await
             }
-        })
+        }?;
+        Ok((id, Child::Leaf(leaf)))
     }
 
     /// What this process does, as the others are told.
@@ -386,9 +369,9 @@ impl State {
 
     /// Says how far the drain is, again and again while calls run.
     fn progress(&mut self) {
-        let (phase, queues) = (self.phase.as_str(), self.queues());
+        let (phase, queues) = (self.phase.as_str(), self.queues(None));
         self.spawn_task(async move {
-            let queues = join_all(queues.iter().map(queue::Handle::view)).await;
+            let queues = join_all(queues.iter().map(|it| it.view(None))).await;
             let running: usize = queues.iter().flatten().map(view::Queue::in_flight).sum();
             tracing::info!(phase, running, "draining");
         });
@@ -417,9 +400,10 @@ impl State {
         }
     }
 
-    fn queues(&self) -> Vec<queue::Handle> {
+    fn queues(&self, only: Option<&proto::Queue>) -> Vec<queue::Handle> {
         let queue = |child: &Child| if let Child::Queue(queue) = child { Some(queue.clone()) } else { None };
-        self.children.up().filter_map(|(_, child)| queue(child)).collect()
+        let is_wanted = |name: &Name| only.is_none_or(|only| *name == Name::Queue(only.clone()));
+        self.children.up().filter(|(name, _)| is_wanted(name)).filter_map(|(_, child)| queue(child)).collect()
     }
 
     /// Only the first ending counts; that nobody listens for it any more changes nothing.
@@ -430,15 +414,20 @@ impl State {
     }
 
     /// Answers from a task of its own, because the queues are asked as well.
-    fn view(&mut self, reply: RpcReplyPort<view::Fabric>) {
-        let queues = self.queues();
+    fn view(&mut self, only: Option<LaneKey>, reply: RpcReplyPort<view::Fabric>) {
+        let queues = self.queues(only.as_ref().map(|lane| &lane.queue));
         let (permits, permits_free) = self.capacity.count();
-        let (phase, children) = (self.phase.as_str(), self.children.children());
-        let members = self.parts.membership.borrow().iter().map(|(id, member)| (id.into(), member.clone())).collect();
+        let (phase, membership) = (self.phase.as_str(), self.parts.membership.borrow().clone());
+        // Of one lane nothing is told that grows with the fabric.
+        let (children, members) = match only {
+            None => (self.children.children(), membership.iter().map(|(id, it)| (id.into(), it.clone())).collect()),
+            Some(_) => Default::default(),
+        };
         let mut view =
             view::Fabric { phase: phase.into(), children, members, permits, permits_free, queues: Vec::new() };
         self.spawn_task(async move {
-            let answers = join_all(queues.iter().map(queue::Handle::view)).await;
+            let function = only.map(|lane| lane.function);
+            let answers = join_all(queues.iter().map(|it| it.view(function.clone()))).await;
             view.queues = answers.into_iter().flatten().collect();
             view.queues.sort_by(|a, b| a.name.cmp(&b.name));
             drop(reply.send(view));

@@ -5,7 +5,7 @@ use actors::port::control::{Expected, Key};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use proto::Refusal;
 
-use crate::gateway::enqueue::refusal;
+use crate::gateway::system::unchanged;
 
 /// What the headers of a request say of the record that it is about to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Condition {
         let present = match found {
             Ok(found) => found.map(|(_, revision)| revision),
             Err(_) if *self == Self::None => None,
-            Err(error) => return Err(refusal(error, 0)),
+            Err(error) => return Err(unchanged(error)),
         };
         Ok((self.expected(key, present)?, present))
     }

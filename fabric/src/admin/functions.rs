@@ -1,6 +1,6 @@
 //! `/admin/v1/functions…`: what is registered, and its changes.
 
-use actors::port::control::{Key, Record};
+use actors::port::control::{self, Key, Record};
 use http::{HeaderMap, StatusCode};
 use proto::spec::{Deployment, Removal};
 use proto::{Function, FunctionSpec, Namespace, Refusal};
@@ -97,15 +97,23 @@ impl Functions {
         let function = Function::parse(name)?;
         let query = Query::read(query, &["backlog"])?;
         let removal = query.parse("backlog", "drain or dead-letter", Removal::parse)?.unwrap_or_default();
+        let key = Key::Function(function.clone());
         let edit = |found| match found {
             Some(Record::Function(function, deployment)) => {
                 Ok(Record::Function(function, Box::new(Deployment { deleting: Some(removal), ..*deployment })))
             }
             _ => Err(Refusal::UnknownFunction(function.clone())),
         };
-        let (record, revision) = self.0.edit(&Key::Function(function.clone()), headers, edit).await?;
+        let (record, revision) = match self.0.control.get(&key).await {
+            // What nobody can read is deleted all the same.
+            Err(control::Error::Unreadable { .. }) => {
+                let record = Record::Function(function.clone(), Box::new(Deployment::leaving(&function, removal)));
+                self.0.put(record.clone(), headers).await.map(|(_, revision)| (record, revision))?
+            }
+            _ => self.0.edit(&key, headers, edit).await?,
+        };
         let Record::Function(_, deployment) = record else { return Err(Refusal::UnknownFunction(function)) };
-        self.0.seen(|it| it.get(&function).is_none_or(|spec| spec.deployment.deleting == Some(removal))).await;
+        self.0.seen(|it| it.get(&function).is_none() || it.leaving().get(&function) == Some(&removal)).await;
         Ok(show(StatusCode::ACCEPTED, view(&function, &deployment), Some(revision)))
     }
 

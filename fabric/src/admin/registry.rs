@@ -19,7 +19,6 @@ use tokio::time::timeout;
 
 use super::condition::{Condition, etag};
 use crate::gateway::answer::{self, Answer};
-use crate::gateway::enqueue::refusal;
 use crate::gateway::system::unchanged;
 
 /// How long a change may take to reach this process before it is answered all the same.
@@ -55,7 +54,7 @@ impl Registry {
 
     /// The record, if there is one, and its revision.
     pub(super) async fn get(&self, key: &Key) -> Result<Option<(Record, u64)>, Refusal> {
-        self.control.get(key).await.map_err(|error| refusal(error, 0))
+        self.control.get(key).await.map_err(unchanged)
     }
 
     /// Writes a record, if what is there is as the headers say; whether there was none, and its revision.

@@ -1,8 +1,8 @@
 //! `/system/…`: functions as OpenFaaS's API knows them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use actors::directory::Directory;
 use actors::port::control::{self, Expected, Key, Record};
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
@@ -130,7 +130,7 @@ impl Gateway {
         let wanted = |spec: &FunctionSpec| namespace.is_none_or(|it| spec.function.namespace() == it);
         // One that is being deleted is gone, for those who know no such state.
         let mut specs: Vec<_> =
-            directory.iter().filter(|spec| wanted(spec) && spec.deployment.deleting.is_none()).collect();
+            directory.iter().filter(|spec| wanted(spec) && !directory.leaving().contains_key(&spec.function)).collect();
         specs.sort_by(|a, b| a.function.cmp(&b.function));
         answer::json(StatusCode::OK, &specs.into_iter().map(|spec| status(spec, None)).collect::<Vec<_>>())
     }
@@ -167,8 +167,8 @@ impl Gateway {
             return Err(Refusal::UnknownFunction(function));
         }
         let mut directory = self.ports.directory.clone();
-        let is_gone = |spec: &Arc<FunctionSpec>| spec.deployment.deleting.is_some();
-        let seen = directory.wait_for(|directory| directory.get(&function).is_none_or(is_gone));
+        let is_gone = |it: &Directory| it.get(&function).is_none() || it.leaving().contains_key(&function);
+        let seen = directory.wait_for(|directory| is_gone(directory));
         drop(timeout(SEEN_WITHIN, seen).await);
         Ok(answer::empty(StatusCode::ACCEPTED))
     }
@@ -177,7 +177,14 @@ impl Gateway {
     async fn begin_removal(&self, function: &Function) -> Result<bool, Refusal> {
         let (key, control) = (Key::Function(function.clone()), &self.ports.control);
         loop {
-            let found = control.get(&key).await.map_err(|error| refusal(error, BODY_LEN_MAX))?;
+            let found = match control.get(&key).await {
+                Err(control::Error::Unreadable { .. }) => {
+                    let leaving = Deployment::leaving(function, Removal::Drain);
+                    let record = Record::Function(function.clone(), Box::new(leaving));
+                    return control.put(record, Expected::Whatever).await.map(|_| true).map_err(unchanged);
+                }
+                found => found.map_err(unchanged)?,
+            };
             let Some((Record::Function(_, mut deployment), revision)) = found else { return Ok(false) };
             if deployment.deleting.is_some() {
                 return Ok(false);
@@ -196,6 +203,7 @@ impl Gateway {
 pub(crate) fn unchanged(error: control::Error) -> Refusal {
     match error {
         control::Error::Conflict { key, present } => Refusal::Changed { what: key.to_string(), present },
+        control::Error::Unreadable { .. } => Refusal::Conflict(format!("{error}: put it anew, or delete it")),
         control::Error::Broker(error) => refusal(error, BODY_LEN_MAX),
     }
 }

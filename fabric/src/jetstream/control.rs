@@ -88,7 +88,7 @@ impl Control for JetStream {
         Box::pin(self.follow())
     }
 
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, broker::Error>> {
+    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, Error>> {
         let name = write_key(key);
         Box::pin(async move {
             let entry = self.functions().await?.entry(name).await.map_err(away)?;

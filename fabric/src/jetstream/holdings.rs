@@ -1,5 +1,7 @@
 //! The server as a [`Holdings`] port: messages are read where they lie, and stay there.
 
+use std::collections::BTreeSet;
+
 use actors::port::broker::Error;
 use actors::port::holdings::{Held, Hold};
 use actors::port::{BoxFuture, Holdings, Payload};
@@ -78,6 +80,10 @@ impl JetStream {
 }
 
 impl Holdings for JetStream {
+    fn queues(&self) -> BoxFuture<'_, Result<BTreeSet<Queue>, Error>> {
+        Box::pin(async { self.layout.queues().await.map_err(unavailable) })
+    }
+
     fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
         Box::pin(self.ready_after(lane.clone(), after, max))
     }

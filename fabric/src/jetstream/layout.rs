@@ -1,6 +1,6 @@
 //! The streams, made when missing, checked when not.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::error::Error as _;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{Context, ErrorCode};
 use proto::{LaneKey, Queue};
+use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
 use super::aside::{KEPT_FOR, Shelf};
@@ -38,6 +39,8 @@ pub(super) struct Layout {
     /// Messages that are being given back by nobody who could wait for it.
     pub(super) returning: TaskTracker,
     present: RwLock<HashSet<String>>,
+    /// Held by whoever makes one.
+    making: Mutex<()>,
 }
 
 impl Layout {
@@ -45,7 +48,16 @@ impl Layout {
         let shards = Shards::new(context.clone(), settings.subjects.clone(), settings.shards);
         let reader = Reader::new(client.clone(), context.clone(), settings.replicas);
         let shelf = Shelf::new(client, context.clone(), reader.clone(), settings.subjects.clone());
-        Self { context, settings, shards, shelf, reader, returning: TaskTracker::new(), present: RwLock::default() }
+        Self {
+            context,
+            settings,
+            shards,
+            shelf,
+            reader,
+            returning: TaskTracker::new(),
+            present: RwLock::default(),
+            making: Mutex::default(),
+        }
     }
 
     /// Makes what every fabric has: schedules, dead letters, records, functions.
@@ -104,6 +116,11 @@ impl Layout {
         Ok(lane.function.shard(self.shards.of(&lane.queue).await?))
     }
 
+    /// Every queue that has had any use.
+    pub(super) async fn queues(&self) -> Result<BTreeSet<Queue>, Error> {
+        self.shards.all().await
+    }
+
     /// How many shards a queue has, if it has had any use: to look at one makes nothing.
     pub(super) async fn known_shards(&self, queue: &Queue) -> Result<Option<u16>, Error> {
         self.shards.known(queue).await
@@ -112,11 +129,20 @@ impl Layout {
     /// The stream of one shard of a queue, made if it is missing. Its name.
     pub(super) async fn ready_stream(&self, queue: &Queue, shard: u16) -> Result<String, Error> {
         let name = self.settings.subjects.ready_stream(queue, shard);
-        if !self.present.read().unwrap_or_else(PoisonError::into_inner).contains(&name) {
+        if self.is_present(&name) {
+            return Ok(name);
+        }
+        // The first calls of a queue come at once, and one of them makes it.
+        let _making = self.making.lock().await;
+        if !self.is_present(&name) {
             Box::pin(self.ensure(self.ready(queue, shard))).await?;
             self.present.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
         }
         Ok(name)
+    }
+
+    fn is_present(&self, name: &str) -> bool {
+        self.present.read().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
     /// Somebody removed a stream: the next use looks again.

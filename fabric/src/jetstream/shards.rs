@@ -4,7 +4,7 @@
 //! The number is set when the queue is made. It can be raised while nothing waits in the queue and no other process
 //! is alive (each remembers the number for as long as it lives); anything else would strand messages, and is refused.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock};
 
 use async_nats::jetstream::Context;
@@ -66,6 +66,13 @@ impl Shards {
         Ok(Box::pin(self.read(&store, queue)).await?.map(|(record, _)| record.shards))
     }
 
+    /// Every queue that is on record.
+    pub(super) async fn all(&self) -> Result<BTreeSet<Queue>, Error> {
+        let keys = self.store().await?.keys().await.map_err(|error| self.failed(&error))?;
+        let keys: Vec<String> = keys.try_collect().await.map_err(|error| self.failed(&error))?;
+        Ok(keys.iter().filter_map(|key| Queue::parse(key).ok()).collect())
+    }
+
     /// How many shards a queue has; a new queue has as many as were asked for.
     pub(super) async fn of(&self, queue: &Queue) -> Result<u16, Error> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(queue).copied();
@@ -86,14 +93,7 @@ impl Shards {
             return Ok(());
         }
         let store = self.store().await?;
-        let keys: Vec<String> = store
-            .keys()
-            .await
-            .map_err(|error| self.failed(&error))?
-            .try_collect()
-            .await
-            .map_err(|e| self.failed(&e))?;
-        for queue in keys.iter().filter_map(|key| Queue::parse(key).ok()) {
+        for queue in self.all().await? {
             let Some((record, revision)) = self.read(&store, &queue).await? else { continue };
             match step(record.shards, self.wanted) {
                 Step::Keep => {}

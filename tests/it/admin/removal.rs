@@ -69,6 +69,25 @@ async fn a_function_that_drains_runs_all_its_calls_and_then_is_gone() {
     cluster.gateway.accepted("f", &[], "x").await;
 }
 
+/// What somebody wrote past the API, or a later version did: neither JSON nor usable is kept for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_whose_record_makes_no_sense_can_be_deleted() {
+    let (cluster, server) = (Cluster::start(1, &[]).await, Server::start().await);
+    let api = Api::of(&cluster.gateway);
+    let client = async_nats::connect(cluster.nats.url()).await.unwrap();
+    let bucket = async_nats::jetstream::new(client).get_key_value("FABRIC_FUNCTIONS").await.unwrap();
+    bucket.put("openfaas-fn.broken", "no JSON".into()).await.unwrap();
+    let unusable =
+        json!({"service": "odd", "annotations": {"fabric.upstream": server.url("/ok"), "fabric.later": "1"}});
+    bucket.put("openfaas-fn.odd", unusable.to_string().into()).await.unwrap();
+    let refused = api.asked(409, Method::GET, "/functions/broken", &Value::Null).await;
+    assert!(refused.json().to_string().contains("delete it"), "{:?}", refused.body);
+    for function in ["broken", "odd"] {
+        delete(&api, function, "drain").await;
+        api.gone(function).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_is_not_waited_for_leaves_its_calls_to_the_dead_letters() {
     let (cluster, server) = (Cluster::start(2, &[]).await, Server::start().await);

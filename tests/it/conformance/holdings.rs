@@ -11,6 +11,7 @@ use tests::eventually;
 use super::steps::{SHORT, ack_all, ids, lane, message, open, publish, take};
 
 behaviours!(
+    every_queue_that_is_in_use_is_known,
     a_lane_is_read_without_being_taken_from,
     what_is_scheduled_is_seen_until_it_is_moved,
     large_payloads_are_read_where_they_lie,
@@ -18,6 +19,18 @@ behaviours!(
 
 fn names(held: &[Held]) -> Vec<&str> {
     held.iter().map(|held| held.id.as_str()).collect()
+}
+
+async fn every_queue_that_is_in_use_is_known(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let (broker, now) = (&*fixture.broker, fixture.clock.now());
+    publish(broker, "f", ["a"]).await;
+    let mut delayed = message("f", "b");
+    delayed.lane.queue = Queue::parse("other").unwrap();
+    broker.schedule(delayed, &CallId::parse("b").unwrap(), now.after(Duration::from_secs(3600))).await.unwrap();
+    let known = broker.queues().await.unwrap();
+    assert!([Queue::default(), Queue::parse("other").unwrap()].iter().all(|it| known.contains(it)), "{known:?}");
+    fixture.close().await;
 }
 
 async fn a_lane_is_read_without_being_taken_from(kind: Kind) {

@@ -49,7 +49,7 @@ async fn left(context: &Context) -> u64 {
 async fn dead_letters(fabric: &Fabric) -> Vec<Value> {
     let url = format!("{}/admin/v1/dead-letters", fabric.admin);
     let answer = Client::default().get(&url).await.unwrap().json();
-    answer["letters"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()
+    answer["items"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()
 }
 
 #[tokio::test]

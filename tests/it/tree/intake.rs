@@ -71,7 +71,7 @@ async fn calls_of_registered_functions_and_of_strangers_run_and_are_called_back(
         ("slow".into(), State::Succeeded)
     );
     assert_eq!(foreign.left().await.unwrap(), 0);
-    assert!(world.tree.view().await.unwrap().children.iter().any(|child| child.name == "intake faas-request"));
+    assert!(world.tree.view(None).await.unwrap().children.iter().any(|child| child.name == "intake faas-request"));
     world.assert_at_rest().await;
 }
 
@@ -245,7 +245,7 @@ async fn a_queue_that_is_missing_is_looked_for_until_it_is_there() {
     let missing = Arc::new(Missing(foreign.clone(), AtomicBool::new(false)));
     let world = World::of(Start { intakes: vec![missing.clone()], ..by_template() }).await;
     sleep(60 * MINUTE).await;
-    let view = world.tree.view().await.unwrap();
+    let view = world.tree.view(None).await.unwrap();
     let child = view.children.iter().find(|child| child.name == "intake faas-request").unwrap();
     assert!(
         child.state == "restarting" && child.cause.as_ref().unwrap().contains("no stream takes it in"),

@@ -6,10 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use actors::port::Control;
+use actors::port::control::{Expected, Record};
 use actors::port::invoker::Error;
 use actors::view::Subscriber;
 use actors::waiting::Reason;
 use http::{HeaderMap, StatusCode};
+use proto::spec::Removal;
+use proto::{Function, FunctionSpec};
 use tokio::time::{Instant, sleep};
 
 use super::MINUTE;
@@ -18,7 +22,7 @@ use super::world::{Running, World};
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn subscriber(world: &World, function: &str) -> Subscriber {
-    let view = world.tree.view().await.unwrap();
+    let view = world.tree.view(None).await.unwrap();
     let all = view.queues.iter().flat_map(|queue| &queue.subscribers);
     let name = format!("{function}.openfaas-fn");
     all.into_iter().find(|it| it.function == name).unwrap_or_else(|| panic!("no {name}")).clone()
@@ -343,7 +347,7 @@ async fn permits_come_home_however_calls_end() {
         for step in 0..10_u64 {
             sleep(Duration::from_millis(500 + 37 * seed)).await;
             world.broker.deaf.store((step + seed) % 3 == 0, Ordering::SeqCst);
-            let view = world.tree.view().await.unwrap();
+            let view = world.tree.view(None).await.unwrap();
             // Views of several actors are not of one moment, but nobody ever has more than there is.
             let subscribers = view.queues.iter().flat_map(|queue| &queue.subscribers);
             let used: u32 = subscribers.map(|it| it.in_flight as u32 + it.inflow.permits).sum();
@@ -352,7 +356,7 @@ async fn permits_come_home_however_calls_end() {
         world.broker.deaf.store(false, Ordering::SeqCst);
         if seed % 2 == 0 {
             sleep(20 * MINUTE).await;
-            let view = world.tree.view().await.unwrap();
+            let view = world.tree.view(None).await.unwrap();
             assert_eq!(view.permits, view.permits_free, "seed {seed}: {view:?}");
         }
         world.tree.drain();
@@ -383,4 +387,26 @@ async fn a_worker_is_shared_by_slot_time() {
         assert!((time / all / due - 1.0).abs() < 0.1, "{name}: {:.3} of {due}", time / all);
     }
     assert!(all > 16.0 * 300.0 * 0.95, "{all} slot-seconds used of {}", 16 * 300);
+}
+
+/// The limit is everybody's: were it lifted at once, a worker that has not heard of the deletion would run one too many.
+#[tokio::test(start_paused = true)]
+async fn what_is_buried_keeps_to_the_limit_until_everybody_has_heard() {
+    let world = World::new(MINUTE).await;
+    world.register("f", &[("fabric.concurrency", "1")]).await;
+    let (now, most) = counted(&world, "f", MINUTE / 2);
+    world.post_many("f", 3).await;
+    sleep(SECOND).await;
+    let function = Function::parse("f").unwrap();
+    let mut deployment = FunctionSpec::at(&function, "http://f").unwrap().deployment;
+    deployment.annotations.insert("fabric.concurrency".into(), "1".into());
+    deployment.deleting = Some(Removal::DeadLetter);
+    let leaving = Record::Function(function, Box::new(deployment));
+    world.broker.memory.put(leaving, Expected::Whatever).await.unwrap();
+    sleep(SECOND).await;
+    assert_eq!((world.told().len(), now.load(Ordering::SeqCst)), (0, 1));
+    sleep(5 * SECOND).await;
+    assert_eq!((world.told().len(), now.load(Ordering::SeqCst)), (2, 1), "they wait for nothing that runs");
+    sleep(MINUTE).await;
+    assert_eq!((world.told().len(), most.load(Ordering::SeqCst)), (3, 1));
 }

@@ -254,7 +254,7 @@ async fn after_an_outage_of_the_broker_lanes_open_at_once() {
     sleep(Duration::from_secs(15)).await;
     world.broker.away.store(true, Ordering::SeqCst);
     sleep(Duration::from_secs(10)).await;
-    let view = world.tree.view().await.unwrap();
+    let view = world.tree.view(None).await.unwrap();
     let queue = view.queues.iter().find(|queue| queue.name == "default").unwrap();
     assert!(queue.children.iter().all(|child| child.state == "parked"), "{queue:?}");
     world.broker.refused.lock().unwrap().clear();

@@ -13,7 +13,7 @@ use super::world::World;
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn members(world: &World) -> usize {
-    world.tree.view().await.unwrap().members.len()
+    world.tree.view(None).await.unwrap().members.len()
 }
 
 async fn another_says_it_is_alive(world: &World) {

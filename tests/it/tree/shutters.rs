@@ -1,5 +1,6 @@
 //! The in-memory broker, with doors that can be shut.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -55,7 +56,7 @@ impl Control for Shutters {
             self.memory.watch().await
         })
     }
-    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, BrokerError>> {
+    fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, control::Error>> {
         self.memory.get(key)
     }
     fn put(&self, record: Record, expected: Expected) -> BoxFuture<'_, Result<u64, control::Error>> {
@@ -227,6 +228,9 @@ impl Presence for Shutters {
 }
 
 impl Holdings for Shutters {
+    fn queues(&self) -> BoxFuture<'_, Result<BTreeSet<Queue>, BrokerError>> {
+        self.memory.queues()
+    }
     fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, BrokerError>> {
         self.memory.ready(lane, after, max)
     }

@@ -290,7 +290,7 @@ impl World {
 
     /// Nothing runs, nothing waits, every permit is home.
     pub(super) async fn assert_at_rest(&self) {
-        let view = self.tree.view().await.unwrap();
+        let view = self.tree.view(None).await.unwrap();
         assert_eq!(view.permits, view.permits_free, "{view:?}");
         for queue in &view.queues {
             assert!(queue.subscribers.is_empty() && queue.children.is_empty(), "{queue:?}");

@@ -179,7 +179,7 @@ impl Control for Settled {
         Box::pin(std::future::ready(Ok(told)))
     }
 
-    fn get(&self, _: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, Error>> {
+    fn get(&self, _: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, actors::port::control::Error>> {
         Box::pin(std::future::ready(Ok(None)))
     }
 

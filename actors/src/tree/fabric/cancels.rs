@@ -23,7 +23,6 @@ use tokio::time::Instant;
 use crate::call::Desk;
 use crate::port::broker::Error;
 use crate::port::cancels::Mark;
-use crate::supervision::tell;
 
 /// What it is told.
 pub(crate) enum Msg {
@@ -40,20 +39,6 @@ pub(crate) struct Args {
     pub(crate) desk: Arc<Desk>,
     /// Has the call end, if it runs here.
     pub(crate) marked: Arc<dyn Fn(Mark) + Send + Sync>,
-}
-
-/// How the root speaks to it.
-#[derive(Clone, Debug)]
-pub(crate) struct Handle(ActorRef<Msg>);
-
-impl Handle {
-    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
-        Self(actor)
-    }
-
-    pub(crate) fn drain(&self, _: Instant) {
-        tell(&self.0, Msg::Drain);
-    }
 }
 
 pub(crate) struct Cancels;

@@ -25,7 +25,6 @@ use crate::directory::Directory as Snapshot;
 use crate::port::Control;
 use crate::port::broker::Error;
 use crate::port::control::{Change, Key, Record};
-use crate::supervision::tell;
 
 /// What it is told.
 pub(crate) enum Msg {
@@ -43,20 +42,6 @@ pub(crate) struct Args {
     pub(crate) publish: Arc<watch::Sender<Arc<Snapshot>>>,
     /// Told of every snapshot that is published.
     pub(crate) changed: Arc<dyn Fn(&Snapshot) + Send + Sync>,
-}
-
-/// How the root speaks to it.
-#[derive(Clone, Debug)]
-pub(crate) struct Handle(ActorRef<Msg>);
-
-impl Handle {
-    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
-        Self(actor)
-    }
-
-    pub(crate) fn drain(&self, _: tokio::time::Instant) {
-        tell(&self.0, Msg::Drain);
-    }
 }
 
 pub(crate) struct Directory;
@@ -105,12 +90,16 @@ impl State {
     fn apply(&mut self, change: Change) {
         match change {
             Change::Current => self.snapshot.current = true,
-            Change::Put(Record::Function(function, deployment), _) => match self.snapshot.compile(*deployment) {
-                Ok(spec) => self.snapshot.insert(Arc::new(spec)),
-                Err(error) => {
-                    tracing::error!(%function, %error, "a function's record cannot be used; keeping what was known of it");
+            Change::Put(Record::Function(function, deployment), _) => {
+                let deleting = deployment.deleting;
+                match self.snapshot.compile(*deployment) {
+                    Ok(spec) => self.snapshot.insert(Arc::new(spec)),
+                    Err(error) => {
+                        tracing::error!(%function, %error, "a function's record cannot be used; keeping what was known of it");
+                        self.snapshot.leaves(function, deleting);
+                    }
                 }
-            },
+            }
             Change::Put(Record::Namespace(namespace, tenancy), _) => match NamespaceSpec::compile(*tenancy) {
                 Ok(spec) => self.snapshot.insert_namespace(Arc::new(spec)),
                 Err(error) => {

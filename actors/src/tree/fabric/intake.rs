@@ -17,14 +17,12 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::Desk;
 use crate::moving::{LEASE, keep_moving};
 use crate::port;
 use crate::port::broker::{Error, Terms};
-use crate::supervision::tell;
 
 /// What it is told.
 pub(crate) enum Msg {
@@ -37,20 +35,6 @@ pub(crate) enum Msg {
 pub(crate) struct Args {
     pub(crate) desk: Arc<Desk>,
     pub(crate) intake: Arc<dyn port::Intake>,
-}
-
-/// How the root speaks to it.
-#[derive(Clone, Debug)]
-pub(crate) struct Handle(ActorRef<Msg>);
-
-impl Handle {
-    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
-        Self(actor)
-    }
-
-    pub(crate) fn drain(&self, _: Instant) {
-        tell(&self.0, Msg::Drain);
-    }
 }
 
 pub(crate) struct Intake;

@@ -19,14 +19,12 @@ use bytes::Bytes;
 use proto::dead::Reason;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::Desk;
 use crate::moving::{LEASE, WHEN_FULL, keep_moving};
 use crate::port::Delivery;
 use crate::port::broker::{Error, Message, Terms};
-use crate::supervision::tell;
 
 /// What it is told.
 pub(crate) enum Msg {
@@ -34,20 +32,6 @@ pub(crate) enum Msg {
     Ended(Option<Error>),
     /// From the root: take nothing more, and stop.
     Drain,
-}
-
-/// How the root speaks to it.
-#[derive(Clone, Debug)]
-pub(crate) struct Handle(ActorRef<Msg>);
-
-impl Handle {
-    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
-        Self(actor)
-    }
-
-    pub(crate) fn drain(&self, _: Instant) {
-        tell(&self.0, Msg::Drain);
-    }
 }
 
 pub(crate) struct Later;

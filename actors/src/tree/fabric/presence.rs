@@ -25,7 +25,6 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::membership::{Member, Membership};
 use crate::port;
 use crate::port::presence::{ALIVE_FOR, ANNOUNCE_EVERY, Sign};
-use crate::supervision::tell;
 
 /// The pause before the signs of others are listened for again after that ended.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -51,20 +50,6 @@ pub(crate) struct Args {
     pub(crate) member: Member,
     /// Outlives this actor, so that a restart interrupts nobody.
     pub(crate) publish: Arc<watch::Sender<Arc<Membership>>>,
-}
-
-/// How the root speaks to it.
-#[derive(Clone, Debug)]
-pub(crate) struct Handle(ActorRef<Msg>);
-
-impl Handle {
-    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
-        Self(actor)
-    }
-
-    pub(crate) fn drain(&self, _: Instant) {
-        tell(&self.0, Msg::Drain);
-    }
 }
 
 pub(crate) struct Presence;

@@ -60,7 +60,7 @@ pub(crate) enum Msg {
     /// From the root: stop when every subscriber has; they finish what runs until the deadline.
     Drain { deadline: Instant },
     /// From the root: how is it?
-    View(RpcReplyPort<view::Queue>),
+    View(Option<Function>, RpcReplyPort<view::Queue>),
 }
 
 /// What a queue needs.
@@ -90,8 +90,8 @@ impl Handle {
         tell(&self.0, Msg::Cancel(mark));
     }
 
-    pub(crate) async fn view(&self) -> Option<view::Queue> {
-        view::ask(&self.0, Msg::View).await
+    pub(crate) async fn view(&self, only: Option<Function>) -> Option<view::Queue> {
+        view::ask(&self.0, |reply| Msg::View(only, reply)).await
     }
 }
 
@@ -143,7 +143,7 @@ impl Actor for Queue {
             Msg::Set => state.set(),
             Msg::Cancel(mark) => state.cancel(mark),
             Msg::Drain { deadline } => state.drain(deadline),
-            Msg::View(reply) => state.view(reply),
+            Msg::View(only, reply) => state.view(only.as_ref(), reply),
         }
         Ok(())
     }
@@ -344,14 +344,15 @@ impl State {
     }
 
     /// Answers from a task of its own, because the subscribers are asked as well.
-    fn view(&mut self, reply: RpcReplyPort<view::Queue>) {
-        let subscribers: Vec<_> = self.subscribers.up().map(|(_, subscriber)| subscriber.clone()).collect();
+    fn view(&mut self, only: Option<&Function>, reply: RpcReplyPort<view::Queue>) {
+        let wanted = self.subscribers.up().filter(|(function, _)| only.is_none_or(|only| only == *function));
+        let subscribers: Vec<_> = wanted.map(|(_, subscriber)| subscriber.clone()).collect();
         let (permits_waiting, permits) = self.args.capacity.of_queue(&self.args.queue);
         let mut view = view::Queue {
             name: self.args.queue.to_string(),
             permits,
             permits_waiting,
-            children: self.subscribers.children(),
+            children: if only.is_none() { self.subscribers.children() } else { Vec::new() },
             subscribers: Vec::new(),
         };
         self.spawn_task(async move {

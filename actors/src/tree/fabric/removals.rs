@@ -18,12 +18,10 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use crate::call::Desk;
 use crate::port::Control;
 use crate::removal::Remover;
-use crate::supervision::tell;
 
 /// What it is told.
 pub(crate) enum Msg {
@@ -39,20 +37,6 @@ pub(crate) struct Args {
     pub(crate) control: Arc<dyn Control>,
 }
 
-/// How the root speaks to it.
-#[derive(Clone, Debug)]
-pub(crate) struct Handle(ActorRef<Msg>);
-
-impl Handle {
-    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
-        Self(actor)
-    }
-
-    pub(crate) fn drain(&self, _: Instant) {
-        tell(&self.0, Msg::Drain);
-    }
-}
-
 pub(crate) struct Removals;
 
 impl Actor for Removals {
@@ -62,7 +46,9 @@ impl Actor for Removals {
 
     async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<JoinSet<()>, ActorProcessingErr> {
         let mut tasks = JoinSet::new();
-        let remover = Remover::new(args.desk.broker.clone(), args.control, args.desk.directory.clone());
+        let (desk, control) = (args.desk, args.control);
+        let (directory, membership) = (desk.directory.clone(), desk.membership.clone());
+        let remover = Remover::new(desk.broker.clone(), control, directory, membership);
         tasks.spawn(async move {
             if std::panic::AssertUnwindSafe(remover.keep_looking()).catch_unwind().await.is_err() {
                 drop(me.cast(Msg::Panicked));

@@ -21,7 +21,6 @@ use tokio::time::Instant;
 
 use crate::parts::Run;
 use crate::port::broker::Cause;
-use crate::supervision::tell;
 
 /// What it is told.
 pub(crate) enum Msg {
@@ -29,20 +28,6 @@ pub(crate) enum Msg {
     Ended(Result<(), Cause>),
     /// From the root: end by then.
     Drain { deadline: Instant },
-}
-
-/// How the root speaks to it.
-#[derive(Clone, Debug)]
-pub(crate) struct Handle(ActorRef<Msg>);
-
-impl Handle {
-    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
-        Self(actor)
-    }
-
-    pub(crate) fn drain(&self, deadline: Instant) {
-        tell(&self.0, Msg::Drain { deadline });
-    }
 }
 
 pub(crate) struct Service;
