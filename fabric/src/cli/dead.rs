@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::operator::{Confirmation, Reach};
+use super::value::pace;
 
 /// `fabric dead`
 #[derive(Debug, Args)]
@@ -38,8 +39,8 @@ pub enum DeadCommand {
         #[command(flatten)]
         #[expect(missing_docs, reason = "flattened: its fields are documented")]
         which: Which,
-        /// How many a second; as fast as it goes if absent.
-        #[arg(long, value_name = "N")]
+        /// How fast, such as 10/s; as fast as it goes if absent.
+        #[arg(long, value_parser = pace, value_name = "RATE")]
         rate: Option<f64>,
         /// How many at the most.
         #[arg(long, value_name = "N")]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use proto::limit::Rate;
 use proto::{Function, Queue};
 use url::Url;
 
@@ -48,6 +49,12 @@ pub(super) fn named_count(text: &str) -> Result<(Queue, u32), String> {
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write 90s or 1h30m"))
+}
+
+/// How many a second, written like every rate: 10/s, 600/m.
+pub(super) fn pace(text: &str) -> Result<f64, String> {
+    let rate = Rate::parse(text).ok_or_else(|| format!("{text:?} is no rate; write 10/s, 600/m or 5000/h"))?;
+    Ok(rate.per_second())
 }
 
 /// How long to wait between two looks.
@@ -97,6 +104,14 @@ mod tests {
         assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-callback-url", "http://a:1"));
         for bad in ["x", "a b: c", "a: b\nc"] {
             assert!(header(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_pace_is_a_rate_with_its_unit() {
+        assert_eq!((pace("10/s"), pace("30/m")), (Ok(10.0), Ok(0.5)));
+        for bad in ["10", "0/s", "10/d", "fast"] {
+            assert!(pace(bad).unwrap_err().contains("write 10/s"), "{bad}");
         }
     }
 

@@ -89,7 +89,9 @@ pub fn summary(processes: &[Process], dead: Option<u64>) -> String {
     let permits: u32 = processes.iter().map(|it| it.fabric.permits).sum();
     let free: u32 = processes.iter().map(|it| it.fabric.permits_free).sum();
     let dead = dead.map(|dead| format!(", {dead} dead letters")).unwrap_or_default();
-    format!("{} processes, {} of {permits} permits are used{dead}", processes.len(), permits.saturating_sub(free))
+    let count = processes.len();
+    let noun = if count == 1 { "process" } else { "processes" };
+    format!("{count} {noun}, {} of {permits} permits are used{dead}", permits.saturating_sub(free))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ async fn letters_are_redriven_at_a_pace_and_removed_when_meant() {
     assert_eq!(ask(&fabric, "dead redrive --dry-run").await.good().stdout, "7 would be redriven\n");
     fabric.register("f", annotations("/ok")).await;
     assert_eq!(json(&fabric, &format!("dead redrive {number}")).await["done"], 1);
-    let redriven = ask(&fabric, "dead redrive --function f --rate 20 --max 4").await.good().stdout;
+    let redriven = ask(&fabric, "dead redrive --function f --rate 20/s --max 4").await.good().stdout;
     assert!(redriven.starts_with("4 redriven\n"), "{redriven}");
     eventually(async || match server.seen("/ok").len() {
         5 => Ok(()),
