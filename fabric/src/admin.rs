@@ -3,6 +3,7 @@
 mod calls;
 mod condition;
 mod dead;
+mod events;
 mod functions;
 mod namespaces;
 mod problem;
@@ -24,6 +25,7 @@ use hyper::body::Incoming;
 use proto::Refusal;
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use self::calls::Calls;
 use self::dead::DeadLetters;
@@ -47,6 +49,9 @@ pub const DOCUMENT: &str = include_str!("../../docs/openapi.json");
 /// The largest body of a request, in bytes.
 const BODY_LEN_MAX: usize = 1024 * 1024;
 
+/// Turns into a deadline when the listener drains.
+type Draining = watch::Receiver<Option<Instant>>;
+
 #[derive(Clone)]
 struct Admin {
     gateway: Gateway,
@@ -65,10 +70,10 @@ struct Readiness {
 }
 
 impl Admin {
-    async fn handle(&self, request: Request<Incoming>) -> Answer {
+    async fn handle(&self, request: Request<Incoming>, drain: Draining) -> Answer {
         let path = request.uri().path().to_owned();
         if let Some(below) = path.strip_prefix(BASE) {
-            return Box::pin(self.api(below, request)).await.unwrap_or_else(|problem| problem.answer(&path));
+            return Box::pin(self.api(below, request, drain)).await.unwrap_or_else(|problem| problem.answer(&path));
         }
         let answer = match (&*path, request.method()) {
             ("/readyz", &Method::GET | &Method::HEAD) => Ok(self.readiness()),
@@ -79,7 +84,7 @@ impl Admin {
     }
 
     /// A request for what comes after [`BASE`].
-    async fn api(&self, path: &str, request: Request<Incoming>) -> Result<Answer, Problem> {
+    async fn api(&self, path: &str, request: Request<Incoming>, drain: Draining) -> Result<Answer, Problem> {
         let (operation, name) = match Route::of(request.method(), path) {
             Route::To(operation, name) => (operation, name),
             Route::Method(allow) => return Err(Problem::Method(allow)),
@@ -119,6 +124,7 @@ impl Admin {
             Operation::RedriveLetter => self.dead_letters.redrive(Some(name), query).await,
             Operation::ListWorkers => workers::list(&self.gateway.ports().membership.borrow().clone(), query),
             Operation::ListProcesses => processes::list(self.gateway.ports()).await,
+            Operation::Events => events::follow(&self.gateway, query, drain).await,
             Operation::Tree => self.tree().await,
             Operation::Drain => self.drain(),
         };
@@ -163,10 +169,11 @@ pub fn run(bound: Bound, gateway: Gateway, redriver: Redriver, ready: watch::Rec
     };
     Arc::new(move |drain| {
         let (bound, admin) = (bound.clone(), admin.clone());
+        let ending = drain.clone();
         Box::pin(async move {
             let handle = move |request| {
-                let admin = admin.clone();
-                async move { admin.handle(request).await }
+                let (admin, drain) = (admin.clone(), ending.clone());
+                async move { admin.handle(request, drain).await }
             };
             Ok(listener::serve(&bound, handle, drain).await?)
         })

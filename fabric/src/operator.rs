@@ -7,11 +7,13 @@
 //! | [`shown`] | functions, queues, calls, dead letters and workers as rows |
 //! | [`work`] | long work in steps, with its progress |
 //! | [`tree`], [`why`], [`activity`], [`following`] | what runs, what waits, what goes on, what each call took |
+//! | [`events`] | what is told of calls as it happens |
 //! | [`doctor`] | what is wrong, and how to mend it |
 
 pub mod activity;
 pub mod api;
 pub mod doctor;
+pub mod events;
 pub mod following;
 pub mod shown;
 pub mod site;

@@ -172,6 +172,10 @@ impl Holdings for Remote {
 }
 
 impl Records for Remote {
+    fn told(&self) -> BoxFuture<'_, Result<BoxStream<'static, Record>, Error>> {
+        Box::pin(async move { self.0.ask(|| self.0.memory.told()).await })
+    }
+
     fn note(&self, record: &Record, over: u64, keep_for: Duration) -> BoxFuture<'_, ()> {
         let record = record.clone();
         Box::pin(async move {

@@ -55,6 +55,8 @@ pub(super) struct State {
     pub(super) revision: u64,
     pub(super) signs: Signs,
     pub(super) surveyed: Vec<mpsc::UnboundedSender<Asked>>,
+    /// Those who hear of every record.
+    pub(super) told: Vec<mpsc::Sender<proto::Record>>,
     pub(super) watchers: Vec<mpsc::UnboundedSender<control::Change>>,
 }
 

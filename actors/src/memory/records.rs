@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use proto::{CallId, Record};
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::sleep;
 
 use super::Memory;
@@ -16,6 +17,8 @@ use crate::port::{BoxFuture, BoxStream, Records};
 
 /// How long it is known of a call that it was accepted, if nothing else happens to it.
 const ACCEPTED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How many records wait for one who listens; more are lost to him.
+const TOLD_MAX: usize = 1024;
 /// How long a record that is being replaced may take to appear.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -24,6 +27,12 @@ impl Memory {
         let until = self.machine.clock.now().after(keep_for);
         let place = Place::Kept { kind: Kind::Record, call: record.id.clone(), until };
         Draft { space, place, id, payload: record.encode() }
+    }
+
+    /// Tells those who listen; nobody waits for one who does not keep up.
+    fn tell(&self, record: &Record) {
+        let mut state = self.machine.state();
+        state.told.retain(|listener| !matches!(listener.try_send(record.clone()), Err(TrySendError::Closed(_))));
     }
 
     async fn recorded(&self, call: CallId) -> Result<Option<Recorded>, Error> {
@@ -45,6 +54,7 @@ impl Memory {
 
 impl Records for Memory {
     fn note(&self, record: &Record, over: u64, keep_for: Duration) -> BoxFuture<'_, ()> {
+        self.tell(record);
         self.machine.put_over(self.draft(record, record.id.to_string(), None, keep_for), over);
         Box::pin(std::future::ready(()))
     }
@@ -55,6 +65,7 @@ impl Records for Memory {
     }
 
     fn end(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
+        self.tell(record);
         Box::pin(self.machine.put(self.draft(record, id, Some(Space::Ends), keep_for)))
     }
 
@@ -66,5 +77,12 @@ impl Records for Memory {
         let told = self.machine.state().listeners.listen(call.clone());
         let hints = futures_util::stream::unfold(told, |mut told| async move { Some((told.recv().await?, told)) });
         Box::pin(std::future::ready(Ok(hints.boxed())))
+    }
+
+    fn told(&self) -> BoxFuture<'_, Result<BoxStream<'static, Record>, Error>> {
+        let (tell, told) = mpsc::channel(TOLD_MAX);
+        self.machine.state().told.push(tell);
+        let told = futures_util::stream::unfold(told, |mut told| async move { Some((told.recv().await?, told)) });
+        Box::pin(std::future::ready(Ok(told.boxed())))
     }
 }

@@ -57,6 +57,13 @@ pub trait Records: Send + Sync + 'static {
     /// # Errors
     /// [`Error::Away`], [`Error::Refused`].
     fn changes(&self, call: &CallId) -> BoxFuture<'_, Result<BoxStream<'static, ()>, Error>>;
+
+    /// Every record as it is told from now on, by whomever. What comes faster than it is taken is lost, and something may
+    /// be told twice, or come to nothing.
+    ///
+    /// # Errors
+    /// As [`changes`](Self::changes).
+    fn told(&self) -> BoxFuture<'_, Result<BoxStream<'static, Record>, Error>>;
 }
 
 /// A record as it is kept.

@@ -37,6 +37,7 @@ pub enum Operation {
     RedriveLetter,
     ListWorkers,
     ListProcesses,
+    Events,
     Tree,
     Drain,
 }
@@ -45,7 +46,7 @@ pub enum Operation {
 pub const BASE: &str = "/admin/v1";
 
 /// Every operation, with its method and its path below [`BASE`]; a segment in braces stands for a name.
-pub static TABLE: [(Method, &str, Operation); 32] = [
+pub static TABLE: [(Method, &str, Operation); 33] = [
     (Method::GET, "/openapi.json", Operation::Document),
     (Method::GET, "/functions", Operation::ListFunctions),
     (Method::GET, "/functions/{name}", Operation::GetFunction),
@@ -76,6 +77,7 @@ pub static TABLE: [(Method, &str, Operation); 32] = [
     (Method::POST, "/dead-letters/{number}/redrive", Operation::RedriveLetter),
     (Method::GET, "/workers", Operation::ListWorkers),
     (Method::GET, "/processes", Operation::ListProcesses),
+    (Method::GET, "/events", Operation::Events),
     (Method::GET, "/tree", Operation::Tree),
     (Method::POST, "/drain", Operation::Drain),
 ];

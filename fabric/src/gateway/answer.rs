@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use proto::Refusal;
 use serde::Serialize;
 
 /// An answer whose body may be streamed from elsewhere.
-pub type Answer = Response<BoxBody<Bytes, hyper::Error>>;
+pub type Answer = Response<UnsyncBoxBody<Bytes, hyper::Error>>;
 
 /// What `GET /` says.
 pub const WELCOME: &str = "This is a Fabric gateway.\n\n\
@@ -64,13 +64,13 @@ pub fn text(text: &'static str) -> Answer {
 /// Nothing but a status.
 #[must_use]
 pub fn empty(status: StatusCode) -> Answer {
-    let mut answer = Response::new(Empty::new().map_err(|never| match never {}).boxed());
+    let mut answer = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
     *answer.status_mut() = status;
     answer
 }
 
 fn with(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body).map_err(|never| match never {}).boxed());
+    let mut answer = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer

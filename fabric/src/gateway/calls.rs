@@ -90,6 +90,10 @@ pub(crate) struct Turn {
 }
 
 impl View {
+    pub(crate) fn state(&self) -> &'static str {
+        self.state
+    }
+
     /// As it is `now`. The callback's URL is left out: it may hold a secret.
     pub(crate) fn of(record: Record, now: Timestamp) -> Self {
         let state = record.state_at(now);

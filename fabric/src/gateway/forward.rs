@@ -62,7 +62,7 @@ impl Gateway {
         head.version = Version::HTTP_11;
         drop_hop_by_hop(&mut head.headers);
         head.headers.extend(ours);
-        Ok(Answer::from_parts(head, body.boxed()))
+        Ok(Answer::from_parts(head, body.boxed_unsync()))
     }
 
     /// The headers as the function gets them; those of them that the caller is told too.

@@ -125,6 +125,18 @@ impl Records for JetStream {
             Ok(stream::select(notes, pages).boxed())
         })
     }
+
+    fn told(&self) -> BoxFuture<'_, Result<BoxStream<'static, Record>, Error>> {
+        let subjects = &self.layout.settings.subjects;
+        let (alone, together) = (subjects.calls_filter(), subjects.pages_filter());
+        Box::pin(async move {
+            let alone = listen(&self.client, alone).await?;
+            let alone = alone.filter_map(|it| std::future::ready(Record::decode(&it.payload).ok()));
+            let together = listen(&self.client, together).await?;
+            let together = together.flat_map(|it| stream::iter(page::read(&it.payload)));
+            Ok(stream::select(alone, together).boxed())
+        })
+    }
 }
 
 /// As nats-server reads it, in whole seconds; it knows nothing shorter than one.

@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
+use super::events::Events;
 use super::site::{Error, Site};
 use crate::admin::route::BASE;
 
@@ -156,6 +157,14 @@ impl Api {
             Err(error) if error.status() == Some(http::StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// What is told of calls from now on.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn events(&self, query: &Query) -> Result<Events, Error> {
+        self.site.follow(&query.on(&format!("{BASE}/events"))).await
     }
 
     /// A list, page after page, up to `limit`; and whether there is more.

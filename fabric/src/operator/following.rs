@@ -1,5 +1,7 @@
 //! The stages of a call, from what is on record of it (pure).
 
+use std::collections::VecDeque;
+
 use proto::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -25,6 +27,28 @@ pub struct Stages {
     pub between_ms: f64,
     /// From its acceptance to its end.
     pub all_ms: f64,
+}
+
+/// How many ends are remembered: an end that is told twice is told twice at once.
+const REMEMBERED: usize = 4096;
+
+/// The ends that were told lately.
+#[derive(Debug, Default)]
+pub struct Told(VecDeque<(String, u64)>);
+
+impl Told {
+    /// Whether this end of a call has not been told before.
+    pub fn is_new(&mut self, it: &Value) -> bool {
+        let end = (text(&it["id"]), it["redriven"].as_u64().unwrap_or_default());
+        if self.0.contains(&end) {
+            return false;
+        }
+        self.0.push_back(end);
+        if self.0.len() > REMEMBERED {
+            self.0.pop_front();
+        }
+        true
+    }
 }
 
 /// Reads a record as the admin API tells it. Nothing if the call has not ended.
@@ -74,6 +98,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_end_is_told_once_and_again_after_a_redrive() {
+        let mut told = Told::default();
+        let end = |id: &str, redriven: u64| json!({"id": id, "redriven": redriven});
+        assert!(told.is_new(&end("a", 0)) && told.is_new(&end("b", 0)));
+        assert!(!told.is_new(&end("a", 0)));
+        assert!(told.is_new(&end("a", 1)));
+    }
 
     #[test]
     fn a_call_waits_runs_and_waits_again() {

@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 use url::Url;
 
+use super::events::Events;
 use crate::http_client;
 
 /// Why there is no answer that is of use.
@@ -138,18 +140,45 @@ impl Site {
     /// # Errors
     /// [`Error::Away`].
     pub async fn send(&self, method: Method, path: &str, headers: HeaderMap, body: Bytes) -> Result<Answer, Error> {
-        let url = self.url(path);
-        let away = |why: String| Error::Away { url: url.clone(), why, option: self.option };
-        let mut request = Request::builder()
-            .method(method)
-            .uri(&url)
-            .body(Full::new(body))
-            .map_err(|error| away(error.to_string()))?;
+        let answer = self.request(method, path, headers, body).await?;
+        self.whole(path, answer).await
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, Error> {
+        let request = Request::builder().method(method).uri(self.url(path)).body(Full::new(body));
+        let mut request = request.map_err(|error| self.away(path, &error))?;
         request.headers_mut().extend(headers);
-        let answer = self.client.request(request).await.map_err(|error| away(because(&error)))?;
+        self.client.request(request).await.map_err(|error| self.away(path, &error))
+    }
+
+    async fn whole(&self, path: &str, answer: Response<Incoming>) -> Result<Answer, Error> {
         let (head, body) = answer.into_parts();
-        let body = body.collect().await.map_err(|error| away(because(&error)))?.to_bytes();
+        let body = body.collect().await.map_err(|error| self.away(path, &error))?.to_bytes();
         Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    /// The error of an answer that did not come, or broke off.
+    #[must_use]
+    pub fn away(&self, path: &str, error: &(dyn std::error::Error + 'static)) -> Error {
+        Error::Away { url: self.url(path), why: because(error), option: self.option }
+    }
+
+    /// An answer that goes on for as long as both sides like.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn follow(&self, path: &str) -> Result<Events, Error> {
+        let answer = self.request(Method::GET, path, HeaderMap::new(), Bytes::new()).await?;
+        if answer.status().is_success() {
+            return Ok(Events::new(answer.into_body()));
+        }
+        Err(self.refusal(path, &self.whole(path, answer).await?))
     }
 
     /// The same, where a refusal is an error.

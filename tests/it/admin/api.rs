@@ -96,6 +96,9 @@ impl Api {
         };
         let (content_type, content) = content.iter().next().unwrap();
         assert_eq!(answer.header("content-type"), content_type, "{path}: {:?}", answer.body);
+        if content_type == "text/event-stream" {
+            return;
+        }
         let mut schema = content["schema"].clone();
         schema["components"] = self.document["components"].clone();
         let validator = jsonschema::validator_for(&schema).unwrap();

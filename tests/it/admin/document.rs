@@ -73,6 +73,22 @@ async fn every_operation_answers_as_the_document_says() {
     api.get("/queues").await;
     api.asked(204, Method::DELETE, "/queues/slow", &Value::Null).await;
 
+    let call = async {
+        // For as long as nobody is told, there is something to tell.
+        loop {
+            fabric.accepted("held.other", &[], "x").await;
+        }
+    };
+    api.put("/functions/held.other", &at("/ok", json!({}))).await;
+    let events = "/events?function=held.other&namespace=other&ended=true&max=2";
+    let told = tokio::select! {
+        told = api.asked(200, Method::GET, events, &Value::Null) => told,
+        () = call => unreachable!(),
+    };
+    let told = String::from_utf8_lossy(&told.body);
+    assert_eq!(told.matches("\nevent: succeeded\ndata: {").count(), 2, "{told}");
+    api.asked(202, Method::DELETE, "/functions/held.other", &Value::Null).await;
+
     let running = fabric.accepted("held.acme", &[], "x").await;
     eventually(async || if server.running() == 1 { Ok(()) } else { Err("it does not run") }).await;
     let waiting = fabric.accepted("held.acme", &[], "x").await;

@@ -45,7 +45,7 @@ async fn calls_are_told_as_they_end_with_each_stage() {
     let (dir, server) = (tempfile::tempdir().unwrap(), Server::start().await);
     let fabric = Fabric::start(&["serve", "--data-dir", dir.path().to_str().unwrap()]).await;
     fabric.register("f", json!({"fabric.upstream": server.url("/sleep/300")})).await;
-    // Whoever follows sees calls that he meets before they end: there are some for as long as he looks.
+    // Whoever follows hears of what ends from then on: something does for as long as he listens.
     let calls = async {
         loop {
             fabric.accepted("f", &[], "x").await;
@@ -53,7 +53,7 @@ async fn calls_are_told_as_they_end_with_each_stage() {
         }
     };
     let followed = tokio::select! {
-        followed = ask(&fabric, "tail f --count 3 --every 50ms --output json") => followed,
+        followed = ask(&fabric, "tail f --count 3 --output json") => followed,
         () = calls => panic!("that never ends"),
     };
     let ended: Vec<serde_json::Value> =

@@ -22,6 +22,7 @@ behaviours!(
     a_record_has_its_time,
     who_listens_hears_of_the_end,
     many_are_told_of_together,
+    who_listens_to_everybody_hears_of_every_call,
     a_call_that_is_known_stays_known,
     the_first_end_holds,
     what_is_past_is_not_told_as_waiting,
@@ -133,6 +134,27 @@ fn made(at: Timestamp, n: usize, state: State) -> Record {
     let mut record = Record::of(&call, &lane("f"), state, at);
     record.counts.deliveries = u32::from(state != State::Ready);
     record
+}
+
+async fn who_listens_to_everybody_hears_of_every_call(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let mut told = fixture.broker.told().await.unwrap();
+    let (note, chosen) = (record(&fixture, State::Running), record(&fixture, State::Succeeded));
+    fixture.broker.note(&note, 0, HOUR).await;
+    store(&*fixture.broker, &chosen, HOUR).await.unwrap();
+    // One that shares a page with others, where there are pages.
+    let end = made(fixture.clock.now(), 0, State::Failed);
+    fixture.broker.end_first(&end, end.end_id(), HOUR).await.unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 3 {
+        let record = timeout(WAIT, told.next()).await.unwrap().unwrap();
+        heard.push((record.id.to_string(), record.state));
+    }
+    // In what order is told of different calls is nobody's promise.
+    heard.sort_by(|a, b| b.0.cmp(&a.0));
+    let call = |state| (String::from("c"), state);
+    assert_eq!(heard, [call(State::Running), call(State::Succeeded), (end.id.to_string(), State::Failed)]);
+    fixture.close().await;
 }
 
 async fn many_are_told_of_together(kind: Kind) {

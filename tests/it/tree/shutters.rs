@@ -264,6 +264,9 @@ impl DeadLetters for Shutters {
 }
 
 impl Records for Shutters {
+    fn told(&self) -> BoxFuture<'_, Result<BoxStream<'static, proto::Record>, BrokerError>> {
+        self.memory.told()
+    }
     fn note_accepted(&self, record: &proto::Record, keep_for: Duration) -> BoxFuture<'_, ()> {
         self.memory.note_accepted(record, keep_for)
     }
