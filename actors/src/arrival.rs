@@ -9,11 +9,11 @@ use bytes::Bytes;
 use proto::dead::Reason;
 use proto::openfaas::{Arrival, Error as Unreadable, QueueRequest};
 use proto::record::State;
-use proto::{Call, LaneKey, Queue, Record};
+use proto::{Call, CallId, LaneKey, Queue, Record};
 
 use crate::call::Desk;
 use crate::call::plan::{letter, message};
-use crate::moving::WHEN_FULL;
+use crate::moving::patience;
 use crate::port::broker::Error;
 use crate::port::{BoxFuture, Delivery};
 
@@ -29,7 +29,7 @@ impl Desk {
                 Ok(()) => delivery.lease.ack().await,
                 Err(Error::Full { scope }) => {
                     tracing::debug!(%place, scope, "a message of OpenFaaS waits: there is no room in its lane");
-                    delivery.lease.give_back(Some(WHEN_FULL)).await
+                    delivery.lease.give_back(Some(patience(delivery.deliveries))).await
                 }
                 // A letter would be larger still: where it lies it is safe, and whoever takes more later takes it.
                 Err(error @ Error::TooLarge { .. }) => {
@@ -38,7 +38,7 @@ impl Desk {
                 }
                 Err(error) => {
                     tracing::warn!(%place, %error, "a message of OpenFaaS could not be taken in; trying again");
-                    delivery.lease.give_back(Some(WHEN_FULL)).await
+                    delivery.lease.give_back(Some(patience(delivery.deliveries))).await
                 }
             };
             if let Err(error) = settled {
@@ -53,33 +53,51 @@ impl Desk {
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => return self.refuse(delivery, Bytes::new(), Reason::Lost, &error).await,
         };
-        match self.read_arrival(delivery, &payload) {
-            Ok(arrival) => self.accept(delivery, arrival).await,
-            Err(error) => self.refuse(delivery, payload, Reason::Undecodable, &error).await,
+        let arrival = match self.read_arrival(delivery, &payload) {
+            Ok(arrival) => arrival,
+            Err(error) => return self.refuse(delivery, payload, Reason::Undecodable, &error).await,
+        };
+        let unreachable = self.directory.borrow().unreachable(&arrival.call.function);
+        match unreachable {
+            Some(faults) => self.refuse(delivery, payload, Reason::Undecodable, &faults).await,
+            None => self.accept(delivery, arrival).await,
         }
     }
 
     fn read_arrival(&self, delivery: &Delivery, payload: &[u8]) -> Result<Arrival, Unreadable> {
-        QueueRequest::decode(payload)?.arrive(&delivery.id, self.clock.now())
+        QueueRequest::decode(payload)?.arrive(&delivery.id, delivery.stored_at.unwrap_or_else(|| self.clock.now()))
     }
 
     async fn accept(&self, delivery: &Delivery, Arrival { call, queue }: Arrival) -> Result<(), Error> {
         let lane = LaneKey::new(self.queue_of(&call, queue), call.function.clone());
         let before = self.recorder.known(&call.id).await;
         // The broker remembers an id for two minutes; whoever had this message may have been gone for longer.
-        let has_come = |told: &Record| told.function == call.function && told.accepted_at == call.accepted_at;
-        if delivery.deliveries > 1 && before.as_ref().is_some_and(|it| has_come(&it.record)) {
+        if before.as_ref().is_some_and(|it| is_of(&call, &it.record)) {
             tracing::info!(call = %call.id, place = %delivery.id, "this message of OpenFaaS was taken in before");
             return Ok(());
         }
         let stored = self.broker.publish(message(lane.clone(), &call)).await?;
-        if stored.is_new() && self.recorder.keeps(self.keep(&call)) {
+        if !stored.is_new() {
+            return self.accept_again(delivery, &lane, call).await;
+        }
+        if self.recorder.keeps(self.keep(&call)) {
             let ready = Record::of(&call, &lane, State::Ready, self.clock.now());
             // An id may have been another call's: of one that called this function, with the result of its own.
             let over = before.filter(|it| it.record.state.is_final()).map_or(0, |it| it.revision);
             self.recorder.note(&Record { place: stored.place(), ..ready }, over).await;
         }
         Ok(())
+    }
+
+    /// Another call of the function has the id: callers may choose ids, and OpenFaaS runs all calls that have one. Or it is
+    /// this very call, stored by somebody who could not say so any more; then its record tells.
+    async fn accept_again(&self, delivery: &Delivery, lane: &LaneKey, call: Call) -> Result<(), Error> {
+        if self.recorder.known(&call.id).await.is_some_and(|it| is_of(&call, &it.record)) {
+            return Ok(());
+        }
+        let call = Call { id: CallId::for_turn(&delivery.id), ..call };
+        tracing::info!(call = %call.id, place = %delivery.id, "a call of OpenFaaS has the id of another; it is run as this");
+        self.broker.publish(message(lane.clone(), &call)).await.map(drop)
     }
 
     /// The queue of its function; if that is nobody's here, the one that the message names, if somebody serves that: in
@@ -105,4 +123,9 @@ impl Desk {
         let letter = letter(&delivery.lane, reason, format!("{}: {why}", delivery.id), self.clock.now(), payload);
         self.broker.bury(letter, format!("intake/{}", delivery.id), None).await.map(drop)
     }
+}
+
+/// Whether a record is of this very call, and not of another that has its id.
+fn is_of(call: &Call, told: &Record) -> bool {
+    told.function == call.function && told.accepted_at == call.accepted_at
 }

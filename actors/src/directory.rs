@@ -71,6 +71,13 @@ impl Directory {
         }
     }
 
+    /// Why nobody can ever call a function that is nobody's here: the template makes nothing of its name.
+    #[must_use]
+    pub fn unreachable(&self, function: &Function) -> Option<Faults> {
+        let template = self.template.as_deref().filter(|_| self.get(function).is_none())?;
+        FunctionSpec::guest(function, &Guest::new(), template).err()
+    }
+
     /// A function's specification.
     #[must_use]
     pub fn get(&self, function: &Function) -> Option<&Arc<FunctionSpec>> {

@@ -343,6 +343,7 @@ mod tests {
                             lane,
                             id: id.into(),
                             payload,
+                            stored_at: None,
                             deliveries: 1,
                             behind: 1000,
                             lease: Arc::new(NoLease),

@@ -17,8 +17,17 @@ const WINDOW: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
 const PULL_WAIT: Duration = Duration::from_secs(2);
 /// How long a message is leased for its move. That takes milliseconds: a lease this long is never extended.
 pub const LEASE: Duration = Duration::from_secs(30);
-/// How long a message waits whose lane is full.
-pub const WHEN_FULL: Duration = Duration::from_secs(1);
+/// How long a message waits at first, and at the longest, whose lane is full.
+const WHEN_FULL: Duration = Duration::from_secs(1);
+const WHEN_FULL_MAX: Duration = Duration::from_secs(64);
+
+/// How long a message waits whose lane was full when it was delivered for the so-manieth time. What was given back is
+/// delivered before what has never been: were it always back in a second, ten thousand of a full lane would be all that
+/// ever came.
+#[must_use]
+pub fn patience(deliveries: u32) -> Duration {
+    WHEN_FULL.saturating_mul(2_u32.saturating_pow(deliveries.saturating_sub(1).min(16))).min(WHEN_FULL_MAX)
+}
 
 /// Pulls and relocates until told to stop or the lane breaks; then with the error. What is pulled is relocated first.
 pub async fn keep_moving<F: Future<Output = ()>>(
@@ -54,5 +63,16 @@ async fn move_all<F: Future<Output = ()>>(
         if error.is_some() || stop.is_cancelled() {
             return error;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_comes_less_and_less_often() {
+        let waits: Vec<u64> = [0, 1, 2, 3, 7, 8, u32::MAX].map(|it| patience(it).as_secs()).to_vec();
+        assert_eq!(waits, [1, 1, 2, 4, 64, 64, 64]);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::spec::Removal;
-use proto::{Function, LaneKey, Queue, codec};
+use proto::{Function, FunctionSpec, LaneKey, Queue, codec};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -41,18 +41,27 @@ pub struct Remover {
 }
 
 /// What is known of one of them.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Known {
     since: Instant,
     /// How often in a row nothing of it was found.
     empty: u32,
     /// When to look again.
     next: Instant,
+    /// What says so, if that can be read: one that was written anew is another deletion.
+    spec: Option<Arc<FunctionSpec>>,
 }
 
 impl Known {
-    fn new(now: Instant) -> Self {
-        Self { since: now, empty: 0, next: now }
+    fn new(now: Instant, spec: Option<Arc<FunctionSpec>>) -> Self {
+        Self { since: now, empty: 0, next: now, spec }
+    }
+
+    fn is_of(&self, spec: Option<&Arc<FunctionSpec>>) -> bool {
+        match (&self.spec, spec) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
     }
 
     fn looked(self, is_left: bool, now: Instant) -> Self {
@@ -76,6 +85,8 @@ impl Remover {
     /// Looks again and again, for as long as there is anybody who changes the directory.
     pub async fn keep_looking(mut self) {
         while self.directory.wait_for(|directory| !directory.leaving().is_empty()).await.is_ok() {
+            let leaving = self.directory.borrow().clone();
+            self.known.retain(|function, _| leaving.leaving().contains_key(function));
             // One worker does it for all; a second, for as long as they do not know of each other, does no harm.
             let is_ours = self.membership.borrow().is_first_worker();
             if is_ours && let Err(error) = self.look().await {
@@ -88,8 +99,11 @@ impl Remover {
     /// Looks at each of them whose time it is.
     async fn look(&mut self) -> Result<(), Error> {
         let (now, directory) = (Instant::now(), self.directory.borrow().clone());
-        self.known.retain(|function, _| directory.leaving().contains_key(function));
-        let known = |function| self.known.get(function).copied().unwrap_or_else(|| Known::new(now));
+        let known = |function| {
+            let spec = directory.get(function);
+            let known = self.known.get(function).filter(|known| known.is_of(spec)).cloned();
+            known.unwrap_or_else(|| Known::new(now, spec.cloned()))
+        };
         let all: Vec<_> = directory.leaving().iter().map(|(it, removal)| (it.clone(), *removal, known(it))).collect();
         let due: Vec<_> = all.into_iter().filter(|(_, _, known)| known.next <= now).collect();
         if due.is_empty() {
@@ -104,12 +118,13 @@ impl Remover {
                 true
             });
             let known = known.looked(is_left, now);
-            self.known.insert(function.clone(), known);
-            if known.empty >= EMPTY_TIMES
-                && known.since.elapsed() >= SETTLED_AFTER
-                && let Err(error) = self.finish(&function).await
-            {
-                tracing::warn!(%function, %error, "a function without calls cannot be removed yet");
+            self.known.insert(function.clone(), known.clone());
+            if known.empty >= EMPTY_TIMES && known.since.elapsed() >= SETTLED_AFTER {
+                match self.finish(&function).await {
+                    // Deleted anew, it is looked after anew.
+                    Ok(()) => drop(self.known.remove(&function)),
+                    Err(error) => tracing::warn!(%function, %error, "a function without calls cannot be removed yet"),
+                }
             }
         }
         Ok(())
@@ -186,7 +201,7 @@ impl Remover {
 
 #[cfg(test)]
 mod tests {
-    use proto::{Call, CallId, FunctionSpec, Request};
+    use proto::{Call, CallId, Request};
     use tokio::task::JoinSet;
 
     use super::*;
@@ -289,10 +304,24 @@ mod tests {
     #[test]
     fn one_that_takes_long_is_looked_at_less_often_whoever_else_is_new() {
         let now = Instant::now();
-        let young = Known::new(now).looked(true, now + LOOK_EVERY);
+        let young = Known::new(now, None).looked(true, now + LOOK_EVERY);
         assert_eq!((young.empty, young.next), (0, now + 2 * LOOK_EVERY));
         let old = young.looked(false, now + 2 * LATER);
         assert_eq!((old.empty, old.next), (1, now + 2 * LATER + LOOK_EVERY_LATER));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_function_that_is_deleted_again_is_given_time_again() {
+        let world = World::deleting(Some(Removal::Drain)).await;
+        sleep(2 * SETTLED_AFTER).await;
+        assert!(!world.is_registered().await);
+        world.directory.send_replace(Arc::default());
+        world.set(None).await;
+        world.set(Some(Removal::Drain)).await;
+        sleep(SETTLED_AFTER / 2).await;
+        assert!(world.is_registered().await, "somebody may be about to store a call");
+        sleep(2 * SETTLED_AFTER).await;
+        assert!(!world.is_registered().await);
     }
 
     #[tokio::test(start_paused = true)]

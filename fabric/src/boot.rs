@@ -50,8 +50,8 @@ pub struct Plan {
     pub keep_calls: Duration,
     /// Where functions answer that do not say so.
     pub upstream_template: Option<Template>,
-    /// The subjects on which an OpenFaaS gateway stores calls that are run here.
-    pub openfaas_subjects: Vec<String>,
+    /// Which calls of an OpenFaaS gateway are run here, if any.
+    pub openfaas: Option<cli::OpenFaas>,
     /// Which queues are served.
     pub serve: Serves,
     /// How they are served.
@@ -193,15 +193,28 @@ impl Opened {
 }
 
 impl Opened {
-    fn intakes(&self, subjects: Vec<String>) -> anyhow::Result<Vec<Arc<dyn Intake>>> {
+    fn intakes(&self, openfaas: Option<cli::OpenFaas>) -> anyhow::Result<Vec<Arc<dyn Intake>>> {
         let mut intakes = Vec::<Arc<dyn Intake>>::new();
-        for subject in subjects {
+        let Some(cli::OpenFaas { openfaas_subjects, openfaas_from }) = openfaas else { return Ok(intakes) };
+        for subject in openfaas_subjects {
             match self {
                 Self::Embedded(_) => {
                     bail!("--openfaas-subject {subject} needs --broker: OpenFaaS stores calls in NATS")
                 }
                 _ if intakes.iter().any(|it| it.subject() == subject) => {}
-                Self::JetStream(store) => intakes.push(Arc::new(jetstream::Intake::new(store.clone(), subject))),
+                Self::JetStream(store) if store.owns(&subject) => {
+                    bail!(
+                        "--openfaas-subject {subject} is Fabric's own, or the server's: name the one on which OpenFaaS's \
+                         gateway stores calls"
+                    )
+                }
+                Self::JetStream(store) => {
+                    let begin = openfaas_from.map(|begin| match begin {
+                        cli::Begin::All => jetstream::Begin::All,
+                        cli::Begin::New => jetstream::Begin::New,
+                    });
+                    intakes.push(Arc::new(jetstream::Intake::new(store.clone(), subject, begin)));
+                }
             }
         }
         Ok(intakes)
@@ -218,7 +231,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let admin = listener::bind(plan.admin, "--admin-listen")?;
     let store = Opened::open(plan.store, clock.clone()).await?;
     let Ports { broker, control, presence, survey } = store.ports();
-    let intakes = store.intakes(plan.openfaas_subjects)?;
+    let intakes = store.intakes(plan.openfaas)?;
 
     let directory = Arc::new(watch::Sender::new(Arc::new(Directory::with_template(plan.upstream_template))));
     let ready = Arc::new(watch::Sender::new(false));

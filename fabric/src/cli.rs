@@ -43,7 +43,7 @@ pub use self::drain::Drain;
 pub use self::function::{Backlog, FunctionCommand, Functions, SetFunction, Usual};
 pub use self::invoke::Invoke;
 pub use self::listen::Listen;
-pub use self::openfaas::{OpenFaas, Upstreams};
+pub use self::openfaas::{Begin, OpenFaas, Upstreams};
 pub use self::operator::{Condition, Confirmation, Operator, Public, Reach, SHARED};
 pub use self::process::{Dev, Gateway, Process, Serve, Worker};
 pub use self::queue::{QueueCommand, Queues, SetQueue};

@@ -50,7 +50,7 @@ use tokio::time::timeout;
 
 pub use self::error::Error;
 use self::hints::Hints;
-pub use self::intake::Intake;
+pub use self::intake::{Begin, Intake};
 use self::layout::Layout;
 use self::pages::Pages;
 
@@ -92,6 +92,12 @@ pub struct JetStream {
 }
 
 impl JetStream {
+    /// Whether a subject is one of those that this is laid out on, or one of the server's.
+    #[must_use]
+    pub fn owns(&self, subject: &str) -> bool {
+        self.layout.settings.subjects.owns(subject)
+    }
+
     /// Sends what waits to be sent, then closes the connection.
     pub async fn close(&self) {
         self.layout.returning.close();

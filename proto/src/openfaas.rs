@@ -25,6 +25,10 @@ use crate::{Call, CallId, Function, Queue, Request, Timestamp, callback, name, p
 const STARTED_WITHIN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const AHEAD_BY: Duration = Duration::from_secs(60);
 
+/// What a function is called with. CONNECT and TRACE are for proxies: they would leave the function's path.
+const METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+
 /// The annotations that say how calls are retried begin so.
 const OF_RETRIES: &str = "com.openfaas.retry.";
 
@@ -37,8 +41,8 @@ pub enum Error {
     /// No function can have this name.
     #[error("Function: {0}")]
     Function(#[from] name::Error),
-    /// Not a method.
-    #[error("Method {0:?} is none")]
+    /// Not a method, or one that no function is called with.
+    #[error("Method {0:?} is none that a function is called with")]
     Method(String),
     /// A header that HTTP does not allow.
     #[error("Header {0:?} cannot be sent: its name or its value is not allowed in HTTP")]
@@ -127,7 +131,9 @@ impl QueueRequest {
         let function = Function::parse(&self.function)?;
         let method = match self.method.as_str() {
             "" => Method::POST,
-            method => Method::from_bytes(method.as_bytes()).map_err(|_| Error::Method(self.method.clone()))?,
+            method => {
+                METHODS.iter().find(|it| it.as_str() == method).cloned().ok_or_else(|| Error::Method(method.into()))?
+            }
         };
         let path = match path::encode(&self.path) {
             path if path.is_empty() || path.starts_with('/') => path,

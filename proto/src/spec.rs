@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::annotation::Whose;
 use crate::fault::Faults;
@@ -20,33 +20,38 @@ use crate::{Function, LaneKey, Namespace, Queue, Timestamp, annotation, name, re
 #[expect(missing_docs, reason = "OpenFaaS's own names, documented there")]
 pub struct Deployment {
     pub service: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "String::is_empty")]
     pub image: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env_process: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
     pub env_vars: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "Vec::is_empty")]
     pub constraints: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
     pub requests: BTreeMap<String, String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     pub read_only_root_filesystem: bool,
     /// Ours: set while the function is being deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleting: Option<Removal>,
     #[serde(default, skip_serializing_if = "CreatedAt::is_unknown")]
     pub created_at: CreatedAt,
+}
+
+/// `null` is nothing said, as it is to Go.
+fn or_nothing<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// What becomes of the calls that a function still has when it is deleted.
@@ -186,7 +191,9 @@ impl FunctionSpec {
         let accept = read.throttle(annotation::ACCEPT_RATE, annotation::ACCEPT_BURST);
         let paused = read.flag(annotation::PAUSED);
         let weight = read.count(annotation::WEIGHT).unwrap_or(NonZeroU32::MIN);
-        let timeout = read.duration(annotation::TIMEOUT).unwrap_or(TIMEOUT_DEFAULT);
+        let by_template = template.filter(|_| !deployment.annotations.contains_key(annotation::UPSTREAM));
+        let timeout = by_template.map_or(TIMEOUT_DEFAULT, Template::timeout);
+        let timeout = read.duration(annotation::TIMEOUT).unwrap_or(timeout);
         let (retry, keep, mut faults) = (read.retry(), read.keep(), read.faults);
         faults.take("/namespace", namespace);
         let Some(function) = faults.take("/service", function) else { return Err(faults) };

@@ -35,6 +35,13 @@ impl Default for Subjects {
 }
 
 impl Subjects {
+    /// Whether a subject is one of these names, or one of the server's own.
+    #[must_use]
+    pub fn owns(&self, subject: &str) -> bool {
+        let first = subject.split('.').next().unwrap_or_default();
+        first == self.prefix || first.starts_with('$')
+    }
+
     /// The names that begin with `prefix`.
     ///
     /// # Errors

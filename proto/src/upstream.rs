@@ -1,10 +1,12 @@
 //! Where a function answers.
 
 use std::fmt;
+use std::time::Duration;
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::Function;
+use crate::spec::TIMEOUT_DEFAULT;
 
 /// A base URL at which a function answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,7 +52,10 @@ impl Upstream {
 /// records rely on it, says so for each of them and leaves the calls where they are. Whoever wants the same everywhere,
 /// as most do, gives all processes the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template(String);
+pub struct Template {
+    url: String,
+    timeout: Duration,
+}
 
 /// What stands for the parts of a function's name.
 const PLACEHOLDERS: [&str; 2] = ["{name}", "{namespace}"];
@@ -70,27 +75,51 @@ impl Template {
                 "must hold {name}, or all functions would be one, such as http://{name}.{namespace}:8080".into()
             );
         }
-        let template = Self(text.into());
+        let template = Self { url: text.into(), timeout: TIMEOUT_DEFAULT };
         template.upstreams_of("name", "namespace")?;
         Ok(template)
+    }
+
+    /// The same, with another time that calls of these functions may take.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// How long calls may take of functions that do not say so themselves.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Where a function answers; never empty.
     ///
     /// # Errors
-    /// If its name, in this place, makes no URL, as a number makes no host.
+    /// If its name, in this place, makes no URL, or one that names no host but an address.
     pub fn upstreams(&self, function: &Function) -> Result<Vec<Upstream>, String> {
         self.upstreams_of(function.name(), function.namespace().as_str())
     }
 
     fn upstreams_of(&self, name: &str, namespace: &str) -> Result<Vec<Upstream>, String> {
-        Upstream::parse_all(&self.0.replace("{name}", name).replace("{namespace}", namespace))
+        let upstreams = Upstream::parse_all(&self.url.replace("{name}", name).replace("{namespace}", namespace))?;
+        // Callers choose names: one that is read as an address, or means this machine, would lead anywhere.
+        let is_chosen = |of: &str| of.contains('{');
+        for (upstream, of) in upstreams.iter().zip(self.url.split(',')) {
+            let host = upstream.url.host_str().unwrap_or_default();
+            let authority =
+                of.split_once("://").map_or(of, |(_, rest)| rest).split(['/', '?', '#']).next().unwrap_or(of);
+            let is_name = matches!(upstream.url.host(), Some(Host::Domain(_)));
+            if is_chosen(authority) && (!is_name || host == "localhost" || host.ends_with(".localhost")) {
+                return Err(format!("{host} is no name of a function's host"));
+            }
+        }
+        Ok(upstreams)
     }
 }
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.url)
     }
 }
 
@@ -110,6 +139,22 @@ mod tests {
         assert_eq!(upstreams("http://a/{name},http://b/{name}", "f").unwrap(), ["http://a/f", "http://b/f"]);
         assert!(Template::parse("dns+http://{name}:80").unwrap().upstreams_of("f", "n").unwrap()[0].resolved);
         assert!(upstreams("http://{name}.{namespace}:8080", "f.1").is_err(), "a.1 is read as an address");
+        assert_eq!(upstreams("http://10.0.0.1:8080/{name}", "f").unwrap(), ["http://10.0.0.1:8080/f"], "as it was set");
+        assert_eq!(upstreams("http://localhost/{name}", "localhost").unwrap(), ["http://localhost/localhost"]);
+    }
+
+    #[test]
+    fn a_name_leads_to_no_address() {
+        for (template, functions) in [
+            ("http://{name}.{namespace}:8080", &["127.1", "0x7f.1", "169.16689662", "10.1", "f.localhost"][..]),
+            ("http://{name}", &["2130706433", "0x7f000001", "017700000001", "localhost"]),
+            ("https://fn:{name}@{name}:1,http://a/{name}", &["2130706433"]),
+        ] {
+            for function in functions {
+                let refused = Template::parse(template).unwrap().upstreams(&Function::parse(function).unwrap());
+                assert!(refused.is_err(), "{template} {function}: {refused:?}");
+            }
+        }
     }
 
     #[test]

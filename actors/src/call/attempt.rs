@@ -110,7 +110,9 @@ impl Desk {
             let url = request_url(&slot.endpoint.url, &call.request.path, call.request.query.as_deref());
             let destination = Destination::Function { url, host: slot.endpoint.host.clone() };
             let mut headers = call.request.headers.clone();
-            headers.extend(own.clone());
+            for (name, value) in own.clone() {
+                headers.insert(name, value);
+            }
             let answer = self.send(call, destination, headers, spec.timeout, keep).await;
             let said = said(&answer, codes);
             tried.push(slot.endpoint.url.clone());

@@ -125,9 +125,7 @@ impl Desk {
         if delivery.deliveries <= 1 && call.is_expired(now) {
             return Turn::Next(plan::expired(lane, call, &rules(now)));
         }
-        // A guest is not this fabric's, and goes on where its own gateway has it.
-        let is_ours = call.target == Target::Function && call.guest.is_none();
-        if is_ours && self.directory.borrow().buries(&call.function) {
+        if call.target == Target::Function && self.directory.borrow().buries(&call.function) {
             return Turn::Next(plan::deleted(lane, call, &rules(now)));
         }
         if policy.is_poison(call.counts.crashes) {

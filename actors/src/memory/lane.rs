@@ -182,7 +182,15 @@ impl Pull {
         // An entry that cannot be read now comes again when its lease ends.
         let (id, payload) = self.machine.store.load(seq)?;
         let lease = MemoryLease { machine: self.machine.clone(), which: self.which.clone(), seq, token };
-        Ok(Delivery { lane, id: id.into(), payload: payload.into(), deliveries, behind, lease: Arc::new(lease) })
+        Ok(Delivery {
+            lane,
+            id: id.into(),
+            payload: payload.into(),
+            stored_at: None,
+            deliveries,
+            behind,
+            lease: Arc::new(lease),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::LaneKey;
+use proto::{LaneKey, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::broker::Error;
@@ -54,6 +54,8 @@ pub struct Delivery {
     pub id: Arc<str>,
     /// Its bytes.
     pub payload: Payload,
+    /// When it was stored, where the broker says so.
+    pub stored_at: Option<Timestamp>,
     /// How often it has been delivered, this time included.
     pub deliveries: u32,
     /// How many messages waited in the lane behind it when it was taken.

@@ -7,7 +7,7 @@ use actors::port::control::{self, Expected, Key, Record};
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use proto::spec::{Deployment, Removal};
-use proto::{Function, FunctionSpec, Namespace, Refusal};
+use proto::{Function, FunctionSpec, Namespace, Refusal, annotation};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
@@ -145,7 +145,8 @@ impl Gateway {
     }
 
     async fn deploy(&self, body: Incoming) -> Result<Answer, Refusal> {
-        let deployment: Deployment = json(body).await?;
+        let mut deployment: Deployment = json(body).await?;
+        self.keep_pause(&mut deployment);
         let spec = self.ports.directory.borrow().deploy(deployment, self.ports.clock.now())?;
         self.ports.control.put((&spec).into(), Expected::Whatever).await.map_err(unchanged)?;
         let mut directory = self.ports.directory.clone();
@@ -171,6 +172,15 @@ impl Gateway {
         let seen = directory.wait_for(|directory| is_gone(directory));
         drop(timeout(SEEN_WITHIN, seen).await);
         Ok(answer::empty(StatusCode::ACCEPTED))
+    }
+
+    /// Whoever deploys a function anew and says nothing of a pause leaves that to the operators.
+    fn keep_pause(&self, deployment: &mut Deployment) {
+        let directory = self.ports.directory.borrow();
+        let Some(spec) = deployment.function().ok().and_then(|function| directory.get(&function)) else { return };
+        if let Some(paused) = spec.deployment.annotations.get(annotation::PAUSED) {
+            deployment.annotations.entry(annotation::PAUSED.into()).or_insert_with(|| paused.clone());
+        }
     }
 
     /// Has a function be deleted when its calls have run; whether there was one.

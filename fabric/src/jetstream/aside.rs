@@ -34,6 +34,8 @@ use super::read::{At, Reader};
 const CLAIM: &str = "Fabric-Claim";
 /// How long pieces are kept: longer than any message, be it delayed for a year and then a dead letter for a month.
 pub(super) const KEPT_FOR: Duration = DELAY_MAX.saturating_add(Duration::from_secs(90 * 24 * 60 * 60));
+/// The longest payload there can be, in bytes: the longest body, and what stands around it.
+const LEN_MAX: usize = 1024 * 1024 * 1024;
 /// How many pieces are on their way at once.
 const AT_ONCE: usize = 8;
 /// How long pieces that are on their way may take to arrive.
@@ -85,11 +87,12 @@ impl Shelf {
         }
     }
 
-    /// The claim that a message carries, if it carries one.
+    /// The claim that a message carries, if it carries one that [`put`](Self::put) can have written.
     pub(super) fn claim(&self, headers: Option<&HeaderMap>) -> Option<Claim> {
         let mut parts = headers?.get(CLAIM)?.as_str().split('/');
-        let (name, len, pieces) = (parts.next()?.into(), parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-        Some(Claim { shelf: self.clone(), name, len, pieces })
+        let name = Uuid::try_parse(parts.next()?).ok()?.simple().to_string();
+        let (len, pieces) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        (len <= LEN_MAX && pieces <= len).then(|| Claim { shelf: self.clone(), name, len, pieces })
     }
 
     /// The piece that lies under `subject`.

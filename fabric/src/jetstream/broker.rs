@@ -151,6 +151,7 @@ impl JetStream {
                 let lane = lane.clone();
                 Arc::new(move |_| Some(lane.clone()))
             },
+            is_foreign: false,
         })
     }
 
@@ -162,6 +163,7 @@ impl JetStream {
             filter: subjects.due_filter(),
             terms,
             lane: Arc::new(move |subject| subjects.parse_due(subject).map(|(lane, _)| lane)),
+            is_foreign: false,
         }
     }
 

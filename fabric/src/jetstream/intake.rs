@@ -7,26 +7,37 @@ use std::sync::Arc;
 
 use actors::port::broker::{Error, Terms};
 use actors::port::{BoxFuture, Intake as Port, Lane};
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::consumer::{AckPolicy, Config, DeliverPolicy, pull};
 use async_nats::jetstream::context::GetStreamByNameErrorKind;
 use async_nats::jetstream::stream::{Info, RetentionPolicy, Stream};
+use futures_util::TryStreamExt;
 use proto::{Function, LaneKey, Queue};
 
 use super::JetStream;
 use super::lane::{Consumer, Handle};
 use super::publish::away;
 
+/// Where a stream is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// Everything that is in it.
+    All,
+    /// What comes from now on.
+    New,
+}
+
 /// One subject.
 pub struct Intake {
     store: Arc<JetStream>,
     subject: String,
+    begin: Option<Begin>,
 }
 
 impl Intake {
-    /// The calls on `subject`.
+    /// The calls on `subject`, from `begin` on where nothing else says how far they were read.
     #[must_use]
-    pub fn new(store: Arc<JetStream>, subject: String) -> Self {
-        Self { store, subject }
+    pub fn new(store: Arc<JetStream>, subject: String, begin: Option<Begin>) -> Self {
+        Self { store, subject, begin }
     }
 
     async fn open(&self, terms: Terms) -> Result<Arc<dyn Lane>, Error> {
@@ -50,24 +61,14 @@ impl Intake {
             filter: subject.clone(),
             terms,
             lane: Arc::new(move |_| Some(lane.clone())),
+            is_foreign: true,
         };
         Ok(Arc::new(Handle::of(Arc::new(self.store.client.clone()), layout.clone(), consumer)))
     }
 
-    /// Makes the consumer. A stream that keeps what was read, and that somebody has been reading, holds calls that were
-    /// run: of that only what comes from now on.
+    /// Makes the consumer.
     async fn join(&self, stream: &Stream, info: &Info, durable: &str, terms: Terms) -> Result<(), Error> {
-        let keeps_what_was_read = info.config.retention == RetentionPolicy::Limits;
-        let others = info.state.consumer_count;
-        let deliver_policy = if keeps_what_was_read && others > 0 { DeliverPolicy::New } else { DeliverPolicy::All };
-        if deliver_policy == DeliverPolicy::New {
-            tracing::warn!(
-                stream = info.config.name,
-                others,
-                "somebody else reads this stream, and it keeps what was read: only what comes from now on is taken in, \
-                 and whoever else still reads it runs the same calls"
-            );
-        }
+        let deliver_policy = self.from(stream, info).await?;
         let config = pull::Config {
             durable_name: Some(durable.into()),
             description: Some("Fabric takes in the calls of an OpenFaaS gateway".into()),
@@ -92,6 +93,64 @@ impl Intake {
     }
 }
 
+impl Intake {
+    /// Where to begin. A stream that keeps what was read holds calls that were run: all of them, if nobody can say how
+    /// far that was.
+    async fn from(&self, stream: &Stream, info: &Info) -> Result<DeliverPolicy, Error> {
+        let name = &info.config.name;
+        if info.config.retention != RetentionPolicy::Limits || info.state.messages == 0 {
+            return Ok(DeliverPolicy::All);
+        }
+        let mut done = None;
+        let mut consumers = stream.consumers();
+        while let Some(other) = consumers.try_next().await.map_err(away)? {
+            if is_worker(&other.config, &self.subject) {
+                done = done.max(Some(other.ack_floor.stream_sequence));
+            }
+        }
+        if let Some(done) = done {
+            tracing::warn!(
+                stream = name,
+                done,
+                "somebody has read this stream, and it keeps what was read: what comes after that is taken in; whoever \
+                 still reads it runs the same calls"
+            );
+            return Ok(DeliverPolicy::ByStartSequence { start_sequence: done + 1 });
+        }
+        match self.begin {
+            Some(Begin::All) => Ok(DeliverPolicy::All),
+            Some(Begin::New) => Ok(DeliverPolicy::New),
+            None => {
+                let why = format!(
+                    "stream {name} keeps what was read, and no consumer says how far that was: --openfaas-from all \
+                     runs every call in it, --openfaas-from new those that come from now on"
+                );
+                Err(Error::Refused(why.into()))
+            }
+        }
+    }
+}
+
+/// Whether a consumer is one of those who run the calls on a subject, and remember which they have run.
+fn is_worker(config: &Config, subject: &str) -> bool {
+    let all = config.filter_subjects.iter().chain([&config.filter_subject].into_iter().filter(|it| !it.is_empty()));
+    let mut filters = all.peekable();
+    let is_for_us = filters.peek().is_none() || filters.any(|filter| takes_in(filter, subject));
+    config.durable_name.is_some() && config.ack_policy != AckPolicy::None && is_for_us
+}
+
+/// Whether a filter lets a subject through (pure).
+fn takes_in(filter: &str, subject: &str) -> bool {
+    let (mut wanted, mut given) = (filter.split('.'), subject.split('.'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) | (Some(">"), Some(_)) => return true,
+            (Some(wanted), Some(given)) if wanted == "*" || wanted == given => {}
+            _ => return false,
+        }
+    }
+}
+
 impl Port for Intake {
     fn subject(&self) -> &str {
         &self.subject
@@ -109,4 +168,34 @@ fn missing(subject: &str) -> Error {
          publishes to another one (nats stream ls); looking again"
     );
     Error::Away(why.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_run_the_same_calls_are_told_from_others() {
+        let config = |durable: Option<&str>, filter: &str, ack_policy| Config {
+            durable_name: durable.map(Into::into),
+            filter_subject: filter.into(),
+            ack_policy,
+            ..Config::default()
+        };
+        let worker = Some("faas-workers");
+        for (filter, is_ours) in [
+            ("", true),
+            ("faas-request", true),
+            ("*", true),
+            (">", true),
+            ("slow-queue", false),
+            ("faas-request.*", false),
+        ] {
+            assert_eq!(is_worker(&config(worker, filter, AckPolicy::Explicit), "faas-request"), is_ours, "{filter}");
+        }
+        assert!(!is_worker(&config(None, "", AckPolicy::Explicit), "faas-request"), "somebody who looks");
+        assert!(!is_worker(&config(worker, "", AckPolicy::None), "faas-request"), "somebody who keeps no account");
+        let both = Config { filter_subjects: vec!["a".into(), "b".into()], ..config(worker, "", AckPolicy::All) };
+        assert!(is_worker(&both, "b") && !is_worker(&both, "c"));
+    }
 }

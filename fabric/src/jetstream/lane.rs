@@ -12,7 +12,7 @@ use async_nats::jetstream::message::Message;
 use async_nats::{Client, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use proto::LaneKey;
+use proto::{LaneKey, Timestamp};
 use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,8 @@ pub(super) struct Consumer {
     pub(super) terms: Terms,
     /// Reads the lane out of a message's subject.
     pub(super) lane: LaneOf,
+    /// Whether others fill the stream.
+    pub(super) is_foreign: bool,
 }
 
 /// Reads a lane out of a subject.
@@ -202,17 +204,23 @@ impl Pull {
         let message = Message { message, context: self.layout.context.clone() };
         let info = message.info().map_err(Error::Refused)?;
         let (deliveries, behind) = (u32::try_from(info.delivered).unwrap_or(u32::MAX), info.pending);
-        let header = |name: &str| message.headers.as_ref()?.get(name).map(ToString::to_string);
-        let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref()));
-        // A message that somebody else published has no id: its place in the stream is one.
-        let id = id.unwrap_or_else(|| format!("{}/{}", self.consumer.stream, info.stream_sequence));
-        let claim = self.layout.shelf.claim(message.headers.as_ref());
+        let stored_at = i64::try_from(info.published.unix_timestamp_nanos()).ok().map(Timestamp::from_unix_nanos);
+        // Nothing that a stranger writes beside his message is believed: no id, and no claim on a payload of ours. Where
+        // it lies and since when is an id, also where the stream was made anew and counts from the start.
+        let place = || {
+            let since = stored_at.map(Timestamp::unix_nanos).unwrap_or_default();
+            format!("{}/{}/{since}", self.consumer.stream, info.stream_sequence)
+        };
+        let headers = message.headers.as_ref().filter(|_| !self.consumer.is_foreign);
+        let header = |name: &str| headers?.get(name).map(ToString::to_string);
+        let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref())).unwrap_or_else(place);
+        let claim = self.layout.shelf.claim(headers);
         let payload = match claim.clone() {
             Some(claim) => Payload::Aside(claim.into()),
             None => Payload::Here(message.message.payload.clone()),
         };
         let lease = JetStreamLease { client: self.client.clone(), reply, claim };
-        Ok(Delivery { lane, id: id.into(), payload, deliveries, behind, lease: Arc::new(lease) })
+        Ok(Delivery { lane, id: id.into(), payload, stored_at, deliveries, behind, lease: Arc::new(lease) })
     }
 }
 

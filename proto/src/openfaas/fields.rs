@@ -60,6 +60,12 @@ fn lists<'de, A: MapAccess<'de>>(map: &mut A) -> Result<BTreeMap<String, Vec<Str
     Ok(lists.into_iter().map(|(name, values)| (name, values.unwrap_or_default())).collect())
 }
 
+/// The same for maps of texts.
+fn texts<'de, A: MapAccess<'de>>(map: &mut A) -> Result<BTreeMap<String, String>, A::Error> {
+    let texts: BTreeMap<String, Option<String>> = value(map)?;
+    Ok(texts.into_iter().map(|(name, text)| (name, text.unwrap_or_default())).collect())
+}
+
 fn bytes<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Bytes, A::Error> {
     let mut text: String = value(map)?;
     text.retain(|c| !matches!(c, '\r' | '\n'));
@@ -85,9 +91,9 @@ impl Fields for QueueRequest {
             "querystring" => self.query_string = value(map)?,
             "function" => self.function = value(map)?,
             "queuename" => self.queue_name = value(map)?,
-            "annotations" => self.annotations = value(map)?,
-            "labels" => self.labels = value(map)?,
-            "environment" => self.environment = value(map)?,
+            "annotations" => self.annotations = texts(map)?,
+            "labels" => self.labels = texts(map)?,
+            "environment" => self.environment = texts(map)?,
             "callbackurl" => self.callback_url = map.next_value()?,
             _ => drop(map.next_value::<IgnoredAny>()?),
         }

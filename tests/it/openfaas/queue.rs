@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{Config, RetentionPolicy};
 use async_nats::jetstream::{self, Context};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tests::client::Client;
 use tests::eventually;
@@ -40,6 +41,18 @@ async fn worker(nats: &Nats, template: &str) -> Fabric {
     let url = nats.url();
     let args = ["worker", "--broker", &url, "--upstream-template", template, "--openfaas-subject", SUBJECT];
     Fabric::start(&[&args[..], &["--allow-private-callbacks", "--lease", "2s", "--pre-stop", "0s"]].concat()).await
+}
+
+/// Waits until the tree says why nothing is taken in.
+async fn cause(fabric: &Fabric, why: &str) {
+    eventually(async || {
+        let tree = fabric.tree().await;
+        let children = tree["children"].as_array().unwrap();
+        let intake = children.iter().find(|child| child["name"] == "intake faas-request").ok_or("not begun yet")?;
+        let cause = intake["cause"].as_str().unwrap_or_default();
+        if cause.contains(why) { Ok(()) } else { Err("it does not say so") }
+    })
+    .await;
 }
 
 async fn left(context: &Context) -> u64 {
@@ -110,14 +123,7 @@ async fn a_stream_that_is_missing_is_said_and_not_made() {
     let (nats, server) = (Nats::start().await, Server::start().await);
     let context = jetstream(&nats).await;
     let fabric = worker(&nats, &server.url("/ok/{name}")).await;
-    eventually(async || {
-        let tree = fabric.tree().await;
-        let children = tree["children"].as_array().unwrap();
-        let intake = children.iter().find(|child| child["name"] == "intake faas-request").ok_or("not begun yet")?;
-        let cause = intake["cause"].as_str().unwrap_or_default();
-        if cause.contains("no stream takes in subject faas-request") { Ok(()) } else { Err("it does not say so") }
-    })
-    .await;
+    cause(&fabric, "no stream takes in subject faas-request").await;
     assert!(context.get_stream(SUBJECT).await.is_err());
     stream(&context, RetentionPolicy::WorkQueue).await;
     publish(&context, stored("late", &server.url(""))).await;
@@ -126,13 +132,19 @@ async fn a_stream_that_is_missing_is_said_and_not_made() {
 }
 
 #[tokio::test]
-async fn of_a_stream_that_somebody_has_read_only_what_is_new_is_run() {
+async fn a_stream_that_keeps_what_was_read_is_read_from_where_its_worker_stopped() {
     let (nats, server) = (Nats::start().await, Server::start().await);
     let context = jetstream(&nats).await;
     stream(&context, RetentionPolicy::Limits).await;
     publish(&context, stored("run-before", &server.url(""))).await;
     let theirs = pull::Config { durable_name: Some("faas-workers".into()), ..pull::Config::default() };
-    context.create_consumer_on_stream(theirs, SUBJECT).await.unwrap();
+    let theirs = context.create_consumer_on_stream(theirs, SUBJECT).await.unwrap();
+    let read = theirs.fetch().max_messages(1).messages().await.unwrap().next().await.unwrap().unwrap();
+    read.double_ack().await.unwrap();
+    // Somebody who only looks on has run nothing.
+    let onlooker = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
+    context.create_consumer_on_stream(onlooker, SUBJECT).await.unwrap();
+    publish(&context, stored("unread", &server.url(""))).await;
     let mut first = worker(&nats, &server.url("/ok/{name}")).await;
     eventually(async || {
         let lines = first.process.lines();
@@ -144,8 +156,79 @@ async fn of_a_stream_that_somebody_has_read_only_what_is_new_is_run() {
     first.process.kill9();
     publish(&context, stored("meanwhile", &server.url(""))).await;
     let _second = worker(&nats, &server.url("/ok/{name}")).await;
-    eventually(async || if server.calls("/callback").len() == 2 { Ok(()) } else { Err("not run yet") }).await;
-    assert_eq!(server.calls("/ok"), HashSet::from(["new".into(), "meanwhile".into()]));
+    eventually(async || if server.calls("/callback").len() == 3 { Ok(()) } else { Err("not run yet") }).await;
+    assert_eq!(server.calls("/ok"), HashSet::from(["unread", "new", "meanwhile"].map(String::from)));
+}
+
+#[tokio::test]
+async fn where_nobody_says_what_was_run_somebody_must() {
+    let (nats, server) = (Nats::start().await, Server::start().await);
+    let context = jetstream(&nats).await;
+    stream(&context, RetentionPolicy::Limits).await;
+    publish(&context, stored("before", &server.url(""))).await;
+    let fabric = worker(&nats, &server.url("/ok/{name}")).await;
+    cause(&fabric, "--openfaas-from all").await;
+    drop(fabric);
+    let args = ["--openfaas-subject", SUBJECT, "--openfaas-from", "new", "--allow-private-callbacks"];
+    let template = server.url("/ok/{name}");
+    let at = ["worker", "--broker", &nats.url(), "--upstream-template", &template].map(String::from);
+    let args: Vec<&str> = at.iter().map(String::as_str).chain(args).collect();
+    let fabric = Fabric::start(&args).await;
+    eventually(async || {
+        let tree = fabric.tree().await;
+        let intake =
+            tree["children"].as_array().unwrap().iter().find(|it| it["name"] == "intake faas-request").cloned();
+        if intake.is_some_and(|it| it["state"] == "up") { Ok(()) } else { Err("not begun yet") }
+    })
+    .await;
+    // Once it is up its consumer is there: what comes now is new.
+    eventually(async || {
+        let stream = context.get_stream(SUBJECT).await.unwrap();
+        if stream.cached_info().state.consumer_count == 1 { Ok(()) } else { Err("no consumer yet") }
+    })
+    .await;
+    publish(&context, stored("after", &server.url(""))).await;
+    eventually(async || server.seen("/callback").pop().ok_or("no callback yet")).await;
+    assert_eq!(server.calls("/ok"), HashSet::from(["after".into()]));
+}
+
+/// Publishers are strangers: an id of theirs is not one of ours, and a claim of theirs none on our payloads.
+#[tokio::test]
+async fn nothing_beside_a_message_is_believed() {
+    let (nats, server) = (Nats::start().await, Server::start().await);
+    let context = jetstream(&nats).await;
+    let url = nats.url();
+    let args =
+        ["serve", "--broker", &url, "--allow-private-callbacks", "--openfaas-subject", "one,two", "--max-body", "4MiB"];
+    let template = server.url("/ok/{name}");
+    for subject in ["one", "two"] {
+        let config = Config { name: subject.into(), subjects: vec![subject.into()], ..Config::default() };
+        context.create_stream(Config { retention: RetentionPolicy::WorkQueue, ..config }).await.unwrap();
+    }
+    let fabric = Fabric::start(&[&args[..], &["--upstream-template", &template]].concat()).await;
+    fabric.register("big", json!({"fabric.upstream": server.url("/big")})).await;
+    let body = "x".repeat(3 * 1024 * 1024);
+    fabric.accepted("big", &[("x-delay", "1h")], &body).await;
+    let kept = async || context.get_stream("FABRIC_PAYLOADS").await.unwrap().cached_info().state.messages;
+    let pieces = kept().await;
+    assert!(pieces > 0);
+    let claims = ["*/0/0", "deadbeef/99999999999999/1", "01a1fb8a90a972c99b96ce5ec40c3cf3/99999999999999/9"];
+    for (n, subject) in ["one", "two", "one", "two", "one", "two"].into_iter().enumerate() {
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Nats-Msg-Id", (n / 2).to_string());
+        headers.insert("Fabric-Message-Id", "same");
+        headers.insert("Fabric-Claim", claims[n / 2]);
+        let call = stored(&format!("c{n}"), &server.url(""));
+        context.publish_with_headers(subject, headers.clone(), call.into()).await.unwrap().await.unwrap();
+        headers.insert("Nats-Msg-Id", format!("bad{}", n / 2));
+        context.publish_with_headers(subject, headers, "no call".into()).await.unwrap().await.unwrap();
+    }
+    eventually(async || match (server.calls("/callback").len(), dead_letters(&fabric).await.len()) {
+        (6, 6) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    assert_eq!(kept().await, pieces);
 }
 
 #[tokio::test]

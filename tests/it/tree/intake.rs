@@ -114,16 +114,61 @@ async fn a_call_that_a_gateway_of_ours_accepted_is_run_by_no_template() {
     assert_eq!(world.functions.asked("removed").len(), 0);
 }
 
+/// Callers may choose ids, and OpenFaaS runs every call that has one.
+#[tokio::test(start_paused = true)]
+async fn two_calls_of_one_id_both_run() {
+    let foreign = foreign();
+    let world = world(&foreign, by_template()).await;
+    for number in 0..3_usize {
+        let started = (world.clock.now().unix_nanos() + i64::try_from(number).unwrap()).to_string();
+        let header = json!({"Header": {"X-Call-Id": ["same"], "X-Start-Time": [started]}});
+        foreign.leave(number, message("f", "", header).into()).await.unwrap();
+    }
+    sleep(MINUTE).await;
+    let asked = world.functions.asked("f");
+    assert_eq!((asked.len(), asked.iter().filter(|id| *id == "same").count()), (3, 1), "{asked:?}");
+    assert_eq!((world.told().len(), foreign.left().await.unwrap()), (3, 0));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_leads_to_an_address_is_dead() {
+    let foreign = foreign();
+    let world = world(&foreign, by_template()).await;
+    foreign.leave(0, message("2130706433", "a", Value::Null).into()).await.unwrap();
+    sleep(MINUTE).await;
+    let letters = letters(&world).await;
+    assert!(letters.len() == 1 && letters[0].dead.detail.contains("no name of a function's host"), "{}", letters.len());
+    assert!(world.told().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_without_room_holds_no_other_up() {
+    let foreign = foreign();
+    let world = world(&foreign, Start { backlog: 5, ..by_template() }).await;
+    world.functions.script("slow", async |_, _| {
+        sleep(60 * MINUTE).await;
+        Ok(StatusCode::OK.into())
+    });
+    for number in 0..1000 {
+        foreign.leave(number, message("slow", &format!("s{number}"), Value::Null).into()).await.unwrap();
+    }
+    foreign.leave(1000, message("quick", "q", Value::Null).into()).await.unwrap();
+    sleep(2 * MINUTE).await;
+    assert_eq!(world.functions.asked("quick"), ["q"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_no_call_is_dead_whole_and_says_why() {
     let foreign = foreign();
     let world = world(&foreign, Start { payload_len_max: 4096, ..by_template() }).await;
     let large = message("f", "large", json!({"Body": "eHh4".repeat(1500)}));
-    let bad: [(&[u8], Reason, &str); 5] = [
+    let bad: [(&[u8], Reason, &str); 6] = [
         (b"{\"Function\":", Reason::Undecodable, "EOF"),
         (b"\xff\x00", Reason::Undecodable, "QueueRequest"),
         (br#"{"Method":"POST","Function":"No_Function"}"#, Reason::Undecodable, "No_Function"),
         (br#"{"Method":"POST","Function":"f","Path":"/../g"}"#, Reason::Undecodable, "Path"),
+        (br#"{"Method":"CONNECT","Function":"f"}"#, Reason::Undecodable, "CONNECT"),
         (br#"{"Method":"POST","Function":"f","CallbackUrl":"http://a"}"#, Reason::Undecodable, "a URL as Go writes it"),
     ];
     for (number, (payload, ..)) in bad.iter().enumerate() {

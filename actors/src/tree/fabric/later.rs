@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::Desk;
-use crate::moving::{LEASE, WHEN_FULL, keep_moving};
+use crate::moving::{LEASE, keep_moving, patience};
 use crate::port::Delivery;
 use crate::port::broker::{Error, Message, Terms};
 
@@ -99,11 +99,11 @@ async fn relocate(desk: &Desk, delivery: Delivery) {
         Ok(()) => delivery.lease.ack().await,
         Err(Error::Full { scope }) => {
             tracing::debug!(%lane, scope, "a due message waits: there is no room in its lane");
-            delivery.lease.give_back(Some(WHEN_FULL)).await
+            delivery.lease.give_back(Some(patience(delivery.deliveries))).await
         }
         Err(error) => {
             tracing::warn!(%lane, %error, "a due message could not be moved; trying again");
-            delivery.lease.give_back(Some(WHEN_FULL)).await
+            delivery.lease.give_back(Some(patience(delivery.deliveries))).await
         }
     };
     if let Err(error) = settled {
