@@ -237,6 +237,7 @@ mod tests {
     use proto::{Call, CallId, Function, Queue, Request};
 
     use super::*;
+    use crate::limit::throughput::PerSecond;
 
     const NOW: Timestamp = Timestamp::from_unix_nanos(1_700_000_000_000_000_000);
 
@@ -261,6 +262,7 @@ mod tests {
             concurrency: None,
             adaptive: None,
             typical_seconds: Some(2.0),
+            per_second: PerSecond::default(),
             waiting,
         };
         let function = lane().function.to_string();

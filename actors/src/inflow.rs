@@ -247,6 +247,7 @@ impl Inflow {
             concurrency: self.gate.limits().concurrency.map(NonZeroU32::get),
             adaptive: self.gate.adaptive(),
             typical_seconds: self.typical.map(|typical| typical.as_secs_f64()),
+            per_second: self.gate.per_second(Instant::now().into_std()),
             waiting: self.waiting().map(view::Waiting::from),
         }
     }

@@ -13,6 +13,7 @@ pub mod ramp;
 pub mod rate;
 pub mod rates;
 pub mod retries;
+pub mod throughput;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use self::adaptive::Adaptive;
 use self::circuit::{Admits, Circuit};
 use self::endpoints::Endpoints;
 use self::ramp::Ramp;
+use self::throughput::{PerSecond, Throughput};
 use crate::waiting::{Reason, Waiting};
 
 /// A function that asks to be left alone for longer is asked again after this.
@@ -88,6 +90,7 @@ pub struct Gate {
     pause: Option<Instant>,
     ramp: Option<Ramp>,
     endpoints: Option<Endpoints>,
+    throughput: Throughput,
 }
 
 impl Gate {
@@ -95,7 +98,8 @@ impl Gate {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let (adaptive, circuit) = (Adaptive::default(), Circuit::default());
-        Self { limits, adaptive, circuit, pause: None, ramp: None, endpoints: None }
+        let throughput = Throughput::default();
+        Self { limits, adaptive, circuit, pause: None, ramp: None, endpoints: None, throughput }
     }
 
     /// What is set, from now on; `endpoints` if calls go to some that are chosen from.
@@ -128,6 +132,12 @@ impl Gate {
     #[must_use]
     pub fn adaptive(&self) -> Option<u32> {
         self.adaptive.limit()
+    }
+
+    /// What became of attempts lately, in a second.
+    #[must_use]
+    pub fn per_second(&self, now: Instant) -> PerSecond {
+        self.throughput.per_second(now)
     }
 
     /// How many calls may start beside `in_flight`.
@@ -170,6 +180,9 @@ impl Gate {
     /// `luck` in `0.0..1.0` is the draw of the circuit's jitter.
     pub fn ended(&mut self, feedback: Option<Feedback>, began: Instant, in_flight: u32, now: Instant, luck: f64) {
         let heard = feedback.map(|feedback| feedback.heard);
+        if let Some(heard) = heard {
+            self.throughput.ended(heard, now);
+        }
         let others = in_flight.saturating_sub(1);
         match heard {
             Some(Heard::Well) => self.adaptive.succeeded(in_flight, self.limits.ceiling),

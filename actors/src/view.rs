@@ -9,6 +9,7 @@ use ractor::{ActorRef, Message, RpcReplyPort};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::limit::throughput::PerSecond;
 use crate::membership::Member;
 use crate::waiting::{self, Reason};
 
@@ -107,6 +108,9 @@ pub struct Inflow {
     /// How long a call usually takes here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typical_seconds: Option<f64>,
+    /// What became of attempts lately, in a second.
+    #[serde(default)]
+    pub per_second: PerSecond,
     /// What the first message that waits is waiting for; nothing if none does, or if it is just being taken.
     pub waiting: Option<Waiting>,
 }

@@ -1,5 +1,6 @@
 //! The admin listener: health, readiness, the admin API and the control plane as OpenFaaS knows it.
 
+mod activity;
 mod calls;
 mod condition;
 mod dead;
@@ -123,6 +124,7 @@ impl Admin {
             Operation::PurgeLetter => self.dead_letters.purge(Some(name), query).await,
             Operation::RedriveLetter => self.dead_letters.redrive(Some(name), query).await,
             Operation::ListWorkers => workers::list(&self.gateway.ports().membership.borrow().clone(), query),
+            Operation::Activity => activity::show(self.gateway.ports(), query).await,
             Operation::ListProcesses => processes::list(self.gateway.ports()).await,
             Operation::Events => events::follow(&self.gateway, query, drain).await,
             Operation::Tree => self.tree().await,

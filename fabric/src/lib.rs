@@ -10,6 +10,7 @@
 //!
 //! The adapters never import each other; only [`boot`] knows them all.
 
+pub mod activity;
 pub mod admin;
 pub mod apply;
 pub mod bench;

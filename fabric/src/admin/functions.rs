@@ -45,13 +45,15 @@ pub(super) struct Functions(pub(super) Registry);
 
 impl Functions {
     pub(super) fn list(&self, query: &str) -> Result<Answer, Refusal> {
-        let query = Query::read(query, &["namespace", "limit", "cursor"])?;
+        let query = Query::read(query, &["namespace", "contains", "limit", "cursor"])?;
+        let part = query.get("contains").unwrap_or_default().to_lowercase();
         let namespace = query.get("namespace").map(Namespace::parse).transpose()?;
         let directory = self.0.directory()?;
         let wanted = |spec: &FunctionSpec| namespace.as_ref().is_none_or(|it| spec.function.namespace() == it);
-        let mut specs: Vec<_> = directory.iter().filter(|spec| wanted(spec)).collect();
-        specs.sort_by_cached_key(|spec| spec.function.to_string());
-        let views = specs.into_iter().map(|spec| view(&spec.function, &spec.deployment));
+        let named = directory.iter().filter(|spec| wanted(spec)).map(|spec| (spec.function.to_string(), spec));
+        let mut specs: Vec<_> = named.filter(|(name, _)| name.contains(&part)).collect();
+        specs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let views = specs.into_iter().map(|(_, spec)| view(&spec.function, &spec.deployment));
         Ok(answer::json(StatusCode::OK, &List::of_names(views, &query.page()?, |view| view.name.clone())))
     }
 

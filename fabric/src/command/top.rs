@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{operator, tree};
+use crate::activity::of;
 use crate::cli::{Output, Top};
 use crate::operator::activity;
 use crate::operator::api::Api;
@@ -30,7 +31,7 @@ pub(super) async fn run(args: Top) -> anyhow::Result<()> {
 
 async fn once(api: &Api, output: Output) -> anyhow::Result<()> {
     let (_, processes) = tree::all(api).await?;
-    let all = activity::of(&processes);
+    let all = of(&processes);
     operator::answer(output, &json!(all), |_| activity::table(&all))
 }
 
@@ -51,7 +52,7 @@ async fn watch(api: &Api, args: &Top) -> anyhow::Result<()> {
 async fn look(api: &Api) -> anyhow::Result<String> {
     let (_, processes) = tree::all(api).await?;
     let dead = api.get("/dead-letters?limit=1").await?.get("count").and_then(Value::as_u64);
-    let (summary, table) = (activity::summary(&processes, dead), activity::table(&activity::of(&processes)));
+    let (summary, table) = (activity::summary(&processes, dead), activity::table(&of(&processes)));
     Ok(format!("{summary} (Ctrl-C ends)\n\n{table}"))
 }
 

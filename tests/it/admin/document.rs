@@ -59,6 +59,7 @@ async fn every_operation_answers_as_the_document_says() {
     api.put("/functions/down", &at("/status/500", json!({"com.openfaas.retry.attempts": "1"}))).await;
     api.put("/functions/doomed", &at("/ok", json!({}))).await;
     api.get("/functions?namespace=acme&limit=1").await;
+    assert_eq!(api.get("/functions?contains=LD.acm").await["items"].as_array().unwrap().len(), 1);
     let patch = json!({"labels": {"team": null, "tier": "1"}});
     let patched = api.asked(200, Method::PATCH, "/functions/held.acme", &patch).await.json();
     assert_eq!(patched["labels"], json!({"tier": "1"}));
@@ -103,6 +104,9 @@ async fn every_operation_answers_as_the_document_says() {
     api.get("/workers").await;
     let processes = api.get("/processes").await;
     assert_eq!((processes["alive"].as_u64(), processes["processes"].as_array().map(Vec::len)), (Some(1), Some(1)));
+    let activity = api.get("/activity?limit=1").await;
+    assert_eq!((&activity["in_flight"], &activity["backlog"]), (&json!(1), &json!(1)), "{activity}");
+    assert_eq!(api.get("/activity?function=held.acme").await["functions"], activity["functions"]);
     assert_eq!(api.get("/functions/held.acme/explain").await["in_flight"], 1);
     assert_eq!(api.get(&format!("/calls/{waiting}/explain")).await["cause"], json!({"held": "cluster_limit"}));
     assert_eq!(api.get(&format!("/calls/{later}/explain")).await["cause"], "not_due");
