@@ -5,6 +5,7 @@ mod calls;
 mod condition;
 mod dead;
 mod events;
+mod foreign;
 mod functions;
 mod namespaces;
 mod problem;
@@ -73,6 +74,9 @@ struct Readiness {
 impl Admin {
     async fn handle(&self, request: Request<Incoming>, drain: Draining) -> Answer {
         let path = request.uri().path().to_owned();
+        if foreign::is_foreign(request.method(), request.headers()) {
+            return Problem::Foreign.answer(&path);
+        }
         if let Some(below) = path.strip_prefix(BASE) {
             return Box::pin(self.api(below, request, drain)).await.unwrap_or_else(|problem| problem.answer(&path));
         }
