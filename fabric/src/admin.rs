@@ -1,4 +1,4 @@
-//! The admin listener: health, readiness, the admin API and the control plane as OpenFaaS knows it.
+//! The admin listener: health, readiness, the admin API, the dashboard and the control plane as OpenFaaS knows it.
 
 mod activity;
 mod calls;
@@ -41,6 +41,7 @@ use crate::gateway::Gateway;
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::enqueue::read;
 use crate::listener::{self, Bound};
+use crate::ui;
 
 /// The tree's handle, known once the tree has started, which the admin listener is part of.
 pub type TreeCell = Arc<OnceLock<tree::Handle>>;
@@ -81,6 +82,7 @@ impl Admin {
             return Box::pin(self.api(below, request, drain)).await.unwrap_or_else(|problem| problem.answer(&path));
         }
         let answer = match (&*path, request.method()) {
+            (path, method) if ui::has(path) => ui::answer(method, path, request.headers()),
             ("/readyz", &Method::GET | &Method::HEAD) => Ok(self.readiness()),
             ("/readyz", _) => Err(Refusal::Method { allow: "GET" }),
             _ => Box::pin(self.gateway.system(request)).await,

@@ -30,3 +30,4 @@ pub mod operator;
 pub mod signal;
 pub mod table;
 pub mod telemetry;
+pub mod ui;

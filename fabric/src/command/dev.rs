@@ -51,7 +51,9 @@ pub(super) async fn run(args: Dev) -> anyhow::Result<()> {
              curl -i {base}/async-function/echo -d 'hello' -H 'X-Callback-Url: {callbacks}'\n  \
              curl -i {base}/async-function/sleep/2 -X POST -H 'X-Callback-Url: {callbacks}'\n  \
              curl -i {base}/async-function/flaky/2 -X POST -H 'X-Callback-Url: {callbacks}'\n\n\
-             Callbacks to {callbacks} are printed here.\n",
+             Callbacks to {callbacks} are printed here.\n\
+             The dashboard is http://{admin}/ui/\n",
+            admin = running.admin,
             names = names.join(", "),
             dir = args.data_dir.display(),
         ))?;

@@ -55,6 +55,12 @@ pub fn document(text: &'static str) -> Answer {
     with(StatusCode::OK, "application/json", Bytes::from_static(text.as_bytes()))
 }
 
+/// A file of this type.
+#[must_use]
+pub fn file(content_type: &'static str, body: Bytes) -> Answer {
+    with(StatusCode::OK, content_type, body)
+}
+
 /// Plain text.
 #[must_use]
 pub fn text(text: &'static str) -> Answer {
