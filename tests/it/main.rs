@@ -27,4 +27,5 @@ mod shards;
 mod streaming;
 mod tidy;
 mod tree;
+mod ui;
 mod workers;

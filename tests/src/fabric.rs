@@ -39,9 +39,14 @@ pub fn binary() -> PathBuf {
 impl Fabric {
     /// Starts `fabric` with these arguments on free ports, and waits until it is ready.
     pub async fn start(args: &[&str]) -> Self {
+        Self::start_at(args, "127.0.0.1:0").await
+    }
+
+    /// The same with its admin listener at this address.
+    pub async fn start_at(args: &[&str], admin: &str) -> Self {
         let public = !args.contains(&"worker");
         let mut command = Command::new(binary());
-        command.args(args).args(["--admin-listen", "127.0.0.1:0", "--log", "info"]);
+        command.args(args).args(["--admin-listen", admin, "--log", "info"]);
         if public {
             command.args(["--listen", "127.0.0.1:0"]);
         }

@@ -18,6 +18,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::eventually;
+
 /// One request that came in.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -165,6 +167,15 @@ impl Server {
     #[must_use]
     pub fn running(&self) -> usize {
         self.ledger.running.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many run.
+    pub async fn running_is(&self, count: usize) {
+        eventually(async || {
+            let running = self.running();
+            if running == count { Ok(()) } else { Err(format!("{running} run")) }
+        })
+        .await;
     }
 
     /// Lets every request to `/hold` go on, now and from now on.

@@ -14,6 +14,7 @@
 )]
 
 pub mod broker;
+pub mod browser;
 pub mod client;
 pub mod cluster;
 pub mod eventually;
