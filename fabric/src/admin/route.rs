@@ -47,7 +47,7 @@ pub enum Operation {
 pub const BASE: &str = "/admin/v1";
 
 /// Every operation, with its method and its path below [`BASE`]; a segment in braces stands for a name.
-pub static TABLE: [(Method, &str, Operation); 33] = [
+pub static TABLE: [(Method, &str, Operation); 34] = [
     (Method::GET, "/openapi.json", Operation::Document),
     (Method::GET, "/functions", Operation::ListFunctions),
     (Method::GET, "/functions/{name}", Operation::GetFunction),
