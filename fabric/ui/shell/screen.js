@@ -21,7 +21,10 @@ export function screen(outlet, open, place) {
   const draw = () => {
     if (aborter.signal.aborted) return;
     document.title = `${page.title} · Fabric`;
+    const isOnHead = drawn.contains(document.activeElement) && document.activeElement.tagName === "H1";
     drawn = morph(drawn, h("div", { class: "screen" }, notice(), content()));
+    // Who was led to the head of the page before there was anything below it stays there.
+    if (isOnHead && !drawn.contains(document.activeElement)) drawn.querySelector("h1")?.focus({ preventScroll: true });
   };
   const notice = () => state.error && state.data && h("p", { class: "notice is-bad", role: "alert", key: "notice" },
     h("b", null, state.error instanceof Away ? "This process does not answer." : "This cannot be brought up to date."),

@@ -25,8 +25,8 @@ const POOR: &str = "
     }
     return poor;";
 
-const WIDE: &str = "return { wide: document.documentElement.scrollWidth - innerWidth,
-    what: [...document.querySelectorAll('body *')].filter((it) => it.checkVisibility() && it.getBoundingClientRect().right > innerWidth + 1)
+const WIDE: &str = "return { wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    what: [...document.querySelectorAll('body *')].filter((it) => it.checkVisibility() && it.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
         .map((it) => it.outerHTML.slice(0, 80)).slice(0, 4) }";
 
 #[tokio::test]

@@ -85,7 +85,7 @@ async fn a_call_is_found_by_its_id_and_one_that_is_not_there_is_said_not_to_be()
     place.go("calls/nobody").await;
     place.browser.says("There is no such thing").await;
     place.go("functions/nobody").await;
-    place.browser.says("no function nobody").await;
+    place.browser.says("nobody.openfaas-fn is not registered").await;
 }
 
 #[tokio::test]
