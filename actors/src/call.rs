@@ -12,6 +12,7 @@ pub mod recorder;
 pub mod report;
 pub mod run;
 pub mod settle;
+pub mod turned;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::limit::rates::Rates;
 use crate::luck::Luck;
 use crate::marks::Marks;
 use crate::membership::Membership;
+use crate::meter::Meter;
 use crate::port::{Broker, Clock, Invoker};
 
 /// What a call needs to be run: shared by all calls of a worker.
@@ -45,6 +47,8 @@ pub struct Desk {
     pub recorder: Recorder,
     /// The calls that are to be cancelled.
     pub marks: Arc<Marks>,
+    /// Where it is counted what becomes of them.
+    pub meter: Arc<Meter>,
     /// How callbacks are delivered.
     pub callbacks: Callbacks,
     /// Where jitter comes from.

@@ -142,6 +142,12 @@ impl Directory {
         self.functions.values()
     }
 
+    /// How many functions there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.functions.size()
+    }
+
     /// The functions that are being deleted, and what becomes of their calls.
     #[must_use]
     pub fn leaving(&self) -> &BTreeMap<Function, Removal> {

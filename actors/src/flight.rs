@@ -18,6 +18,8 @@ use crate::call::report::{Done, Report};
 use crate::call::run::{self, Means, Stop};
 use crate::limit::endpoints::Endpoints;
 use crate::limit::retries::Retries;
+use crate::meter::Series;
+use crate::meter::series::Flying;
 use crate::permit::Permits;
 use crate::port::broker::Error;
 use crate::port::{Delivery, Lease};
@@ -30,6 +32,7 @@ pub struct Flights {
     lane: LaneKey,
     endpoints: Endpoints,
     retries: Arc<Retries>,
+    series: Arc<Series>,
     calls: BTreeMap<u64, Flight>,
     ring: Ring,
     schedule: Schedule,
@@ -47,13 +50,14 @@ struct Flight {
 }
 
 impl Flights {
-    /// None yet, of `lane`; they will go to `endpoints`, and leases will last as long as `lease`.
+    /// None yet, of `lane`; they will go to `endpoints`, leases will last as long as `lease`, and `series` counts.
     #[must_use]
-    pub fn new(lane: LaneKey, endpoints: Endpoints, lease: Duration) -> Self {
+    pub fn new(lane: LaneKey, endpoints: Endpoints, lease: Duration, series: Arc<Series>) -> Self {
         Self {
             lane,
             endpoints,
             retries: Arc::default(),
+            series,
             calls: BTreeMap::new(),
             ring: Ring::default(),
             schedule: Schedule { lease },
@@ -95,10 +99,14 @@ impl Flights {
         let report = Report::new(key, now, permit, tell.clone());
         // Taken here rather than in the task, so that whoever asks for room next sees it taken.
         let slot = endpoints.take(&[]);
+        if delivery.deliveries > 1 {
+            self.series.redeliveries.add(1);
+        }
+        let flying = Flying::new(&self.series);
         let (message, retries, (stop, stopped)) = (delivery.id.clone(), self.retries.clone(), oneshot::channel());
         // In a box of its own: a runtime moves what it is given several times, and this is large.
         let task = tasks.spawn(Box::pin(async move {
-            let means = Means { endpoints: (&endpoints, slot), retries: &retries, stop: stopped };
+            let means = Means { endpoints: (&endpoints, slot), retries: &retries, series: &flying, stop: stopped };
             run::run(&desk, means, delivery, report).await;
         }));
         self.ring.hold(key, now.into_std());
@@ -121,6 +129,7 @@ impl Flights {
             if let Some(call) = self.calls.remove(&key) {
                 self.ring.release(key);
                 call.task.abort();
+                self.series.leases_lost.add(1);
                 tracing::error!(lane = %self.lane, "a lease was lost; its call is aborted, and runs again elsewhere");
             }
         }

@@ -1,6 +1,7 @@
 //! How messages come in to a subscriber: what may start, permits to start it with, and at most one pull.
 
 pub mod demand;
+pub mod held;
 pub mod pull;
 
 use std::collections::BTreeSet;
@@ -13,14 +14,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::demand::Demand;
+use self::held::Held;
 use self::pull::{Pulled, Sink};
 use crate::limit::applied::Applied;
 use crate::limit::endpoints::Endpoints;
 use crate::limit::rates::{Paces, Rates};
 use crate::limit::{Gate, Limits, Room};
+use crate::meter::Series;
 use crate::permit::Permits;
 use crate::permit::capacity::Seat;
-use crate::permit::share::{BRIEF, QUICK, Short, Standings, Wish};
+use crate::permit::share::{BRIEF, QUICK, Standings, Wish};
 use crate::port::Lane;
 use crate::port::broker::Error;
 use crate::view;
@@ -61,13 +64,14 @@ pub struct Inflow {
     /// As they were when it was last decided.
     room: Room,
     wished: u32,
+    held: Held,
 }
 
 impl Inflow {
     /// With no permits yet, in a worker that has `ceiling`, and work to be expected; pulls tell `sink`.
-    /// It begins `gently` if everything was held back until now.
+    /// It begins `gently` if everything was held back until now. `series` counts how long calls are held back.
     #[must_use]
-    pub fn new(ceiling: u32, rates: Arc<Rates>, seat: Seat, sink: Sink, gently: bool) -> Self {
+    pub fn new(ceiling: u32, rates: Arc<Rates>, seat: Seat, sink: Sink, gently: bool, series: Arc<Series>) -> Self {
         let mut gate = Gate::new(Limits { concurrency: None, paused: false, ceiling });
         if gently {
             gate.begin_gently(Instant::now().into_std());
@@ -88,6 +92,7 @@ impl Inflow {
             due: BTreeSet::new(),
             room: Room { count: u32::MAX, by: None },
             wished: 0,
+            held: Held::new(series),
         }
     }
 
@@ -99,6 +104,7 @@ impl Inflow {
 
     /// What applies from now on; `endpoints` if calls go to some that are chosen from.
     pub fn apply(&mut self, applied: Applied, endpoints: Option<Endpoints>) {
+        self.held.limited(&applied, self.gate.adaptive());
         self.gate.set(applied.limits, endpoints, Instant::now().into_std());
         (self.paces, self.standings) = (applied.paces, applied.standings);
     }
@@ -217,6 +223,7 @@ impl Inflow {
             self.heard = false;
         }
         (self.room, self.wished) = (room, step.wish);
+        self.note_held(now);
         room.by.and_then(|by| by.until).map(Instant::from_std)
     }
 
@@ -249,27 +256,6 @@ impl Inflow {
             typical_seconds: self.typical.map(|typical| typical.as_secs_f64()),
             per_second: self.gate.per_second(Instant::now().into_std()),
             waiting: self.waiting().map(view::Waiting::from),
-        }
-    }
-
-    /// Why nothing starts although messages wait: the limits first, then the permits. With none waiting, the retry
-    /// that is next.
-    #[must_use]
-    pub fn waiting(&self) -> Option<Waiting> {
-        if self.backlog == 0 {
-            let next = self.due.range(Instant::now()..).next();
-            return next.map(|due| Reason::DueLater.until(due.into_std()));
-        }
-        if self.room.count == 0 {
-            return self.room.by;
-        }
-        if self.dry {
-            return Some(Reason::ClusterLimit.open_ended());
-        }
-        let short = if self.wished > 0 { self.seat.short_of() } else { None };
-        match short? {
-            Short::Queue => Some(Reason::QueueShare.open_ended()),
-            Short::Worker => Some(Reason::WorkerCapacity.open_ended()),
         }
     }
 
@@ -383,7 +369,7 @@ mod tests {
         let lane: Arc<dyn Lane> = Arc::new(Slow(LaneKey::new(Queue::default(), Function::parse("f").unwrap())));
         let seat =
             Capacity::new(64).join(LaneKey::new(Queue::default(), Function::parse("f").unwrap()), Arc::new(|_| Ok(())));
-        let mut inflow = Inflow::new(64, Arc::default(), seat, Arc::new(|_| ()), false);
+        let mut inflow = Inflow::new(64, Arc::default(), seat, Arc::new(|_| ()), false, Arc::default());
         let mut tasks = JoinSet::new();
         let over = |inflow: &Inflow, taken| Pulled { unused: inflow.seat.none(), taken, error: None };
         inflow.proceed(&lane, 0, &mut tasks);
@@ -418,7 +404,7 @@ mod tests {
         };
         let seat = Capacity::new(64).join(key.clone(), Arc::new(tell));
         let sink: Sink = Arc::new(move |event| events.lock().unwrap().push(event));
-        let mut inflow = Inflow::new(64, Arc::default(), seat, sink, false);
+        let mut inflow = Inflow::new(64, Arc::default(), seat, sink, false, Arc::default());
         let limits = Limits { concurrency: NonZeroU32::new(10), paused: false, ceiling: 64 };
         inflow.gate.set(limits, None, Instant::now().into_std());
         inflow.know(Ok(1000));

@@ -50,6 +50,7 @@
 //!     rates: Arc::default(),
 //!     recorder: Recorder::new(broker.clone(), std::time::Duration::from_secs(60)),
 //!     marks: Arc::default(),
+//!     meter: Arc::default(),
 //!     callbacks: Callbacks::default(),
 //!     luck: Luck::default(),
 //! });
@@ -96,6 +97,7 @@ pub mod luck;
 pub mod marks;
 pub mod membership;
 pub mod memory;
+pub mod meter;
 pub mod moving;
 pub mod orders;
 pub mod parts;

@@ -40,6 +40,37 @@ pub struct Waiting {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::ClusterLimit,
+        Self::AdaptiveLimit,
+        Self::Rate,
+        Self::Paused,
+        Self::RampingUp,
+        Self::CircuitOpen,
+        Self::EndpointsBusy,
+        Self::QueueShare,
+        Self::WorkerCapacity,
+        Self::DueLater,
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClusterLimit => "cluster_limit",
+            Self::AdaptiveLimit => "adaptive_limit",
+            Self::Rate => "rate",
+            Self::Paused => "paused",
+            Self::RampingUp => "ramping_up",
+            Self::CircuitOpen => "circuit_open",
+            Self::EndpointsBusy => "endpoints_busy",
+            Self::QueueShare => "queue_share",
+            Self::WorkerCapacity => "worker_capacity",
+            Self::DueLater => "due_later",
+        }
+    }
+
     /// For as long as it takes.
     #[must_use]
     pub fn open_ended(self) -> Waiting {
@@ -50,5 +81,19 @@ impl Reason {
     #[must_use]
     pub fn until(self, until: Instant) -> Waiting {
         Waiting { reason: self, until: Some(until) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_word_wherever_it_is_shown() {
+        for (n, reason) in Reason::ALL.into_iter().enumerate() {
+            // Behind the byte that says how long it is.
+            assert_eq!(rmp_serde::to_vec(&reason).unwrap()[1..], *reason.as_str().as_bytes());
+            assert_eq!(reason as usize, n);
+        }
     }
 }

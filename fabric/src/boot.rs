@@ -251,6 +251,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
         luck: Luck::default(),
         recorder: recorder.clone(),
         marks: Arc::default(),
+        meter: Arc::default(),
         callbacks: Callbacks { result_len_max: plan.max_result, ..Callbacks::default() },
     });
 

@@ -58,6 +58,7 @@ async fn all(count: usize) {
         rates: Arc::default(),
         recorder: recorder.clone(),
         marks: Arc::default(),
+        meter: Arc::default(),
         callbacks: Callbacks::default(),
         luck: Luck::of(0),
     });

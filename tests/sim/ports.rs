@@ -9,7 +9,7 @@ use actors::port::broker::{Backlog, Error, Message, Stored, Terms};
 use actors::port::cancels::Mark;
 use actors::port::control::{self, Changes, Expected, Key, Record as Setting};
 use actors::port::dead::Letter;
-use actors::port::holdings::Held;
+use actors::port::holdings::{Held, Line};
 use actors::port::presence::Sign;
 use actors::port::records::Recorded;
 use actors::port::{BoxFuture, BoxStream, Broker, Cancels, Control, DeadLetters, Holdings, Lane, Presence, Records};
@@ -152,6 +152,15 @@ impl DeadLetters for Remote {
 impl Holdings for Remote {
     fn queues(&self) -> BoxFuture<'_, Result<BTreeSet<Queue>, Error>> {
         Box::pin(async move { self.0.ask(|| self.0.memory.queues()).await })
+    }
+
+    // Only counted: what is lost of it changes nothing.
+    fn line(&self, lane: &LaneKey) -> BoxFuture<'_, Result<Line, Error>> {
+        self.0.memory.line(lane)
+    }
+
+    fn later(&self) -> BoxFuture<'_, Result<u64, Error>> {
+        self.0.memory.later()
     }
 
     fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, Error>> {

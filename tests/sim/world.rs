@@ -295,6 +295,7 @@ fn parts(number: usize, wire: &Arc<Wire>, reach: Reach, clock: Arc<Jumpy>, seed:
         luck: Luck::of(seed.wrapping_add(number as u64)),
         recorder: Recorder::new(remote.clone(), RECORDS_KEPT),
         marks: Arc::default(),
+        meter: Arc::default(),
         callbacks: Callbacks { retry, ..Callbacks::default() },
     });
     Parts {

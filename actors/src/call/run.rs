@@ -16,7 +16,9 @@ use super::attempt::{Attempt, Choice};
 use super::plan::{self, Next, Rules};
 use super::report::{Ended, Report};
 use super::settle::persist;
+use super::turned::Turned;
 use crate::limit::retries::Retries;
+use crate::meter::Series;
 use crate::port::{Delivery, broker};
 
 /// How long a call runs before it is told that it does: most are over by then.
@@ -37,6 +39,8 @@ pub struct Means<'a> {
     pub endpoints: Choice<'a>,
     /// What its function's calls are tried again by.
     pub retries: &'a Retries,
+    /// Where it is counted.
+    pub series: &'a Series,
     /// Where it is told to stop.
     pub stop: oneshot::Receiver<Stop>,
 }
@@ -93,10 +97,14 @@ async fn handle(
             return persist(|| delivery.lease.ack()).await.map(|()| Ended::Settled);
         }
     };
+    let series = means.series;
     match desk.turn(call, means, delivery, report).await {
         Turn::Next(next) => {
             let next = plan::repeated(&delivery.lane, next, told.as_deref(), desk.clock.now());
-            desk.settle(delivery, next).await.map(|()| Ended::Settled)
+            let turned = Turned::tell(&delivery.lane, &next);
+            desk.settle(delivery, next).await?;
+            turned.count(series);
+            Ok(Ended::Settled)
         }
         Turn::GivenBack => {
             delivery.lease.give_back(None).await?;
@@ -133,6 +141,10 @@ impl Desk {
             return Turn::Next(plan::poisoned(lane, call, &rules(now)));
         }
         means.retries.started();
+        let is_first = call.counts.attempts == 0 && call.counts.throttles == 0 && delivery.deliveries <= 1;
+        if is_first {
+            means.series.wait.observe(now.since(call.age_from));
+        }
         let is_new = is_new(&call);
         let (attempt, was_told) = match self.attempt_until(&call, &policy.codes, &mut means, delivery).await {
             Ok(attempted) => attempted,
@@ -146,15 +158,7 @@ impl Desk {
             }
         };
         report.heard(attempt.feedback);
-        tracing::debug!(
-            call = %call.id,
-            %lane,
-            attempt = call.next_attempt(),
-            outcome = ?attempt.outcome,
-            detail = attempt.detail,
-            seconds = attempt.result.duration.as_secs_f64(),
-            "attempted"
-        );
+        means.series.attempted(attempt.outcome, attempt.result.status.as_u16(), attempt.result.duration);
         let now = self.clock.now();
         let mut next = plan::plan(lane, call, attempt, &rules(now), || means.retries.wait(Instant::now().into_std()));
         match &mut next {

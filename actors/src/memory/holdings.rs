@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use proto::{Function, LaneKey, Queue};
+use tokio::time::Instant;
 
 use super::Memory;
 use super::line::Line;
 use super::store::Seq;
 use crate::port::broker::Error;
-use crate::port::holdings::{Held, Hold};
+use crate::port::holdings::{self, Held, Hold};
 use crate::port::{BoxFuture, Holdings};
 
 impl Memory {
@@ -42,6 +43,21 @@ impl Holdings for Memory {
         };
         let held = self.held(places);
         Box::pin(std::future::ready(Ok(held)))
+    }
+
+    fn line(&self, lane: &LaneKey) -> BoxFuture<'_, Result<holdings::Line, Error>> {
+        let now = Instant::now().into_std();
+        let (waiting, first) = match self.machine.state().lanes.get_mut(lane) {
+            Some(lane) => (lane.line.waiting(now), lane.line.first()),
+            None => (0, None),
+        };
+        let first = self.held(first.map(|place| (place, lane.clone(), Hold::Waiting)).into_iter().collect()).pop();
+        Box::pin(std::future::ready(Ok(holdings::Line { waiting, first })))
+    }
+
+    fn later(&self) -> BoxFuture<'_, Result<u64, Error>> {
+        let count = self.machine.state().later.len();
+        Box::pin(std::future::ready(Ok(count)))
     }
 
     fn scheduled(

@@ -97,6 +97,12 @@ impl Later {
         self.by_queue.iter().map(|(queue, _)| queue)
     }
 
+    /// How many there are, those that are due and not yet moved included.
+    #[must_use]
+    pub(super) fn len(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
     /// When the next one is due.
     #[must_use]
     pub(super) fn next_due(&self) -> Option<Timestamp> {

@@ -98,6 +98,12 @@ impl Line {
         self.ready.len() as u64
     }
 
+    /// The first that waits.
+    #[must_use]
+    pub(super) fn first(&self) -> Option<Seq> {
+        self.ready.first().copied()
+    }
+
     /// How many lie before an entry, waiting or leased; nothing if it is neither.
     pub(super) fn ahead(&self, seq: Seq) -> Option<u64> {
         let lies = self.ready.contains(&seq) || self.leased.contains_key(&seq);

@@ -21,6 +21,18 @@ pub trait Holdings: Send + Sync + 'static {
     /// As [`queues`](Self::queues).
     fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, Error>>;
 
+    /// What waits in a lane that nobody has taken; what was taken and given back may or may not be counted.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    fn line(&self, lane: &LaneKey) -> BoxFuture<'_, Result<Line, Error>>;
+
+    /// How many messages of all queues are scheduled, or due and not yet moved to their lanes.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    fn later(&self) -> BoxFuture<'_, Result<u64, Error>>;
+
     /// The messages of a queue, or of one function in it, that are scheduled, or due and not yet moved to their lane, at
     /// places above `after`; oldest first, `max` at most.
     ///
@@ -44,6 +56,15 @@ pub enum Hold {
     Waiting,
     /// In its lane, from where it was handed out: it may be leased, or have come back.
     Taken,
+}
+
+/// What waits in a lane.
+#[derive(Clone)]
+pub struct Line {
+    /// How many messages.
+    pub waiting: u64,
+    /// The first of them, if there is one.
+    pub first: Option<Held>,
 }
 
 /// A message where it is held.

@@ -304,7 +304,9 @@ impl State {
     }
 
     async fn restart(&mut self, name: Name) -> Result<(), ActorProcessingErr> {
-        if self.phase == Phase::Running { self.start(name).await } else { Ok(()) }
+        let is_running = self.phase == Phase::Running;
+        self.parts.desk.meter.child_restarts.add(is_running.into());
+        if is_running { self.start(name).await } else { Ok(()) }
     }
 
     fn apply(&mut self, name: Name, verdict: Verdict) -> Result<(), ActorProcessingErr> {
@@ -343,6 +345,7 @@ impl State {
             let grace = self.settings.grace.unwrap_or_else(|| self.parts.desk.longest_call());
             tracing::info!(?grace, "draining; a second signal gives back what still runs");
             self.parts.ready.send_replace(false);
+            self.parts.desk.meter.drains();
             self.children.forget_down();
             self.phase = Phase::Announced;
             self.deadline = Some(Instant::now() + self.settings.pre_stop + grace);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use actors::port::broker::Error;
-use actors::port::holdings::{Held, Hold};
+use actors::port::holdings::{Held, Hold, Line};
 use actors::port::{BoxFuture, Holdings, Payload};
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
@@ -13,7 +13,7 @@ use super::JetStream;
 use super::broker::unavailable;
 use super::lane::MESSAGE_ID;
 use super::publish::away;
-use super::read::Found;
+use super::read::{Found, pending};
 
 impl JetStream {
     async fn ready_after(&self, lane: LaneKey, after: u64, max: usize) -> Result<Vec<Held>, Error> {
@@ -68,6 +68,25 @@ impl JetStream {
         Ok(held.collect())
     }
 
+    async fn line_of(&self, lane: LaneKey) -> Result<Line, Error> {
+        if self.layout.known_shards(&lane.queue).await.map_err(unavailable)?.is_none() {
+            return Ok(Line { waiting: 0, first: None });
+        }
+        let shard = self.layout.shard(&lane).await.map_err(unavailable)?;
+        let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
+        let subject = self.layout.settings.subjects.ready(&lane, shard);
+        let taken = self.taken_up_to(&stream, &lane).await?;
+        let found = self.layout.reader.page(&stream, &subject, taken.saturating_add(1), 1).await?.pop();
+        let waiting = found.as_ref().map_or(0, |found| pending(&found.headers).unwrap_or_default() + 1);
+        Ok(Line { waiting, first: found.map(|found| self.held(Hold::Waiting, found, lane)) })
+    }
+
+    async fn later_count(&self) -> Result<u64, Error> {
+        let stream = self.layout.settings.subjects.later_stream();
+        let stream = self.layout.context.get_stream(stream).await.map_err(away)?;
+        Ok(stream.cached_info().state.messages)
+    }
+
     fn held(&self, hold: Hold, found: Found, lane: LaneKey) -> Held {
         let header = |name: &str| found.headers.get(name).map(ToString::to_string);
         let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref())).unwrap_or_default();
@@ -86,6 +105,14 @@ impl Holdings for JetStream {
 
     fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
         Box::pin(self.ready_after(lane.clone(), after, max))
+    }
+
+    fn line(&self, lane: &LaneKey) -> BoxFuture<'_, Result<Line, Error>> {
+        Box::pin(self.line_of(lane.clone()))
+    }
+
+    fn later(&self) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(self.later_count())
     }
 
     fn scheduled(

@@ -159,7 +159,7 @@ impl Reader {
 }
 
 /// How many messages of a batch's filter come after this one.
-fn pending(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn pending(headers: &HeaderMap) -> Option<u64> {
     headers.get("Nats-Num-Pending")?.as_str().parse().ok()
 }
 

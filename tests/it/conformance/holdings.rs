@@ -13,6 +13,7 @@ use super::steps::{SHORT, ack_all, ids, lane, message, open, publish, take};
 behaviours!(
     every_queue_that_is_in_use_is_known,
     a_lane_is_read_without_being_taken_from,
+    what_nobody_has_taken_is_counted,
     what_is_scheduled_is_seen_until_it_is_moved,
     large_payloads_are_read_where_they_lie,
 );
@@ -53,6 +54,42 @@ async fn a_lane_is_read_without_being_taken_from(kind: Kind) {
     assert!(broker.withdraw(&lane("f"), rest[0].place, "c").await.unwrap(), "its place is where it lies");
     assert_eq!(names(&broker.ready(&lane("f"), 0, 10).await.unwrap()), ["b"]);
     assert_eq!(ids(&take(&f, 1).await), ["b"], "and it is still to be had");
+    fixture.close().await;
+}
+
+async fn what_nobody_has_taken_is_counted(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let broker = &*fixture.broker;
+    let line = async |function| {
+        let line = broker.line(&lane(function)).await.unwrap();
+        (line.waiting, line.first.map(|first| first.id))
+    };
+    assert_eq!(line("f").await, (0, None));
+    publish(broker, "f", ["a", "b", "c"]).await;
+    publish(broker, "g", ["x"]).await;
+    assert_eq!(line("f").await, (3, Some("a".into())), "also while nobody has opened the lane");
+    let f = open(broker, "f", SHORT).await;
+    let leased = take(&f, 1).await;
+    assert_eq!(line("f").await, (2, Some("b".into())));
+    let rest = take(&f, 2).await;
+    assert_eq!(line("f").await, (0, None), "what is leased does not wait");
+    ack_all(&leased).await;
+    ack_all(&rest).await;
+    assert_eq!((line("f").await, line("g").await), ((0, None), (1, Some("x".into()))));
+
+    assert_eq!(broker.later().await.unwrap(), 0);
+    let now = fixture.clock.now();
+    for (id, after) in [("later", 3600), ("due", 0)] {
+        broker
+            .schedule(message("f", id), &CallId::parse(id).unwrap(), now.after(Duration::from_secs(after)))
+            .await
+            .unwrap();
+    }
+    eventually(async || match broker.later().await.unwrap() {
+        2 => Ok(()),
+        other => Err(format!("{other} wait for their time")),
+    })
+    .await;
     fixture.close().await;
 }
 

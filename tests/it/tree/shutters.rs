@@ -12,7 +12,7 @@ use actors::port::broker::{Backlog, Error as BrokerError, Message, Stored, Terms
 use actors::port::cancels::Mark;
 use actors::port::control::{self, Changes, Expected, Key, Record};
 use actors::port::dead::Letter;
-use actors::port::holdings::Held;
+use actors::port::holdings::{Held, Line};
 use actors::port::presence::Sign;
 use actors::port::records::Recorded;
 use actors::port::{
@@ -230,6 +230,13 @@ impl Presence for Shutters {
 impl Holdings for Shutters {
     fn queues(&self) -> BoxFuture<'_, Result<BTreeSet<Queue>, BrokerError>> {
         self.memory.queues()
+    }
+
+    fn line(&self, lane: &LaneKey) -> BoxFuture<'_, Result<Line, BrokerError>> {
+        self.memory.line(lane)
+    }
+    fn later(&self) -> BoxFuture<'_, Result<u64, BrokerError>> {
+        self.memory.later()
     }
     fn ready(&self, lane: &LaneKey, after: u64, max: usize) -> BoxFuture<'_, Result<Vec<Held>, BrokerError>> {
         self.memory.ready(lane, after, max)

@@ -168,6 +168,7 @@ impl Start {
             luck: Luck::default(),
             recorder: recorder.clone(),
             marks: Arc::default(),
+            meter: Arc::default(),
             callbacks: Callbacks::default(),
         });
         let parts = Parts {

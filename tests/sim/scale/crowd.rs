@@ -94,6 +94,7 @@ impl Crowd {
             luck: Luck::of(number as u64),
             recorder: Recorder::new(broker, Duration::ZERO),
             marks: Arc::default(),
+            meter: Arc::default(),
             callbacks: Callbacks::default(),
         });
         let parts = Parts {

@@ -1,7 +1,7 @@
 //! Moves what is due back to its lane.
 //!
 //! # Owns
-//! The lane of due messages, and one task that empties it.
+//! The lane of due messages, one task that empties it, and one that counts what waits.
 //!
 //! # Takes
 //! [`Msg`]: at most one of each is queued.
@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::Desk;
+use crate::meter::lines;
 use crate::moving::{LEASE, keep_moving, patience};
 use crate::port::Delivery;
 use crate::port::broker::{Error, Message, Terms};
@@ -55,6 +56,8 @@ impl Actor for Later {
     async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
         let terms = Terms { lease: LEASE, limit: None, ..Terms::default() };
         let lane = state.desk.broker.due(terms).await?;
+        let desk = state.desk.clone();
+        state.tasks.spawn(async move { lines::follow(&desk).await });
         let (me, desk, stop) = (state.me.clone(), state.desk.clone(), state.stop.clone());
         state.tasks.spawn(async move {
             let relocate = |delivery| {

@@ -28,6 +28,7 @@ use tokio::time::{Instant, sleep};
 
 use self::subscriber::Subscriber;
 use crate::call::Desk;
+use crate::meter::lines;
 use crate::parts::QueueSettings;
 use crate::permit::capacity::Capacity;
 use crate::permit::share::Standing;
@@ -115,6 +116,7 @@ impl Actor for Queue {
     type Arguments = Args;
 
     async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        args.desk.meter.measures(&args.capacity);
         Ok(State {
             me,
             subscribers: Roster::new(Policy::LOCAL),
@@ -211,7 +213,14 @@ impl State {
             return;
         }
         let (desk, queue, me) = (self.args.desk.clone(), self.args.queue.clone(), self.me.clone());
-        self.spawn_task(async move { drop(me.cast(Msg::Scanned(desk.broker.backlog(&queue).await))) });
+        self.spawn_task(async move {
+            let found = desk.broker.backlog(&queue).await;
+            let seen = found.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
+            let is_known = found.is_ok();
+            if me.cast(Msg::Scanned(found)).is_ok() && is_known {
+                lines::look(&desk, &queue, &seen).await;
+            }
+        });
     }
 
     async fn scanned(&mut self, found: Result<Vec<Backlog>, Error>) {
@@ -275,6 +284,7 @@ impl State {
 
     async fn restart(&mut self, function: Function) {
         if self.draining.is_none() && self.subscribers.get(&function).is_none() {
+            self.args.desk.meter.subscriber_restarts.add(1);
             self.start(function, true).await;
         }
     }

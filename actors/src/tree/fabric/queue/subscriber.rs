@@ -206,11 +206,11 @@ impl State {
             Ok(()) | Err(_) => Ok(()),
         };
         let seat = args.capacity.join(args.lane.clone(), Arc::new(hear));
-        let ceiling = args.capacity.count().0;
+        let (ceiling, series) = (args.capacity.count().0, args.desk.meter.of(&args.lane));
         let orders = Orders::new(args.lane.clone(), args.desk.clone(), args.standing, ceiling);
         Self {
-            inflow: Inflow::new(ceiling, args.desk.rates.clone(), seat, pull_sink, args.again),
-            flights: Flights::new(args.lane.clone(), orders.endpoints(), args.terms.lease),
+            inflow: Inflow::new(ceiling, args.desk.rates.clone(), seat, pull_sink, args.again, series.clone()),
+            flights: Flights::new(args.lane.clone(), orders.endpoints(), args.terms.lease, series),
             orders,
             look_at: None,
             me,
