@@ -1,4 +1,5 @@
-//! The admin listener: health, readiness, the admin API, the dashboard and the control plane as OpenFaaS knows it.
+//! The admin listener: health, readiness, metrics, the admin API, the dashboard and the control plane as OpenFaaS knows
+//! it.
 
 mod activity;
 mod calls;
@@ -7,6 +8,7 @@ mod dead;
 mod events;
 mod foreign;
 mod functions;
+mod log;
 mod namespaces;
 mod problem;
 mod processes;
@@ -41,6 +43,8 @@ use crate::gateway::Gateway;
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::enqueue::read;
 use crate::listener::{self, Bound};
+use crate::metrics::Metrics;
+use crate::telemetry::Log;
 use crate::ui;
 
 /// The tree's handle, known once the tree has started, which the admin listener is part of.
@@ -65,6 +69,8 @@ struct Admin {
     queues: Queues,
     calls: Calls,
     dead_letters: DeadLetters,
+    metrics: Metrics,
+    log: Log,
 }
 
 #[derive(Serialize)]
@@ -84,7 +90,8 @@ impl Admin {
         let answer = match (&*path, request.method()) {
             (path, method) if ui::has(path) => ui::answer(method, path, request.headers()),
             ("/readyz", &Method::GET | &Method::HEAD) => Ok(self.readiness()),
-            ("/readyz", _) => Err(Refusal::Method { allow: "GET" }),
+            ("/metrics", &Method::GET | &Method::HEAD) => Ok(self.metrics.answer(request.headers()).await),
+            ("/readyz" | "/metrics", _) => Err(Refusal::Method { allow: "GET" }),
             _ => Box::pin(self.gateway.system(request)).await,
         };
         answer.unwrap_or_else(|refusal| answer::refuse(&refusal))
@@ -134,6 +141,8 @@ impl Admin {
             Operation::ListProcesses => processes::list(self.gateway.ports()).await,
             Operation::Events => events::follow(&self.gateway, query, drain).await,
             Operation::Tree => self.tree().await,
+            Operation::GetLog => Ok(log::get(&self.log)),
+            Operation::PutLog => log::put(&self.log, &body),
             Operation::Drain => self.drain(),
         };
         Ok(answer?)
@@ -159,7 +168,15 @@ impl Admin {
 
 /// The admin listener as a service of the tree.
 #[must_use]
-pub fn run(bound: Bound, gateway: Gateway, redriver: Redriver, ready: watch::Receiver<bool>, tree: TreeCell) -> Run {
+pub fn run(
+    bound: Bound,
+    gateway: Gateway,
+    redriver: Redriver,
+    ready: watch::Receiver<bool>,
+    tree: TreeCell,
+    metrics: Metrics,
+    log: Log,
+) -> Run {
     let bound = Arc::new(bound);
     let ports = gateway.ports();
     let (control, directory, clock) = (ports.control.clone(), ports.directory.clone(), ports.clock.clone());
@@ -173,6 +190,8 @@ pub fn run(bound: Bound, gateway: Gateway, redriver: Redriver, ready: watch::Rec
         queues: Queues { registry, purger },
         calls: Calls(gateway.clone()),
         dead_letters: DeadLetters::new(redriver),
+        metrics,
+        log,
         gateway,
     };
     Arc::new(move |drain| {

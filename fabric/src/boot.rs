@@ -11,6 +11,7 @@ use actors::call::{Callbacks, Desk};
 use actors::directory::Directory;
 use actors::luck::Luck;
 use actors::membership::{Member, Membership, Serves};
+use actors::meter::Meter;
 use actors::parts::{self, Listener, Parts, QueueSettings};
 use actors::permit::share::Standing;
 use actors::port::broker::{Quotas, Terms};
@@ -29,6 +30,8 @@ use crate::embedded::Embedded;
 use crate::gateway::{self, Gateway};
 use crate::invoke::{self, HttpInvoker};
 use crate::jetstream::{self, JetStream};
+use crate::metrics::{Connection, Metrics, Sources};
+use crate::telemetry::Log;
 use crate::{admin, cli, listener};
 
 /// The largest payload that a broker keeps, in bytes. The same in every process, because each must be able to store
@@ -64,6 +67,10 @@ pub struct Plan {
     pub pre_stop: Duration,
     /// How long calls in flight may take in a drain; as long as the longest may, if absent.
     pub grace: Option<Duration>,
+    /// How many functions have metrics of their own.
+    pub metrics_functions: usize,
+    /// What is logged.
+    pub log: Log,
 }
 
 /// Where calls are kept.
@@ -193,6 +200,18 @@ impl Opened {
 }
 
 impl Opened {
+    /// How the connection to it is, whenever that is asked.
+    fn connection(&self) -> Arc<dyn Fn() -> Connection + Send + Sync> {
+        match self {
+            Self::JetStream(store) => {
+                let store = store.clone();
+                Arc::new(move || Connection { is_up: store.is_connected(), reconnects: store.reconnects() })
+            }
+            // A file is always there.
+            Self::Embedded(_) => Arc::new(|| Connection { is_up: true, reconnects: 0 }),
+        }
+    }
+
     fn intakes(&self, openfaas: Option<cli::OpenFaas>) -> anyhow::Result<Vec<Arc<dyn Intake>>> {
         let mut intakes = Vec::<Arc<dyn Intake>>::new();
         let Some(cli::OpenFaas { openfaas_subjects, openfaas_from }) = openfaas else { return Ok(intakes) };
@@ -241,6 +260,17 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let invoker = HttpInvoker::new(invoke::Settings { allow_private_callbacks: plan.allow_private_callbacks });
     let recorder = Recorder::new(broker.clone(), plan.keep_calls);
     let redriver = Redriver { broker: broker.clone(), clock: clock.clone(), recorder: recorder.clone() };
+    let (meter, taken) = (Meter::new(plan.metrics_functions), gateway::meter::Meter::new(plan.metrics_functions));
+    let (meter, taken) = (Arc::new(meter), Arc::new(taken));
+    let metrics = Metrics::new(Sources {
+        meter: meter.clone(),
+        gateway: taken.clone(),
+        directory: directory.subscribe(),
+        membership: membership.subscribe(),
+        ready: ready.subscribe(),
+        clock: clock.clone(),
+        connection: store.connection(),
+    });
     let desk = Arc::new(Desk {
         broker: broker.clone(),
         invoker: Arc::new(invoker),
@@ -251,7 +281,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
         luck: Luck::default(),
         recorder: recorder.clone(),
         marks: Arc::default(),
-        meter: Arc::default(),
+        meter: meter.clone(),
         callbacks: Callbacks { result_len_max: plan.max_result, ..Callbacks::default() },
     });
 
@@ -265,6 +295,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
             ready: ready.subscribe(),
             recorder,
             survey: survey.clone(),
+            meter: taken,
         },
         gateway::Settings {
             body_len_max: plan.max_body,
@@ -276,7 +307,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let mut listeners = vec![
         Listener {
             name: "admin",
-            run: admin::run(admin, gateway.clone(), redriver, ready.subscribe(), view.clone()),
+            run: admin::run(admin, gateway.clone(), redriver, ready.subscribe(), view.clone(), metrics, plan.log),
             until_last: true,
         },
         Listener { name: "survey", run: survey::run(survey, id.clone(), view.clone()), until_last: true },

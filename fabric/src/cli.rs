@@ -14,6 +14,8 @@ mod drain;
 mod function;
 mod invoke;
 mod listen;
+mod log;
+mod metrics;
 mod openfaas;
 mod operator;
 mod process;
@@ -30,6 +32,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::telemetry::LogFormat;
+
 pub use self::apply::Apply;
 pub use self::bench::{Bench, BenchLoop};
 pub use self::broker::{Broker, Records, Where};
@@ -43,6 +47,8 @@ pub use self::drain::Drain;
 pub use self::function::{Backlog, FunctionCommand, Functions, SetFunction, Usual};
 pub use self::invoke::Invoke;
 pub use self::listen::Listen;
+pub use self::log::Logs;
+pub use self::metrics::Metrics;
 pub use self::openfaas::{Begin, OpenFaas, Upstreams};
 pub use self::operator::{Condition, Confirmation, Operator, Public, Reach, SHARED};
 pub use self::process::{Dev, Gateway, Process, Serve, Worker};
@@ -61,6 +67,9 @@ pub struct Cli {
     /// What to log: error, warn, info, debug, trace, or a filter such as `info,fabric::jetstream=debug`.
     #[arg(long, global = true, default_value = "info", value_parser = value::filter, value_name = "FILTER")]
     pub log: String,
+    /// How lines of the log are written.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: LogFormat,
     /// A TOML file in which options are named as their flags are: `max-inflight = 64`.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -11,6 +11,7 @@ mod doctor;
 mod function;
 mod gateway;
 mod invoke;
+mod log;
 mod operator;
 mod queue;
 mod serve;
@@ -34,7 +35,7 @@ use crate::boot::Running;
 use crate::cli::{Command, Process};
 use crate::config::{self, Told, Variables};
 use crate::signal::Signals;
-use crate::telemetry;
+use crate::telemetry::Log;
 
 /// Reads what is to be done, does it, and says in the last line why if it failed.
 #[must_use]
@@ -68,7 +69,7 @@ fn misunderstood(error: &config::Error) -> ExitCode {
 }
 
 fn run(told: Told, arguments: &[OsString], variables: &Variables) -> anyhow::Result<()> {
-    telemetry::start(&told.cli.log)?;
+    let log = Log::start(&told.cli.log, told.cli.log_format)?;
     for stranger in &told.strangers {
         let name = &stranger.name;
         match &stranger.meant {
@@ -90,10 +91,10 @@ fn run(told: Told, arguments: &[OsString], variables: &Variables) -> anyhow::Res
     let Told { cli, options, missing, .. } = told;
     runtime.block_on(async {
         match cli.command {
-            Command::Process(Process::Dev(args)) => dev::run(args).await,
-            Command::Process(Process::Serve(args)) => serve::run(args).await,
-            Command::Process(Process::Gateway(args)) => gateway::run(args).await,
-            Command::Process(Process::Worker(args)) => worker::run(args).await,
+            Command::Process(Process::Dev(args)) => dev::run(args, log).await,
+            Command::Process(Process::Serve(args)) => serve::run(args, log).await,
+            Command::Process(Process::Gateway(args)) => gateway::run(args, log).await,
+            Command::Process(Process::Worker(args)) => worker::run(args, log).await,
             Command::Config(args) => show::run(&args, options, missing, arguments, variables),
             Command::Completions(args) => completions::run(&args),
             Command::Operator(operator) => Box::pin(operator::run(operator)).await,

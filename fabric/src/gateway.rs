@@ -16,6 +16,7 @@ mod elsewhere;
 pub mod enqueue;
 pub mod explain;
 pub mod forward;
+pub mod meter;
 pub mod namespaces;
 pub mod rotation;
 pub mod route;
@@ -37,6 +38,7 @@ use tokio::sync::watch;
 use self::accept::Accept;
 use self::answer::Answer;
 use self::forward::Forward;
+use self::meter::Meter;
 use self::route::Route;
 use crate::listener::{self, Bound};
 
@@ -59,6 +61,8 @@ pub struct Ports {
     pub recorder: Recorder,
     /// Asks everybody how they are.
     pub survey: Arc<dyn Survey>,
+    /// What is counted.
+    pub meter: Arc<Meter>,
 }
 
 /// How a gateway behaves.
@@ -92,7 +96,9 @@ impl Gateway {
 
     /// Answers one request of the public listener.
     pub async fn handle(&self, request: Request<Incoming>) -> Answer {
-        let answer = match Route::of(request.uri().path()) {
+        let route = Route::of(request.uri().path());
+        let is_call = matches!(route, Route::Enqueue(_)) && *request.method() != Method::DELETE;
+        let answer = match route {
             Route::Enqueue(target) | Route::Forward(target) if path::escapes(target.path) => Err(Refusal::Path),
             Route::Health => Ok(answer::text("ok\n")),
             // An id has the shape of a name, and nobody calls a function by DELETE later.
@@ -108,7 +114,12 @@ impl Gateway {
             Route::Root => Ok(answer::text(answer::WELCOME)),
             Route::System | Route::Unknown => Err(Refusal::NoRoute),
         };
-        answer.unwrap_or_else(|refusal| answer::refuse(&refusal))
+        answer.unwrap_or_else(|refusal| {
+            if is_call {
+                self.ports.meter.refuse(&refusal);
+            }
+            answer::refuse(&refusal)
+        })
     }
 
     /// What it needs, for those who need the same.

@@ -42,6 +42,7 @@ mod shards;
 mod survey;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actors::port::broker::Quotas;
@@ -96,6 +97,18 @@ impl JetStream {
     #[must_use]
     pub fn owns(&self, subject: &str) -> bool {
         self.layout.settings.subjects.owns(subject)
+    }
+
+    /// Whether there is a connection.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    /// How often it was made again.
+    #[must_use]
+    pub fn reconnects(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed).saturating_sub(1)
     }
 
     /// Sends what waits to be sent, then closes the connection.

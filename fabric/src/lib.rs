@@ -26,6 +26,7 @@ pub mod http_client;
 pub mod invoke;
 pub mod jetstream;
 pub mod listener;
+pub mod metrics;
 pub mod operator;
 pub mod signal;
 pub mod table;

@@ -6,5 +6,5 @@ mod doctor;
 mod functions;
 mod invoke;
 mod queues;
-mod run;
+pub(crate) mod run;
 mod watching;

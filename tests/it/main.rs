@@ -20,6 +20,8 @@ mod figures;
 mod first_call;
 mod isolation;
 mod limits;
+mod logs;
+mod metrics;
 mod openfaas;
 mod overlap;
 mod refusals;

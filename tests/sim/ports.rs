@@ -9,7 +9,7 @@ use actors::port::broker::{Backlog, Error, Message, Stored, Terms};
 use actors::port::cancels::Mark;
 use actors::port::control::{self, Changes, Expected, Key, Record as Setting};
 use actors::port::dead::Letter;
-use actors::port::holdings::{Held, Line};
+use actors::port::holdings::{self, Held};
 use actors::port::presence::Sign;
 use actors::port::records::Recorded;
 use actors::port::{BoxFuture, BoxStream, Broker, Cancels, Control, DeadLetters, Holdings, Lane, Presence, Records};
@@ -155,7 +155,7 @@ impl Holdings for Remote {
     }
 
     // Only counted: what is lost of it changes nothing.
-    fn line(&self, lane: &LaneKey) -> BoxFuture<'_, Result<Line, Error>> {
+    fn line(&self, lane: &LaneKey) -> BoxFuture<'_, Result<holdings::Line, Error>> {
         self.0.memory.line(lane)
     }
 

@@ -40,6 +40,8 @@ pub enum Operation {
     ListProcesses,
     Events,
     Tree,
+    GetLog,
+    PutLog,
     Drain,
 }
 
@@ -47,7 +49,7 @@ pub enum Operation {
 pub const BASE: &str = "/admin/v1";
 
 /// Every operation, with its method and its path below [`BASE`]; a segment in braces stands for a name.
-pub static TABLE: [(Method, &str, Operation); 34] = [
+pub static TABLE: [(Method, &str, Operation); 36] = [
     (Method::GET, "/openapi.json", Operation::Document),
     (Method::GET, "/functions", Operation::ListFunctions),
     (Method::GET, "/functions/{name}", Operation::GetFunction),
@@ -81,6 +83,8 @@ pub static TABLE: [(Method, &str, Operation); 34] = [
     (Method::GET, "/processes", Operation::ListProcesses),
     (Method::GET, "/events", Operation::Events),
     (Method::GET, "/tree", Operation::Tree),
+    (Method::GET, "/log", Operation::GetLog),
+    (Method::PUT, "/log", Operation::PutLog),
     (Method::POST, "/drain", Operation::Drain),
 ];
 

@@ -13,6 +13,7 @@ use super::dead::DeadLetters;
 use super::doctor::Doctor;
 use super::function::Functions;
 use super::invoke::Invoke;
+use super::log::Logs;
 use super::queue::Queues;
 use super::tail::Tail;
 use super::top::Top;
@@ -45,6 +46,8 @@ pub enum Operator {
     Top(Top),
     /// Tell of calls as they end, with how long each stage took; those that begin and end between two looks are missed.
     Tail(Tail),
+    /// Show or change what a process logs, until it ends.
+    Log(Logs),
     /// Look for what is wrong, and say how to mend it.
     Doctor(Doctor),
 }

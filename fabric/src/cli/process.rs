@@ -11,6 +11,7 @@ use super::broker::{Broker, Records};
 use super::callbacks::Callbacks;
 use super::drain::Drain;
 use super::listen::Listen;
+use super::metrics::Metrics;
 use super::openfaas::{OpenFaas, Upstreams};
 use super::value::named_url;
 use super::work::Work;
@@ -63,6 +64,9 @@ pub struct Dev {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
     pub work: Work,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub metrics: Metrics,
 }
 
 /// `fabric serve`
@@ -85,6 +89,8 @@ pub struct Serve {
     pub callbacks: Callbacks,
     #[command(flatten)]
     pub drain: Drain,
+    #[command(flatten)]
+    pub metrics: Metrics,
 }
 
 /// `fabric gateway`
@@ -101,6 +107,8 @@ pub struct Gateway {
     pub upstreams: Upstreams,
     #[command(flatten)]
     pub drain: Drain,
+    #[command(flatten)]
+    pub metrics: Metrics,
 }
 
 /// `fabric worker`
@@ -125,6 +133,8 @@ pub struct Worker {
     pub callbacks: Callbacks,
     #[command(flatten)]
     pub drain: Drain,
+    #[command(flatten)]
+    pub metrics: Metrics,
     #[command(subcommand)]
     pub command: Option<WorkerCommand>,
 }

@@ -10,8 +10,9 @@ use proto::{Function, FunctionSpec};
 use crate::boot::{self, Plan, Store};
 use crate::cli::Dev;
 use crate::demo::Demo;
+use crate::telemetry::Log;
 
-pub(super) async fn run(args: Dev) -> anyhow::Result<()> {
+pub(super) async fn run(args: Dev, log: Log) -> anyhow::Result<()> {
     let demo = Demo::start(std::sync::Arc::new(|line| drop(super::say(line))))
         .await
         .context("the demo functions could not be started")?;
@@ -29,6 +30,8 @@ pub(super) async fn run(args: Dev) -> anyhow::Result<()> {
         allow_private_callbacks: true,
         pre_stop: Duration::ZERO,
         grace: Some(Duration::from_secs(10)),
+        metrics_functions: args.metrics.metrics_functions,
+        log,
     };
     let running = boot::start(plan).await?;
     let mut names = Vec::new();

@@ -4,8 +4,9 @@ use actors::membership::Serves;
 
 use crate::boot::{self, Plan};
 use crate::cli::Gateway;
+use crate::telemetry::Log;
 
-pub(super) async fn run(args: Gateway) -> anyhow::Result<()> {
+pub(super) async fn run(args: Gateway, log: Log) -> anyhow::Result<()> {
     let plan = Plan {
         store: args.broker.into(),
         public: Some(args.listen.listen),
@@ -20,6 +21,8 @@ pub(super) async fn run(args: Gateway) -> anyhow::Result<()> {
         allow_private_callbacks: false,
         pre_stop: args.drain.pre_stop,
         grace: args.drain.grace,
+        metrics_functions: args.metrics.metrics_functions,
+        log,
     };
     let running = boot::start(plan).await?;
     running.announce(super::say)?;

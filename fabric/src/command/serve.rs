@@ -2,8 +2,9 @@
 
 use crate::boot::{self, Plan};
 use crate::cli::Serve;
+use crate::telemetry::Log;
 
-pub(super) async fn run(args: Serve) -> anyhow::Result<()> {
+pub(super) async fn run(args: Serve, log: Log) -> anyhow::Result<()> {
     let plan = Plan {
         store: args.broker.into(),
         public: Some(args.listen.listen),
@@ -18,6 +19,8 @@ pub(super) async fn run(args: Serve) -> anyhow::Result<()> {
         allow_private_callbacks: args.callbacks.allow_private_callbacks,
         pre_stop: args.drain.pre_stop,
         grace: args.drain.grace,
+        metrics_functions: args.metrics.metrics_functions,
+        log,
     };
     let running = boot::start(plan).await?;
     running.announce(super::say)?;

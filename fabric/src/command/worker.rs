@@ -2,8 +2,9 @@
 
 use crate::boot::{self, Plan};
 use crate::cli::Worker;
+use crate::telemetry::Log;
 
-pub(super) async fn run(args: Worker) -> anyhow::Result<()> {
+pub(super) async fn run(args: Worker, log: Log) -> anyhow::Result<()> {
     if let Some(command) = args.command {
         return super::workers::run(command).await;
     }
@@ -21,6 +22,8 @@ pub(super) async fn run(args: Worker) -> anyhow::Result<()> {
         allow_private_callbacks: args.callbacks.allow_private_callbacks,
         pre_stop: args.drain.pre_stop,
         grace: args.drain.grace,
+        metrics_functions: args.metrics.metrics_functions,
+        log,
     };
     let running = boot::start(plan).await?;
     running.announce(super::say)?;

@@ -75,9 +75,16 @@ pub fn empty(status: StatusCode) -> Answer {
     answer
 }
 
-fn with(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
+/// Bytes of any kind; whoever sends them says which.
+#[must_use]
+pub fn bytes(status: StatusCode, body: Bytes) -> Answer {
     let mut answer = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
     *answer.status_mut() = status;
+    answer
+}
+
+fn with(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
+    let mut answer = bytes(status, body);
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actors::call::plan::message;
+use actors::call::turned::trace_id;
 use actors::port::broker::{Error, HEADROOM};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
@@ -13,7 +14,7 @@ use proto::header::{IDEMPOTENCY_KEY, X_CALL_ID, X_CALLBACK_URL, X_START_TIME, dr
 use proto::record::State;
 use proto::when::{self, When};
 use proto::{Call, CallId, Function, Record, Refusal, callback};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::Gateway;
@@ -40,6 +41,7 @@ impl Gateway {
     }
 
     async fn store(&self, target: OwnedTarget, head: Parts, body: &mut Incoming) -> Result<Answer, Refusal> {
+        let began = Instant::now();
         if head.method != Method::POST {
             return Err(Refusal::Method { allow: "POST" });
         }
@@ -67,7 +69,8 @@ impl Gateway {
         // Its age counts from when it may run: who delays a call does not want it to die of that.
         call.age_from = due.unwrap_or(accepted_at);
 
-        let message = message(spec.lane(), &call);
+        let lane = spec.lane();
+        let message = message(lane.clone(), &call);
         if message.payload.len() + HEADROOM > self.ports.broker.payload_len_max() {
             return Err(Refusal::TooLarge { limit });
         }
@@ -94,7 +97,7 @@ impl Gateway {
         if stored.is_new() && self.ports.recorder.keeps(spec.keep) {
             let state = if due.is_some() { State::Waiting } else { State::Ready };
             let place = stored.place().filter(|_| due.is_none());
-            let record = Record { due, place, ..Record::of(&call, &spec.lane(), state, accepted_at) };
+            let record = Record { due, place, ..Record::of(&call, &lane, state, accepted_at) };
             if chosen || due.is_some() {
                 // An id that its caller chose may have been another call's, long ago.
                 let over = before.filter(|it| it.record.state.is_final()).map_or(0, |it| it.revision);
@@ -104,6 +107,14 @@ impl Gateway {
             }
         }
 
+        self.ports.meter.accepted(&lane, began.elapsed());
+        tracing::debug!(
+            call = %call.id,
+            function = %lane.function,
+            queue = %lane.queue,
+            trace_id = trace_id(&call.request.headers),
+            "a call is accepted"
+        );
         let mut answer = answer::empty(StatusCode::ACCEPTED);
         // An id is visible ASCII by construction, and so a header value.
         answer.headers_mut().extend(HeaderValue::from_str(call.id.as_str()).ok().map(|id| (X_CALL_ID, id)));

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -49,16 +49,18 @@ impl Gateway {
         let peer = head.extensions.get::<Peer>().copied();
         let ours = self.mark(&mut head.headers, peer);
 
+        let forwarding = self.ports.meter.forward(&spec.lane());
         let sent = self.forward.client.request(Request::from_parts(head, body));
         let answer = match timeout(spec.timeout, sent).await {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-                return Err(Refusal::Unreachable(spec.function.clone(), cause));
+                Err(Refusal::Unreachable(spec.function.clone(), cause))
             }
-            Err(_) => return Err(Refusal::TimedOut(spec.function.clone(), spec.timeout)),
+            Err(_) => Err(Refusal::TimedOut(spec.function.clone(), spec.timeout)),
         };
-        let (mut head, body) = answer.into_parts();
+        forwarding.finish(answer.as_ref().map_or_else(Refusal::status, Response::status).as_u16());
+        let (mut head, body) = answer?.into_parts();
         head.version = Version::HTTP_11;
         drop_hop_by_hop(&mut head.headers);
         head.headers.extend(ours);

@@ -136,6 +136,9 @@ async fn every_operation_answers_as_the_document_says() {
     api.asked(200, Method::DELETE, &format!("/dead-letters/{next}"), &Value::Null).await;
     api.asked(200, Method::DELETE, "/dead-letters?queue=default&namespace=openfaas-fn", &Value::Null).await;
 
+    let log = api.get("/log").await;
+    assert_eq!(api.put("/log", &log).await, log, "what was read can be written");
+
     let leaving = api.asked(202, Method::DELETE, "/functions/doomed?backlog=drain", &Value::Null).await.json();
     assert_eq!(leaving["deleting"], "drain");
     api.gone("doomed").await;
@@ -170,6 +173,7 @@ async fn every_no_is_a_problem_that_says_what_it_is_about() {
         (Method::POST, "/queues/q/purge", Value::Null, 400, "bad_request"),
         (Method::POST, "/queues/q/purge?confirm=p", Value::Null, 400, "bad_request"),
         (Method::POST, "/queues/callbacks/purge?confirm=callbacks", Value::Null, 400, "bad_request"),
+        (Method::PUT, "/log", json!({"filter": "info,fabric=loud"}), 400, "bad_request"),
         (Method::POST, "/functions", Value::Null, 405, "method_not_allowed"),
     ] {
         let answer = api.asked(status, method, path, &body).await;

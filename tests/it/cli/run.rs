@@ -8,32 +8,32 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 /// What came of a command.
-pub(super) struct Said {
-    pub(super) code: i32,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Said {
     /// That it went well.
-    pub(super) fn good(self) -> Self {
+    pub(crate) fn good(self) -> Self {
         assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
         self
     }
 
     /// That it did not.
-    pub(super) fn failed(self) -> Self {
+    pub(crate) fn failed(self) -> Self {
         assert_eq!(self.code, 1, "{}{}", self.stdout, self.stderr);
         self
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 }
 
 /// Runs `fabric` with these words, and with `input` on its stdin.
-pub(super) async fn run_with(words: &[&str], input: &str) -> Said {
+pub(crate) async fn run_with(words: &[&str], input: &str) -> Said {
     let mut command = Command::new(binary());
     command.args(words).env_remove("FABRIC_CONFIG").kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -48,16 +48,16 @@ pub(super) async fn run_with(words: &[&str], input: &str) -> Said {
 }
 
 /// Runs `fabric` with these words, separated by spaces.
-pub(super) async fn run(words: &str) -> Said {
+pub(crate) async fn run(words: &str) -> Said {
     run_with(&words.split(' ').collect::<Vec<_>>(), "").await
 }
 
 /// The same, asking the admin API of a process.
-pub(super) async fn ask(fabric: &Fabric, words: &str) -> Said {
+pub(crate) async fn ask(fabric: &Fabric, words: &str) -> Said {
     run(&format!("{words} --admin {}", fabric.admin)).await
 }
 
 /// The same, for programs.
-pub(super) async fn json(fabric: &Fabric, words: &str) -> Value {
+pub(crate) async fn json(fabric: &Fabric, words: &str) -> Value {
     ask(fabric, &format!("{words} --output json")).await.good().json()
 }

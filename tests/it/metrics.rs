@@ -1,0 +1,8 @@
+//! What `/metrics` tells: every number that is documented, with the values that known traffic gives it; and what is
+//! made of them.
+
+mod calls;
+mod cap;
+mod cluster;
+mod formats;
+mod scrape;
