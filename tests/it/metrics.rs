@@ -1,8 +1,10 @@
 //! What `/metrics` tells: every number that is documented, with the values that known traffic gives it; and what is
 //! made of them.
 
+mod boards;
 mod calls;
 mod cap;
 mod cluster;
 mod formats;
+mod queries;
 mod scrape;
