@@ -4,6 +4,7 @@
 //! so every power of two is one. What is shorter than [`SHORTEST`] is in the bucket of zero.
 
 use std::array;
+use std::f64::consts::SQRT_2;
 use std::time::Duration;
 
 use super::Counter;
@@ -21,7 +22,7 @@ const COUNT: usize = ((HIGH - LOW) * PER_DOUBLING) as usize;
 /// What is at most this long is as good as nothing, in seconds.
 pub const SHORTEST: f64 = 1.0 / (1 << -LOW) as f64;
 /// Where the buckets of one doubling end, as parts of it; that of its own end is not among them.
-const BOUNDS: [f64; 4] = [1.0, 1.189_207_115_002_721, 1.414_213_562_373_095_1, 1.681_792_830_507_429];
+const BOUNDS: [f64; 4] = [1.0, 1.189_207_115_002_721, SQRT_2, 1.681_792_830_507_429];
 
 /// Counts durations; to count one takes two additions.
 #[derive(Debug)]
