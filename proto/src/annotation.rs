@@ -9,6 +9,7 @@ use crate::fault::Faults;
 use crate::limit::{Rate, Throttle};
 use crate::record::Keep;
 use crate::retry::{self, Jitter};
+use crate::trace::Across;
 use crate::upstream::{Template, Upstream};
 use crate::{Function, Queue};
 
@@ -40,6 +41,8 @@ pub const RETRY_MAX_AGE: &str = "fabric.retry.max-age";
 pub const RETRY_CRASHES: &str = "fabric.retry.crashes";
 /// What is kept of calls: `none`, `status`, or how much of a result, such as `64KiB`.
 pub const RESULT: &str = "fabric.result";
+/// How attempts are joined to their caller's trace: `parent` or `link`.
+pub const TRACE: &str = "fabric.trace";
 /// The queue.
 pub const QUEUE: &str = "com.openfaas.queue";
 /// Attempts before a call is dead.
@@ -52,7 +55,7 @@ pub const RETRY_MIN_WAIT: &str = "com.openfaas.retry.min_wait";
 pub const RETRY_MAX_WAIT: &str = "com.openfaas.retry.max_wait";
 
 /// All that begin with `fabric.`.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     UPSTREAM,
     SLOTS,
     CONCURRENCY,
@@ -64,6 +67,7 @@ const KNOWN: [&str; 14] = [
     TIMEOUT,
     WEIGHT,
     RESULT,
+    TRACE,
     RETRY_JITTER,
     RETRY_MAX_AGE,
     RETRY_CRASHES,
@@ -246,6 +250,11 @@ impl<'a> Reader<'a> {
             codes: self.read(RETRY_CODES, |text| text.split(',').map(status).collect()),
             crashes: self.count(RETRY_CRASHES).map(NonZeroU32::get),
         }
+    }
+
+    pub(crate) fn across(&mut self) -> Across {
+        let read = |text: &str| Across::parse(text).ok_or_else(|| "must be parent or link".into());
+        self.read(TRACE, read).unwrap_or_default()
     }
 
     pub(crate) fn keep(&mut self) -> Keep {

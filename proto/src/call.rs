@@ -19,6 +19,8 @@ pub struct Call {
     pub accepted_at: Timestamp,
     /// From when its age counts: when it was accepted, was due for the first time, or was redriven.
     pub age_from: Timestamp,
+    /// When this turn of it was due, if it is a retry.
+    pub due: Option<Timestamp>,
     /// When it is no longer worth starting, if it has not been started by then.
     pub expires_at: Option<Timestamp>,
     /// How often it was handled so far.
@@ -50,6 +52,7 @@ impl Call {
             function,
             accepted_at,
             age_from: accepted_at,
+            due: None,
             expires_at: None,
             counts: Counts::default(),
             redriven: 0,
@@ -90,6 +93,13 @@ impl Call {
     #[must_use]
     pub fn next_attempt(&self) -> u32 {
         self.counts.attempts.saturating_add(1)
+    }
+
+    /// From when this turn of it waits, and from when it may run.
+    #[must_use]
+    pub fn waits_from(&self) -> (Timestamp, Timestamp) {
+        let from = self.history.turns().last().map_or(self.accepted_at, |turn| turn.at);
+        (from, self.due.unwrap_or(self.age_from).max(from))
     }
 
     /// Whether nobody started it before it was no longer worth it.
@@ -178,6 +188,21 @@ mod tests {
         assert_eq!(first.schedule_id(), id, "one that was delayed is found by its own");
         assert_eq!(turn(1, 0).schedule_id(), turn(1, 0).schedule_id());
         assert_ne!(turn(1, 1).schedule_id(), turn(0, 1).schedule_id());
+    }
+
+    #[test]
+    fn a_turn_waits_from_where_the_one_before_it_ended() {
+        let at = Timestamp::from_unix_nanos;
+        let (id, function) = (CallId::parse("c").unwrap(), Function::parse("f").unwrap());
+        let mut call = Call::new(id, function, at(10), Request::default());
+        assert_eq!(call.waits_from(), (at(10), at(10)));
+        call.age_from = at(50);
+        assert_eq!(call.waits_from(), (at(10), at(50)), "it was delayed");
+        call.history.push(at(60), std::time::Duration::ZERO, crate::history::What::Retried, None, "");
+        call.due = Some(at(90));
+        assert_eq!(call.waits_from(), (at(60), at(90)));
+        (call.age_from, call.due) = (at(60), None);
+        assert_eq!(call.waits_from(), (at(60), at(60)), "it was redriven");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::header::{
     X_RESULT_OMITTED, X_START_TIME, drop_hop_by_hop,
 };
 use crate::record::State;
-use crate::{Call, Function, LaneKey, Queue, Request, Target, Timestamp};
+use crate::{Call, Function, LaneKey, Queue, Request, Target, Timestamp, trace};
 
 /// Why a callback URL was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +70,7 @@ pub fn call(call: &Call, url: &Url, result: Result, now: Timestamp) -> Call {
     let mut headers = result.headers;
     drop_hop_by_hop(&mut headers);
     headers.remove(header::CONTENT_LENGTH);
+    trace::carry(&call.request.headers, &mut headers);
     headers.insert(X_CALL_ID, text(&call.id));
     headers.insert(X_FUNCTION_NAME, text(&call.function));
     headers.insert(X_FUNCTION_STATUS, text(result.status.as_u16()));

@@ -53,6 +53,8 @@ struct Wire<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     age_from: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    due: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "no_history")]
     history: Cow<'a, History>,
@@ -104,6 +106,7 @@ pub fn encode(call: &Call) -> Bytes {
         deliveries: call.counts.deliveries,
         redriven: call.redriven,
         age_from: (call.age_from != call.accepted_at).then_some(call.age_from),
+        due: call.due,
         expires_at: call.expires_at,
         history: Cow::Borrowed(&call.history),
         url: match &call.target {
@@ -144,6 +147,7 @@ pub fn decode(bytes: &Bytes) -> Result<Call, Error> {
         function: wire.function,
         accepted_at: wire.at,
         age_from: wire.age_from.unwrap_or(wire.at),
+        due: wire.due,
         expires_at: wire.expires_at,
         counts: Counts {
             attempts: wire.attempts,
@@ -287,6 +291,7 @@ mod tests {
                 function: Function::parse(&function).unwrap(),
                 accepted_at: Timestamp::from_unix_nanos(at),
                 age_from: Timestamp::from_unix_nanos(then.unwrap_or(at)),
+                due: then.map(Timestamp::from_unix_nanos),
                 expires_at: then.map(Timestamp::from_unix_nanos),
                 counts: Counts { attempts, throttles, crashes, deliveries },
                 redriven: crashes / 2,

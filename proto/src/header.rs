@@ -37,6 +37,10 @@ headers! {
     X_RESULT_OMITTED = "x-result-omitted";
     /// On an answer that comes from the platform, not the function.
     X_OPENFAAS_INTERNAL = "x-openfaas-internal";
+    /// Where the request is in its caller's trace (W3C Trace Context).
+    TRACEPARENT = "traceparent";
+    /// What others say of that trace.
+    TRACESTATE = "tracestate";
 }
 
 /// Headers that describe one connection and never travel further (RFC 9110 §7.6.1, and `proxy-connection`, which

@@ -49,6 +49,7 @@ pub mod spec;
 pub mod subject;
 pub mod tenant;
 pub mod time;
+pub mod trace;
 pub mod upstream;
 pub mod when;
 

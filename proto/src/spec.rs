@@ -10,6 +10,7 @@ use crate::annotation::Whose;
 use crate::fault::Faults;
 use crate::limit::Throttle;
 use crate::record::Keep;
+use crate::trace::Across;
 use crate::upstream::{Template, Upstream};
 use crate::{Function, LaneKey, Namespace, Queue, Timestamp, annotation, name, retry};
 
@@ -159,6 +160,8 @@ pub struct FunctionSpec {
     pub retry: retry::Overrides,
     /// What is kept of its calls.
     pub keep: Keep,
+    /// How attempts are joined to their caller's trace.
+    pub across: Across,
     /// The deployment it was read from.
     pub deployment: Deployment,
 }
@@ -194,7 +197,8 @@ impl FunctionSpec {
         let by_template = template.filter(|_| !deployment.annotations.contains_key(annotation::UPSTREAM));
         let timeout = by_template.map_or(TIMEOUT_DEFAULT, Template::timeout);
         let timeout = read.duration(annotation::TIMEOUT).unwrap_or(timeout);
-        let (retry, keep, mut faults) = (read.retry(), read.keep(), read.faults);
+        let (retry, keep, across) = (read.retry(), read.keep(), read.across());
+        let mut faults = read.faults;
         faults.take("/namespace", namespace);
         let Some(function) = faults.take("/service", function) else { return Err(faults) };
         faults.check()?;
@@ -211,6 +215,7 @@ impl FunctionSpec {
             timeout,
             retry,
             keep,
+            across,
             deployment,
         })
     }
