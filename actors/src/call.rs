@@ -12,6 +12,7 @@ pub mod recorder;
 pub mod report;
 pub mod run;
 pub mod settle;
+pub mod trace;
 pub mod turned;
 
 use std::num::NonZeroU32;
@@ -28,6 +29,7 @@ use crate::marks::Marks;
 use crate::membership::Membership;
 use crate::meter::Meter;
 use crate::port::{Broker, Clock, Invoker};
+use crate::trace::Tracing;
 
 /// What a call needs to be run: shared by all calls of a worker.
 pub struct Desk {
@@ -53,6 +55,8 @@ pub struct Desk {
     pub callbacks: Callbacks,
     /// Where jitter comes from.
     pub luck: Luck,
+    /// Who traces.
+    pub tracing: Tracing,
 }
 
 impl Desk {

@@ -23,6 +23,8 @@ use crate::meter::series::Flying;
 use crate::permit::Permits;
 use crate::port::broker::Error;
 use crate::port::{Delivery, Lease};
+use crate::waiting::spells::Spells;
+use crate::waiting::{Reason, Waiting};
 
 /// How long messages may take to be given back before that is left to the end of their leases.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
@@ -37,6 +39,8 @@ pub struct Flights {
     ring: Ring,
     schedule: Schedule,
     last_key: u64,
+    /// What the lane waits for, if anybody traces.
+    waits: Option<Spells>,
     /// Whether nothing is to start here any more.
     recalled: bool,
 }
@@ -62,6 +66,7 @@ impl Flights {
             ring: Ring::default(),
             schedule: Schedule { lease },
             last_key: 0,
+            waits: None,
             recalled: false,
         }
     }
@@ -84,6 +89,15 @@ impl Flights {
         self.schedule.beat()
     }
 
+    /// The lane waits for this now, as whoever traces is told.
+    pub fn note_wait(&mut self, desk: &Desk, waiting: impl FnOnce() -> Option<Waiting>) {
+        if desk.tracing.tracer().is_some() {
+            // What waits for a time is not in the lane.
+            let reason = waiting().map(|it| it.reason).filter(|reason| *reason != Reason::DueLater);
+            self.waits.get_or_insert_default().note(reason, || desk.clock.now());
+        }
+    }
+
     /// Starts a call whose message was taken at `now`; `tell` hears of its end.
     pub fn launch(
         &mut self,
@@ -104,9 +118,11 @@ impl Flights {
         }
         let flying = Flying::new(&self.series);
         let (message, retries, (stop, stopped)) = (delivery.id.clone(), self.retries.clone(), oneshot::channel());
+        let waits = self.waits.clone();
         // In a box of its own: a runtime moves what it is given several times, and this is large.
         let task = tasks.spawn(Box::pin(async move {
-            let means = Means { endpoints: (&endpoints, slot), retries: &retries, series: &flying, stop: stopped };
+            let (endpoints, series, waits) = ((&endpoints, slot), &flying, waits.as_ref());
+            let means = Means { endpoints, retries: &retries, series, stop: stopped, waits };
             run::run(&desk, means, delivery, report).await;
         }));
         self.ring.hold(key, now.into_std());

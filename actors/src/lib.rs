@@ -21,6 +21,7 @@
 //! use actors::port::control::Expected;
 //! use actors::port::invoker::{Answer, Error, Invocation};
 //! use actors::port::{BoxFuture, Broker, Clock, Control, Invoker};
+//! use actors::trace::Tracing;
 //! use actors::tree::{self, Ending};
 //! use proto::{Call, CallId, Function, FunctionSpec, Queue, Request};
 //! use tokio::sync::watch;
@@ -53,6 +54,7 @@
 //!     meter: Arc::default(),
 //!     callbacks: Callbacks::default(),
 //!     luck: Luck::default(),
+//!     tracing: Tracing::default(),
 //! });
 //! let parts = Parts {
 //!     desk,
@@ -108,6 +110,7 @@ pub mod redrive;
 pub mod removal;
 pub mod supervision;
 pub mod survey;
+pub mod trace;
 pub mod tree;
 pub mod view;
 pub mod waiting;

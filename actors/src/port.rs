@@ -16,6 +16,7 @@ pub mod lane;
 pub mod presence;
 pub mod records;
 pub mod survey;
+pub mod tracer;
 
 pub use broker::Broker;
 pub use cancels::Cancels;
@@ -31,3 +32,4 @@ pub use lane::{Aside, Delivery, Lane, Lease, Payload};
 pub use presence::Presence;
 pub use records::Records;
 pub use survey::Survey;
+pub use tracer::Tracer;

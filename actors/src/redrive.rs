@@ -217,7 +217,7 @@ fn revived(letter: &Letter, redriven_max: u32, now: Timestamp) -> Result<Call, S
     call.history.push(now, Duration::ZERO, What::Redriven, None, &letter.dead.detail);
     call.counts = Counts { deliveries: call.counts.deliveries, ..Counts::default() };
     call.redriven += 1;
-    (call.age_from, call.expires_at) = (now, None);
+    (call.age_from, call.due, call.expires_at) = (now, None, None);
     Ok(call)
 }
 

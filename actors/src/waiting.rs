@@ -1,5 +1,7 @@
 //! What the head of a lane waits for (pure). Set where the decision is made, shown wherever a lane is shown.
 
+pub mod spells;
+
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};

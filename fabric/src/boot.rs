@@ -32,6 +32,7 @@ use crate::invoke::{self, HttpInvoker};
 use crate::jetstream::{self, JetStream};
 use crate::metrics::{Connection, Metrics, Sources};
 use crate::telemetry::Log;
+use crate::telemetry::traces::{self, Traces};
 use crate::{admin, cli, listener};
 
 /// The largest payload that a broker keeps, in bytes. The same in every process, because each must be able to store
@@ -53,6 +54,8 @@ pub struct Plan {
     pub keep_calls: Duration,
     /// Where functions answer that do not say so.
     pub upstream_template: Option<Template>,
+    /// What is traced, and where to.
+    pub traces: traces::settings::Settings,
     /// Which calls of an OpenFaaS gateway are run here, if any.
     pub openfaas: Option<cli::OpenFaas>,
     /// Which queues are served.
@@ -141,6 +144,7 @@ pub struct Running {
     /// Where health and the admin API are.
     pub admin: SocketAddr,
     store: Opened,
+    traces: Traces,
 }
 
 impl Running {
@@ -155,8 +159,9 @@ impl Running {
         say(format!("listening: admin http://{}", self.admin))
     }
 
-    /// Lets go of the store, everything written.
+    /// Lets go of the store, everything written, and of who is told of calls.
     pub async fn close(&self) {
+        self.traces.close().await;
         match &self.store {
             Opened::JetStream(store) => store.close().await,
             Opened::Embedded(store) => store.close().await,
@@ -255,6 +260,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let directory = Arc::new(watch::Sender::new(Arc::new(Directory::with_template(plan.upstream_template))));
     let ready = Arc::new(watch::Sender::new(false));
     let id = Uuid::now_v7().simple().to_string();
+    let traces = Traces::start(&plan.traces, &id)?;
     let member = Member { gateway: plan.public.is_some(), serves: plan.serve.clone() };
     let membership = Arc::new(watch::Sender::new(Arc::new(Membership::alone(id.clone(), member))));
     let invoker = HttpInvoker::new(invoke::Settings { allow_private_callbacks: plan.allow_private_callbacks });
@@ -279,6 +285,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
         membership: membership.subscribe(),
         rates: Arc::default(),
         luck: Luck::default(),
+        tracing: traces.tracing(),
         recorder: recorder.clone(),
         marks: Arc::default(),
         meter: meter.clone(),
@@ -296,6 +303,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
             recorder,
             survey: survey.clone(),
             meter: taken,
+            tracing: traces.tracing(),
         },
         gateway::Settings {
             body_len_max: plan.max_body,
@@ -334,5 +342,5 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let (tree, ending) = tree::start(parts, settings).await.context("the supervision tree could not be started")?;
     // Set once, here, before anybody can ask twice.
     drop(view.set(tree.clone()));
-    Ok(Running { tree, ending, control, public: public_addr, admin: admin_addr, store })
+    Ok(Running { tree, ending, control, public: public_addr, admin: admin_addr, store, traces })
 }

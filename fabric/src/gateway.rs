@@ -21,6 +21,7 @@ pub mod namespaces;
 pub mod rotation;
 pub mod route;
 pub mod system;
+mod trace;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ use actors::directory::Directory;
 use actors::membership::Membership;
 use actors::parts::Run;
 use actors::port::{Broker, Clock, Control, Survey};
+use actors::trace::Tracing;
 use http::{Method, Request};
 use hyper::body::Incoming;
 use proto::{CallId, Function, FunctionSpec, Refusal, path};
@@ -63,6 +65,8 @@ pub struct Ports {
     pub survey: Arc<dyn Survey>,
     /// What is counted.
     pub meter: Arc<Meter>,
+    /// Who traces.
+    pub tracing: Tracing,
 }
 
 /// How a gateway behaves.

@@ -16,6 +16,7 @@ use actors::parts::{Parts, Settings};
 use actors::port::control::{Expected, Record};
 use actors::port::invoker::{Answer, Error, Invocation};
 use actors::port::{BoxFuture, Broker, Clock, Control, Invoker};
+use actors::trace::Tracing;
 use actors::tree;
 use http::{HeaderMap, StatusCode};
 use proto::record::State;
@@ -61,6 +62,7 @@ async fn all(count: usize) {
         meter: Arc::default(),
         callbacks: Callbacks::default(),
         luck: Luck::of(0),
+        tracing: Tracing::default(),
     });
     let parts = Parts {
         desk,

@@ -28,6 +28,7 @@ mod refusals;
 mod shards;
 mod streaming;
 mod tidy;
+mod traces;
 mod tree;
 mod ui;
 mod workers;

@@ -13,6 +13,7 @@ use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
 use actors::parts::{Parts, Settings};
 use actors::port::control::Expected;
 use actors::port::{Clock, Control};
+use actors::trace::Tracing;
 use actors::tree::{self, Ending, Handle};
 use proto::{Function, FunctionSpec, Timestamp, retry};
 use tokio::sync::watch;
@@ -293,6 +294,7 @@ fn parts(number: usize, wire: &Arc<Wire>, reach: Reach, clock: Arc<Jumpy>, seed:
         membership: membership.subscribe(),
         rates: Arc::default(),
         luck: Luck::of(seed.wrapping_add(number as u64)),
+        tracing: Tracing::default(),
         recorder: Recorder::new(remote.clone(), RECORDS_KEPT),
         marks: Arc::default(),
         meter: Arc::default(),

@@ -45,8 +45,8 @@ impl Seen {
 
 /// What happens to a request, by the first part of its path:
 /// `/ok`, `/status/<code>`, `/sleep/<milliseconds>`, `/slots/<slots>/<milliseconds>` (the same for so many at once, a
-/// concurrency limiter's 429 for more), `/hold` (until [`Server::release`]), `/fail-first/<code>`
-/// (that status at a call's first attempt, then 200).
+/// concurrency limiter's 429 for more), `/hold` (until [`Server::release`]), `/fail-first/<code>[/<attempts>]`
+/// (that status at a call's first attempt, or its first ones, then 200).
 pub struct Server {
     base: String,
     ledger: Arc<Ledger>,
@@ -231,10 +231,11 @@ async fn answer(
 
     let mut parts = head.uri.path().trim_start_matches('/').split('/');
     let (verb, argument) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let times = parts.clone().next().and_then(|it| it.parse().ok()).unwrap_or(1);
     let mut status = StatusCode::OK;
     match verb {
         "status" => status = argument.parse().unwrap(),
-        "fail-first" if attempt == "1" => status = argument.parse().unwrap(),
+        "fail-first" if attempt.parse::<u32>().unwrap() <= times => status = argument.parse().unwrap(),
         "sleep" => tokio::time::sleep(Duration::from_millis(argument.parse().unwrap())).await,
         "slots" if running.count > argument.parse().unwrap() => {
             running.ledger.turned_away.fetch_add(1, Ordering::SeqCst);

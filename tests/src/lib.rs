@@ -17,6 +17,7 @@ pub mod broker;
 pub mod browser;
 pub mod client;
 pub mod cluster;
+pub mod collector;
 pub mod eventually;
 pub mod fabric;
 pub mod function;

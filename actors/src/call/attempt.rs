@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::Desk;
+use super::trace::Trace;
 use crate::limit::endpoint::Said;
 use crate::limit::endpoints::{Endpoints, Slot};
 use crate::limit::{Feedback, Heard};
@@ -42,12 +43,12 @@ const ENDPOINTS_MAX: usize = 3;
 
 impl Desk {
     /// Tries the call once; a function, at one of `endpoints`. Answers with a status among `codes` are tried again.
-    pub async fn attempt(&self, call: &Call, codes: &[u16], endpoints: Choice<'_>) -> Attempt {
+    pub async fn attempt(&self, call: &Call, codes: &[u16], endpoints: Choice<'_>, trace: &mut Trace<'_>) -> Attempt {
         let started = Instant::now();
         let answer = match &call.target {
-            Target::Url(url) => Some(self.deliver(call, url).await),
+            Target::Url(url) => Some(self.deliver(call, url, codes, trace).await),
             Target::Function => match self.spec(call) {
-                Some(spec) => self.invoke(call, &spec, codes, endpoints).await,
+                Some(spec) => self.invoke(call, &spec, codes, endpoints, trace).await,
                 None => Some(Err(Error::Refused("a function that is not registered".into()))),
             },
         };
@@ -98,6 +99,7 @@ impl Desk {
         spec: &FunctionSpec,
         codes: &[u16],
         (endpoints, mut next): Choice<'_>,
+        trace: &mut Trace<'_>,
     ) -> Option<Result<Answer, Error>> {
         let own = [
             (X_CALL_ID, text(&call.id)),
@@ -113,7 +115,9 @@ impl Desk {
             for (name, value) in own.clone() {
                 headers.insert(name, value);
             }
+            let sent = trace.send(&mut headers);
             let answer = self.send(call, destination, headers, spec.timeout, keep).await;
+            trace.answered(sent, call, slot.endpoint.url.as_str(), codes, &answer);
             let said = said(&answer, codes);
             tried.push(slot.endpoint.url.clone());
             slot.finish(said);
@@ -135,10 +139,13 @@ impl Desk {
         for_callback.max(for_record)
     }
 
-    async fn deliver(&self, call: &Call, url: &str) -> Result<Answer, Error> {
-        let url = Url::parse(url).map_err(|error| Error::Forbidden(format!("callback URL: {error}")))?;
-        let headers = call.request.headers.clone();
-        self.send(call, Destination::Callback(url), headers, self.callbacks.timeout, None).await
+    async fn deliver(&self, call: &Call, to: &str, codes: &[u16], trace: &mut Trace<'_>) -> Result<Answer, Error> {
+        let url = Url::parse(to).map_err(|error| Error::Forbidden(format!("callback URL: {error}")))?;
+        let mut headers = call.request.headers.clone();
+        let sent = trace.send(&mut headers);
+        let answer = self.send(call, Destination::Callback(url), headers, self.callbacks.timeout, None).await;
+        trace.answered(sent, call, to, codes, &answer);
+        answer
     }
 
     async fn send(

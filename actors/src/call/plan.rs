@@ -96,7 +96,10 @@ pub fn plan(
         verdict = rules.policy.verdict(tried, rules.luck);
     }
     let reason = match verdict {
-        retry::Verdict::Again(due) => return Next::Again { call: Box::new(call), due },
+        retry::Verdict::Again(due) => {
+            call.due = Some(due);
+            return Next::Again { call: Box::new(call), due };
+        }
         retry::Verdict::Exhausted => dead::Reason::Exhausted,
         retry::Verdict::TooOld => dead::Reason::TooOld,
     };

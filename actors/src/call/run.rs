@@ -16,10 +16,12 @@ use super::attempt::{Attempt, Choice};
 use super::plan::{self, Next, Rules};
 use super::report::{Ended, Report};
 use super::settle::persist;
+use super::trace::Trace;
 use super::turned::Turned;
 use crate::limit::retries::Retries;
 use crate::meter::Series;
 use crate::port::{Delivery, broker};
+use crate::waiting::spells::Spells;
 
 /// How long a call runs before it is told that it does: most are over by then.
 const TOLD_AFTER: Duration = Duration::from_millis(100);
@@ -43,6 +45,8 @@ pub struct Means<'a> {
     pub series: &'a Series,
     /// Where it is told to stop.
     pub stop: oneshot::Receiver<Stop>,
+    /// What its lane waited for, if that is followed.
+    pub waits: Option<&'a Spells>,
 }
 
 /// What became of it before its message is settled.
@@ -85,37 +89,52 @@ async fn handle(
             return Box::pin(desk.settle_unrunnable(delivery, payload, Reason::Undecodable, error.to_string())).await;
         }
     };
+    let mut trace = desk.trace(&call, delivery, means.waits);
     let told = match desk.account(&mut call, delivery).await {
         Standing::Open => None,
         Standing::Repeat(told) => Some(told),
         Standing::Ended(told) => {
             let end = plan::retold(&delivery.lane, call, None, &told, desk.clock.now());
-            return Box::pin(desk.settle(delivery, end.into())).await.map(|()| Ended::Settled);
+            let settled = Box::pin(desk.settle(delivery, end.into(), &mut trace)).await;
+            trace.finish(settled.is_err().then_some("unsettled"));
+            return settled.map(|()| Ended::Settled);
         }
         Standing::Past => {
             tracing::info!(call = %call.id, lane = %delivery.lane, message = %delivery.id, "this turn of the call is past");
+            trace.finish(None);
             return persist(|| delivery.lease.ack()).await.map(|()| Ended::Settled);
         }
     };
     let series = means.series;
-    match desk.turn(call, means, delivery, report).await {
+    let settled = match desk.turn(call, means, delivery, report, &mut trace).await {
         Turn::Next(next) => {
             let next = plan::repeated(&delivery.lane, next, told.as_deref(), desk.clock.now());
             let turned = Turned::tell(&delivery.lane, &next);
-            desk.settle(delivery, next).await?;
-            turned.count(series);
-            Ok(Ended::Settled)
+            let settled = desk.settle(delivery, next, &mut trace).await;
+            if settled.is_ok() {
+                turned.count(series);
+            }
+            settled.map(|()| Ended::Settled)
         }
         Turn::GivenBack => {
-            delivery.lease.give_back(None).await?;
-            Ok(Ended::GivenBack)
+            trace.given_back();
+            delivery.lease.give_back(None).await.map(|()| Ended::GivenBack)
         }
-    }
+    };
+    trace.finish(settled.is_err().then_some("unsettled"));
+    settled
 }
 
 impl Desk {
     /// Whether it may start at all, and if so the attempt.
-    async fn turn(&self, call: Call, mut means: Means<'_>, delivery: &Delivery, report: &mut Report) -> Turn {
+    async fn turn(
+        &self,
+        call: Call,
+        mut means: Means<'_>,
+        delivery: &Delivery,
+        report: &mut Report,
+        trace: &mut Trace<'_>,
+    ) -> Turn {
         let (lane, policy, keep) = (&delivery.lane, self.retry_policy(&call), self.keep(&call));
         let luck = self.luck.draw();
         let rules = |now| Rules { policy: &policy, keep, now, luck };
@@ -146,7 +165,7 @@ impl Desk {
             means.series.wait.observe(now.since(call.age_from));
         }
         let is_new = is_new(&call);
-        let (attempt, was_told) = match self.attempt_until(&call, &policy.codes, &mut means, delivery).await {
+        let (attempt, was_told) = match self.attempt_until(&call, &policy.codes, &mut means, delivery, trace).await {
             Ok(attempted) => attempted,
             Err(Stop::Cancelled) => {
                 tracing::info!(call = %call.id, %lane, "cancelled while it ran");
@@ -159,6 +178,7 @@ impl Desk {
         };
         report.heard(attempt.feedback);
         means.series.attempted(attempt.outcome, attempt.result.status.as_u16(), attempt.result.duration);
+        trace.attempted(&attempt);
         let now = self.clock.now();
         let mut next = plan::plan(lane, call, attempt, &rules(now), || means.retries.wait(Instant::now().into_std()));
         match &mut next {
@@ -176,9 +196,10 @@ impl Desk {
         codes: &[u16],
         means: &mut Means<'_>,
         delivery: &Delivery,
+        trace: &mut Trace<'_>,
     ) -> Result<(Attempt, bool), Stop> {
         let endpoints = (means.endpoints.0, means.endpoints.1.take());
-        let mut attempt = pin!(self.attempt(call, codes, endpoints));
+        let mut attempt = pin!(self.attempt(call, codes, endpoints, trace));
         let was_told = AtomicBool::new(false);
         let mut tell = pin!(async {
             sleep(TOLD_AFTER).await;

@@ -24,6 +24,7 @@ use tokio::time::sleep;
 use super::Desk;
 use super::plan::{self, End, Next, letter, message};
 use super::report::Ended;
+use super::trace::Trace;
 use crate::port::broker::{Error, Message, Stored};
 use crate::port::{BoxFuture, Delivery};
 
@@ -41,7 +42,8 @@ impl Desk {
     ///
     /// # Errors
     /// Only what trying again does not mend.
-    pub async fn settle(&self, delivery: &Delivery, next: Next) -> Result<(), Error> {
+    pub async fn settle(&self, delivery: &Delivery, mut next: Next, trace: &mut Trace<'_>) -> Result<(), Error> {
+        trace.settle(&mut next);
         match next {
             Next::Again { call, due } => {
                 let message = message(delivery.lane.clone(), &call);
@@ -58,7 +60,7 @@ impl Desk {
                 // A function whose result goes to a callback would run again, should this message come again.
                 let may_come_again = is_told && callback.is_none() && self.recorder.outlasts_leases();
                 if let Some(callback) = callback {
-                    Box::pin(self.call_back(callback)).await?;
+                    Box::pin(self.call_back(callback, trace)).await?;
                 }
                 if may_come_again {
                     // Should this be lost, the record says that there is nothing to do.
@@ -145,13 +147,16 @@ impl Desk {
             Some(seen) if !seen.state.is_final() => plan::lost(seen, letter, now),
             _ => Next::Buried(Box::new(letter)),
         };
-        self.settle(delivery, next).await.map(|()| Ended::Settled)
+        self.settle(delivery, next, &mut Trace::none()).await.map(|()| Ended::Settled)
     }
 
-    async fn call_back(&self, mut call: Call) -> Result<(), Error> {
+    async fn call_back(&self, mut call: Call, trace: &mut Trace<'_>) -> Result<(), Error> {
         let Some(lane) = callback_lane(&call) else { return Ok(()) };
+        let sending = trace.call_back(&mut call);
         let first = plan::message(lane.clone(), &call);
-        match self.post(&call, first).await {
+        let posted = self.post(&call, first).await;
+        trace.called_back(sending, &call, &lane);
+        match posted {
             Err(Error::TooLarge { .. }) => {
                 // Unusually long headers around a result that would just have fitted: the caller gets the rest.
                 let length = std::mem::take::<Bytes>(&mut call.request.body).len();

@@ -13,6 +13,7 @@ use super::drain::Drain;
 use super::listen::Listen;
 use super::metrics::Metrics;
 use super::openfaas::{OpenFaas, Upstreams};
+use super::traces::Traces;
 use super::value::named_url;
 use super::work::Work;
 use super::workers::WorkerCommand;
@@ -60,6 +61,9 @@ pub struct Dev {
     pub upstreams: Upstreams,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub traces: Traces,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
     pub listen: Listen,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
@@ -88,6 +92,8 @@ pub struct Serve {
     #[command(flatten)]
     pub callbacks: Callbacks,
     #[command(flatten)]
+    pub traces: Traces,
+    #[command(flatten)]
     pub drain: Drain,
     #[command(flatten)]
     pub metrics: Metrics,
@@ -105,6 +111,8 @@ pub struct Gateway {
     pub listen: Listen,
     #[command(flatten)]
     pub upstreams: Upstreams,
+    #[command(flatten)]
+    pub traces: Traces,
     #[command(flatten)]
     pub drain: Drain,
     #[command(flatten)]
@@ -131,6 +139,8 @@ pub struct Worker {
     pub work: Work,
     #[command(flatten)]
     pub callbacks: Callbacks,
+    #[command(flatten)]
+    pub traces: Traces,
     #[command(flatten)]
     pub drain: Drain,
     #[command(flatten)]

@@ -23,6 +23,7 @@ pub(super) async fn run(args: Dev, log: Log) -> anyhow::Result<()> {
         max_body: args.listen.max_body,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.template(),
+        traces: args.traces.settings()?,
         openfaas: None,
         serve: boot::serve(&args.work),
         work: (&args.work).into(),

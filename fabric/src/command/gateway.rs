@@ -14,6 +14,7 @@ pub(super) async fn run(args: Gateway, log: Log) -> anyhow::Result<()> {
         max_body: args.listen.max_body,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.template(),
+        traces: args.traces.settings()?,
         openfaas: None,
         serve: Serves::Nothing,
         work: boot::Work::default(),

@@ -12,6 +12,7 @@ pub(super) async fn run(args: Serve, log: Log) -> anyhow::Result<()> {
         max_body: args.listen.max_body,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.template(),
+        traces: args.traces.settings()?,
         openfaas: Some(args.openfaas),
         serve: boot::serve(&args.work),
         work: (&args.work).into(),

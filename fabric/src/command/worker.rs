@@ -15,6 +15,7 @@ pub(super) async fn run(args: Worker, log: Log) -> anyhow::Result<()> {
         max_body: 0,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.template(),
+        traces: args.traces.settings()?,
         openfaas: Some(args.openfaas),
         serve: boot::serve(&args.work),
         work: (&args.work).into(),

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::Gateway;
 use super::answer::{self, Answer};
 use super::route::OwnedTarget;
+use super::trace::Trace;
 
 /// How long a body may stand still.
 const PROGRESS_WITHIN: Duration = Duration::from_secs(30);
@@ -31,16 +32,24 @@ const DISCARD_WITHIN: Duration = Duration::from_secs(2);
 impl Gateway {
     /// Stores a call.
     pub(super) async fn enqueue(&self, target: OwnedTarget, request: Request<Incoming>) -> Result<Answer, Refusal> {
-        let (head, mut body) = request.into_parts();
+        let (mut head, mut body) = request.into_parts();
         let waits_for_leave = head.headers.contains_key(header::EXPECT);
-        let answer = self.store(target, head, &mut body).await;
+        let trace = Trace::begin(&self.ports.tracing, &*self.ports.clock, &mut head, "/async-function/{name}");
+        let answer = self.store(target, head, &mut body, &trace).await;
+        trace.answered(answer.as_ref().map_or_else(Refusal::status, Answer::status));
         if answer.is_err() && !waits_for_leave {
             Box::pin(discard(&mut body)).await;
         }
         answer
     }
 
-    async fn store(&self, target: OwnedTarget, head: Parts, body: &mut Incoming) -> Result<Answer, Refusal> {
+    async fn store(
+        &self,
+        target: OwnedTarget,
+        head: Parts,
+        body: &mut Incoming,
+        trace: &Trace<'_>,
+    ) -> Result<Answer, Refusal> {
         let began = Instant::now();
         if head.method != Method::POST {
             return Err(Refusal::Method { allow: "POST" });
@@ -88,11 +97,13 @@ impl Gateway {
                 other.id, other.function
             )));
         }
+        let sending = trace.sending();
         let stored = match due {
             Some(due) => broker.schedule(message, &call.id, due).await,
             None if chosen => broker.publish(message).await,
             None => broker.publish_once(message).await,
         };
+        trace.stored(sending, &call, &spec, stored.as_ref().err());
         let stored = stored.map_err(|error| refusal(error, limit))?;
         if stored.is_new() && self.ports.recorder.keeps(spec.keep) {
             let state = if due.is_some() { State::Waiting } else { State::Ready };

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::sync::Arc;
 
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -19,6 +20,7 @@ use super::Gateway;
 use super::answer::Answer;
 use super::rotation::Rotation;
 use super::route::OwnedTarget;
+use super::trace::Trace;
 use crate::http_client;
 use crate::listener::Peer;
 
@@ -41,17 +43,35 @@ impl Forward {
 impl Gateway {
     /// Passes a request through. A caller that goes away drops this future, and with it the request to the function.
     pub(super) async fn forward(&self, target: OwnedTarget, request: Request<Incoming>) -> Result<Answer, Refusal> {
-        let spec = self.function(&target.name)?;
         let (mut head, body) = request.into_parts();
+        let trace = Trace::begin(&self.ports.tracing, &*self.ports.clock, &mut head, "/function/{name}");
+        let answer = self.pass(target, head, body, &trace).await;
+        trace.answered(answer.as_ref().map_or_else(Refusal::status, Answer::status));
+        answer
+    }
+
+    async fn pass(
+        &self,
+        target: OwnedTarget,
+        mut head: Parts,
+        body: Incoming,
+        trace: &Trace<'_>,
+    ) -> Result<Answer, Refusal> {
+        let spec = self.function(&target.name)?;
         head.uri = upstream(&spec, self.forward.rotation.next(&spec), &target.path, head.uri.query())?;
         // Each connection speaks its own version: what the caller's is says nothing of the function's.
         head.version = Version::HTTP_11;
         let peer = head.extensions.get::<Peer>().copied();
         let ours = self.mark(&mut head.headers, peer);
 
+        let sending = trace.sending();
+        let to = sending.map(|_| head.uri.to_string()).unwrap_or_default();
         let forwarding = self.ports.meter.forward(&spec.lane());
         let sent = self.forward.client.request(Request::from_parts(head, body));
-        let answer = match timeout(spec.timeout, sent).await {
+        let answer = timeout(spec.timeout, sent).await;
+        let told = answer.as_ref().map_err(|_| "timeout").and_then(|it| it.as_ref().map_err(|_| "unreachable"));
+        trace.forwarded(sending, &to, told.map(Response::status));
+        let answer = match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);

@@ -19,6 +19,7 @@ use actors::port::broker::Quotas;
 use actors::port::control::{Expected, Record};
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
 use actors::port::{BoxFuture, Broker, Clock, Control, Intake, Invoker, Records};
+use actors::trace::Tracing;
 use actors::tree::{self, Ending, Handle};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -166,6 +167,7 @@ impl Start {
             membership: membership.subscribe(),
             rates: Arc::default(),
             luck: Luck::default(),
+            tracing: Tracing::default(),
             recorder: recorder.clone(),
             marks: Arc::default(),
             meter: Arc::default(),

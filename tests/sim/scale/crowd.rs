@@ -16,6 +16,7 @@ use actors::port::broker::{Error, Quotas};
 use actors::port::control::{self, Change, Changes, Expected, Key, Record};
 use actors::port::presence::Sign;
 use actors::port::{BoxFuture, BoxStream, Broker, Clock, Control, Presence};
+use actors::trace::Tracing;
 use actors::tree::{self, Ending, Handle};
 use futures_util::{StreamExt, stream};
 use proto::{Call, CallId, FunctionSpec, Request};
@@ -92,6 +93,7 @@ impl Crowd {
             membership: membership.subscribe(),
             rates: Arc::default(),
             luck: Luck::of(number as u64),
+            tracing: Tracing::default(),
             recorder: Recorder::new(broker, Duration::ZERO),
             marks: Arc::default(),
             meter: Arc::default(),

@@ -250,6 +250,7 @@ impl State {
         }
         let Some(lane) = self.link.lane() else { return self.inflow.release() };
         let again = self.inflow.proceed(lane, self.flights.len(), &mut self.tasks);
+        self.flights.note_wait(&self.args.desk, || self.inflow.waiting());
         if let Some(at) = again.filter(|at| self.look_at.is_none_or(|before| *at < before)) {
             self.look_at = Some(at);
             self.tell_me_at(at, Msg::Look);
@@ -363,9 +364,8 @@ impl State {
     }
 
     fn rest_if_idle(&mut self, now: Instant) {
-        let idle = self.flights.is_empty()
-            && self.inflow.backlog() == 0
-            && now.duration_since(self.busy_at) >= self.args.linger;
+        let has_none = self.flights.is_empty() && self.inflow.backlog() == 0;
+        let idle = has_none && now.duration_since(self.busy_at) >= self.args.linger;
         if self.phase == Phase::Running && idle {
             self.phase = Phase::Resting;
             self.inflow.release();
