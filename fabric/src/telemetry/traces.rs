@@ -117,12 +117,12 @@ struct Outbox {
 
 impl Tracer for Outbox {
     fn root(&self) -> Context {
-        let trace = random(|bytes| TraceId::new(bytes));
+        let trace = random(TraceId::new);
         Context { trace, span: self.span(), sampled: self.sample.has(trace) }
     }
 
     fn span(&self) -> SpanId {
-        random(|bytes| SpanId::new(bytes))
+        random(SpanId::new)
     }
 
     fn keeps_failures(&self) -> bool {

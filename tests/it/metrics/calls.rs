@@ -12,8 +12,11 @@ use tests::function::Server;
 
 use super::scrape::{Scrape, scrape};
 
+/// A series by its labels, and its value.
+type Expected<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
 /// Waits until these series have these values.
-async fn tells(fabric: &Fabric, expected: &[(&str, &[(&str, &str)], f64)]) -> Scrape {
+async fn tells(fabric: &Fabric, expected: &[Expected<'_>]) -> Scrape {
     eventually(async || {
         let told = scrape(fabric).await;
         let wrong = expected.iter().map(|(name, labels, value)| (name, labels, Some(*value), told.get(name, labels)));

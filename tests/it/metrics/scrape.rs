@@ -24,7 +24,7 @@ pub(crate) async fn scrape(fabric: &Fabric) -> Scrape {
     let answer = Client::default().get(&format!("{}/metrics", fabric.admin)).await.unwrap();
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
-    Scrape::read(&String::from_utf8(answer.body.to_vec()).unwrap())
+    Scrape::read(std::str::from_utf8(&answer.body).unwrap())
 }
 
 /// The metric that a series belongs to, if it is in the catalogue.

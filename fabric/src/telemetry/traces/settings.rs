@@ -124,6 +124,7 @@ fn sampler(name: Option<String>, arg: Option<String>) -> Result<Share, Error> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::option_option, reason = "whether there is a collector, and whether its URL is ours")]
     fn settings(
         url: Option<&str>,
         sample: Option<&str>,
