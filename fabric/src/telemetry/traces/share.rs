@@ -34,9 +34,11 @@ impl Share {
     #[must_use]
     pub fn has(self, trace: TraceId) -> bool {
         let random = u128::from_be_bytes(trace.bytes()) & ((1 << RANDOM_BITS) - 1);
-        // Both are exact: they have at most as many bits as an f64 has, but for the last three of 56.
         let space = (1_u64 << RANDOM_BITS) as f64;
-        random as f64 >= (1.0 - self.0) * space
+        // Compared as whole numbers: as f64 the last ids would be rounded up to what no id is.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^56, and whole")]
+        let least = ((1.0 - self.0) * space).round() as u128;
+        random >= least
     }
 }
 
