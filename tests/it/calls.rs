@@ -108,7 +108,7 @@ async fn a_delayed_call_waits_and_an_expired_one_is_never_started() {
         let headers = [("x-expires-in", "100ms"), ("x-callback-url", callback.as_str())];
         let late = world.fabric.accepted("held", &headers, "").await;
         tokio::time::sleep(Duration::from_millis(200)).await;
-        world.register("held", "/ok", json!({})).await;
+        world.register("held", "/ok", json!({"fabric.paused": "false"})).await;
         assert_eq!(world.get(&late, "?wait=30s").await["state"], "expired");
         eventually(async || world.server.seen("/callback").pop().ok_or("not called back")).await;
         let told = world.server.seen("/callback").pop().unwrap();
