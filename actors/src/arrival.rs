@@ -13,7 +13,7 @@ use proto::{Call, CallId, LaneKey, Queue, Record};
 
 use crate::call::Desk;
 use crate::call::plan::{letter, message};
-use crate::moving::patience;
+use crate::moving::{WHEN_AWAY, patience};
 use crate::port::broker::Error;
 use crate::port::{BoxFuture, Delivery};
 
@@ -38,7 +38,7 @@ impl Desk {
                 }
                 Err(error) => {
                     tracing::warn!(%place, %error, "a message of OpenFaaS could not be taken in; trying again");
-                    delivery.lease.give_back(Some(patience(delivery.deliveries))).await
+                    delivery.lease.give_back(Some(WHEN_AWAY)).await
                 }
             };
             if let Err(error) = settled {

@@ -17,6 +17,8 @@ const WINDOW: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
 const PULL_WAIT: Duration = Duration::from_secs(2);
 /// How long a message is leased for its move. That takes milliseconds: a lease this long is never extended.
 pub const LEASE: Duration = Duration::from_secs(30);
+/// How long a message waits that could not be moved, for lack of the broker.
+pub const WHEN_AWAY: Duration = Duration::from_secs(1);
 /// How long a message waits at first, and at the longest, whose lane is full.
 const WHEN_FULL: Duration = Duration::from_secs(1);
 const WHEN_FULL_MAX: Duration = Duration::from_secs(64);

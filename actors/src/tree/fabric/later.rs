@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::Desk;
 use crate::meter::lines;
-use crate::moving::{LEASE, keep_moving, patience};
+use crate::moving::{LEASE, WHEN_AWAY, keep_moving, patience};
 use crate::port::Delivery;
 use crate::port::broker::{Error, Message, Terms};
 
@@ -106,7 +106,7 @@ async fn relocate(desk: &Desk, delivery: Delivery) {
         }
         Err(error) => {
             tracing::warn!(%lane, %error, "a due message could not be moved; trying again");
-            delivery.lease.give_back(Some(patience(delivery.deliveries))).await
+            delivery.lease.give_back(Some(WHEN_AWAY)).await
         }
     };
     if let Err(error) = settled {
