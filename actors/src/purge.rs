@@ -2,10 +2,12 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use proto::record::State;
 use proto::{Call, CallId, Function, LaneKey, Queue, Record, Target, codec};
+use tokio::time::sleep;
 
 use crate::cancel::{self, Canceller};
 use crate::port::Broker;
@@ -15,6 +17,8 @@ use crate::redrive::Tally;
 
 /// Calls cancelled at once: each gives whoever may run it a moment to be heard of.
 const AT_ONCE: usize = 256;
+/// How long after it has begun it is told of a call that it runs.
+const TOLD_WITHIN: Duration = Duration::from_millis(300);
 /// Messages read at once.
 const PAGE: usize = 256;
 
@@ -96,10 +100,18 @@ impl Purger {
     async fn cancel(&self, held: Held, dry_run: bool) -> Result<Option<String>, Error> {
         let broker: &Arc<dyn Broker> = &self.canceller.broker;
         let id = Call::life_in(&held.id).and_then(|(id, _)| CallId::parse(id).ok());
-        let record = match &id {
-            Some(id) => broker.record(id).await?.map(|it| it.record),
-            None => None,
+        let recorded = async || match &id {
+            Some(id) => Ok::<_, Error>(broker.record(id).await?.map(|it| it.record)),
+            None => Ok(None),
         };
+        let mut record = recorded().await?;
+        // That a call runs is told a moment after it has begun.
+        if held.hold == Hold::Taken
+            && record.as_ref().is_some_and(|it| matches!(it.state, State::Ready | State::Waiting))
+        {
+            sleep(TOLD_WITHIN).await;
+            record = recorded().await?;
+        }
         let record = match record {
             Some(record) if record.lane() == held.lane => record,
             _ => match self.unrecorded(&held).await? {

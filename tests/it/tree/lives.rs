@@ -9,6 +9,7 @@ use actors::call::plan::message;
 use actors::cancel::Error;
 use actors::port::cancels::Mark;
 use actors::port::{Broker, Cancels, DeadLetters, Records};
+use actors::purge::{Order, Purger};
 use actors::tree::Ending;
 use http::StatusCode;
 use proto::dead::{Filter, Reason};
@@ -341,4 +342,27 @@ async fn what_has_run_by_the_deadline_of_a_drain_has_the_time_to_be_settled() {
     world.broker.deaf.store(false, Ordering::SeqCst);
     assert_eq!((&mut world.ending).await, Ok(Ending::Drained));
     assert!(world.broker.backlog(&Queue::default()).await.unwrap().is_empty(), "it need not run again");
+}
+
+/// That it runs is told of a call a moment after it has begun: a purge in between waits for that.
+#[tokio::test(start_paused = true)]
+async fn a_purge_leaves_a_call_that_has_just_begun() {
+    let world = World::new(MINUTE).await;
+    world.register("f", &[("fabric.concurrency", "1")]).await;
+    world.functions.script("f", async |_, _| {
+        sleep(Duration::from_secs(5)).await;
+        Ok(StatusCode::OK.into())
+    });
+    let began = world.post("f").await;
+    let waits = world.post("f").await;
+    sleep(Duration::from_millis(20)).await;
+    assert_eq!(world.record(&began).await.state, State::Ready, "it is not told yet");
+    let order = Order { queue: Queue::default(), function: None, dry_run: false, count_max: 10 };
+    let tally = Purger { canceller: world.canceller() }.purge(&order).await.unwrap();
+    assert_eq!((tally.done, tally.left), (1, 1));
+    sleep(MINUTE).await;
+    assert_eq!(
+        (world.record(&began).await.state, world.record(&waits).await.state),
+        (State::Succeeded, State::Cancelled)
+    );
 }
