@@ -23,9 +23,9 @@ pub const WHEN_AWAY: Duration = Duration::from_secs(1);
 const WHEN_FULL: Duration = Duration::from_secs(1);
 const WHEN_FULL_MAX: Duration = Duration::from_secs(64);
 
-/// How long a message waits whose lane was full when it was delivered for the so-manieth time. What was given back is
-/// delivered before what has never been: were it always back in a second, ten thousand of a full lane would be all that
-/// ever came.
+/// How long a message waits whose lane was full at its latest delivery, which was its `deliveries`th. What was given back
+/// is delivered before what has never been: were it always back in a second, ten thousand of a full lane would be all
+/// that ever came.
 #[must_use]
 pub fn patience(deliveries: u32) -> Duration {
     WHEN_FULL.saturating_mul(2_u32.saturating_pow(deliveries.saturating_sub(1).min(16))).min(WHEN_FULL_MAX)

@@ -85,8 +85,6 @@ impl Remover {
     /// Looks again and again, for as long as there is anybody who changes the directory.
     pub async fn keep_looking(mut self) {
         while self.directory.wait_for(|directory| !directory.leaving().is_empty()).await.is_ok() {
-            let leaving = self.directory.borrow().clone();
-            self.known.retain(|function, _| leaving.leaving().contains_key(function));
             // One worker does it for all; a second, for as long as they do not know of each other, does no harm.
             let is_ours = self.membership.borrow().is_first_worker();
             if is_ours && let Err(error) = self.look().await {
@@ -99,6 +97,7 @@ impl Remover {
     /// Looks at each of them whose time it is.
     async fn look(&mut self) -> Result<(), Error> {
         let (now, directory) = (Instant::now(), self.directory.borrow().clone());
+        self.known.retain(|function, _| directory.leaving().contains_key(function));
         let known = |function| {
             let spec = directory.get(function);
             let known = self.known.get(function).filter(|known| known.is_of(spec)).cloned();

@@ -49,8 +49,8 @@ impl Upstream {
 /// It belongs to a process, not to a record: every process that reads a function's record applies its own, and nothing
 /// of it is ever written down. So what was deployed is given back as it was, a new template holds for all functions at
 /// the next start, and a gateway may reach functions by another way than workers do. One that was given none, although
-/// records rely on it, says so for each of them and leaves the calls where they are. Whoever wants the same everywhere,
-/// as most do, gives all processes the same file.
+/// records rely on it, says so for each of them, and their calls are tried again until they expire. Whoever wants the
+/// same everywhere, as most do, gives all processes the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     url: String,
