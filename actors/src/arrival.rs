@@ -3,6 +3,8 @@
 //! The order is: the call is stored in its lane (or the message among the dead letters), then the message is forgotten
 //! where it lay. Killed in between, it comes again, and finds the call by its id or by its record.
 
+mod trace;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use proto::openfaas::{Arrival, Error as Unreadable, QueueRequest};
 use proto::record::State;
 use proto::{Call, CallId, LaneKey, Queue, Record};
 
+use self::trace::Trace;
 use crate::call::Desk;
 use crate::call::plan::{letter, message};
 use crate::moving::{WHEN_AWAY, patience};
@@ -68,7 +71,7 @@ impl Desk {
         QueueRequest::decode(payload)?.arrive(&delivery.id, delivery.stored_at.unwrap_or_else(|| self.clock.now()))
     }
 
-    async fn accept(&self, delivery: &Delivery, Arrival { call, queue }: Arrival) -> Result<(), Error> {
+    async fn accept(&self, delivery: &Delivery, Arrival { mut call, queue }: Arrival) -> Result<(), Error> {
         let lane = LaneKey::new(self.queue_of(&call, queue), call.function.clone());
         let before = self.recorder.known(&call.id).await;
         // The broker remembers an id for two minutes; whoever had this message may have been gone for longer.
@@ -76,9 +79,13 @@ impl Desk {
             tracing::info!(call = %call.id, place = %delivery.id, "this message of OpenFaaS was taken in before");
             return Ok(());
         }
+        let trace = Trace::begin(&self.tracing, self.clock.as_ref(), &mut call.request.headers);
         let stored = self.broker.publish(message(lane.clone(), &call)).await?;
         if !stored.is_new() {
-            return self.accept_again(delivery, &lane, call).await;
+            return self.accept_again(delivery, &lane, call, trace).await;
+        }
+        if let Some(trace) = trace {
+            trace.stored(&call, &lane);
         }
         if self.recorder.keeps(self.keep(&call)) {
             let ready = Record::of(&call, &lane, State::Ready, self.clock.now());
@@ -91,13 +98,23 @@ impl Desk {
 
     /// Another call of the function has the id: callers may choose ids, and OpenFaaS runs all calls that have one. Or it is
     /// this very call, stored by somebody who could not say so any more; then its record tells.
-    async fn accept_again(&self, delivery: &Delivery, lane: &LaneKey, call: Call) -> Result<(), Error> {
+    async fn accept_again(
+        &self,
+        delivery: &Delivery,
+        lane: &LaneKey,
+        call: Call,
+        trace: Option<Trace<'_>>,
+    ) -> Result<(), Error> {
         if self.recorder.known(&call.id).await.is_some_and(|it| is_of(&call, &it.record)) {
             return Ok(());
         }
         let call = Call { id: CallId::for_turn(&delivery.id), ..call };
         tracing::info!(call = %call.id, place = %delivery.id, "a call of OpenFaaS has the id of another; it is run as this");
-        self.broker.publish(message(lane.clone(), &call)).await.map(drop)
+        self.broker.publish(message(lane.clone(), &call)).await?;
+        if let Some(trace) = trace {
+            trace.stored(&call, lane);
+        }
+        Ok(())
     }
 
     /// The queue of its function; if that is nobody's here, the one that the message names, if somebody serves that: in
