@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
 use actors::port::{BoxFuture, Invoker};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, Uri, header};
+use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -105,6 +105,8 @@ fn request(url: &Url, invocation: Invocation) -> Result<Request<Full<Bytes>>, Er
     let credentials =
         if url.has_authority() && url.authority().contains('@') { credentials(bare.to_mut()) } else { None };
     let uri: Uri = bare.as_str().parse().map_err(|error: http::uri::InvalidUri| invalid(&error))?;
+    // RFC 9110, 8.6: of a request that could have a body it is said that it has none; some servers insist.
+    let is_bare = invocation.body.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(&invocation.method);
     let mut request = Request::new(Full::new(invocation.body));
     *request.method_mut() = invocation.method;
     *request.uri_mut() = uri;
@@ -113,6 +115,9 @@ fn request(url: &Url, invocation: Invocation) -> Result<Request<Full<Bytes>>, Er
     headers.remove(header::HOST);
     if !headers.contains_key(header::USER_AGENT) {
         headers.insert(header::USER_AGENT, USER_AGENT);
+    }
+    if is_bare {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     if let Some(credentials) = credentials {
         headers.insert(header::AUTHORIZATION, credentials);
@@ -185,4 +190,29 @@ async fn keep(response: Response<Incoming>, limit: Option<usize>) -> Result<Answ
     let omitted = limit.filter(|&limit| length > limit as u64).map(|_| length);
     let body = if omitted.is_some() { Bytes::new() } else { kept.freeze() };
     Ok(Answer { status: head.status, headers: head.headers, body, omitted })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn length(method: Method, body: &'static str) -> Option<HeaderValue> {
+        let url: Url = "http://f.example/".parse().unwrap();
+        let invocation = Invocation {
+            destination: Destination::Callback(url.clone()),
+            method,
+            headers: http::HeaderMap::new(),
+            body: body.into(),
+            timeout: std::time::Duration::from_secs(1),
+            keep: None,
+        };
+        request(&url, invocation).unwrap().headers().get(header::CONTENT_LENGTH).cloned()
+    }
+
+    #[test]
+    fn a_post_without_a_body_says_so() {
+        assert_eq!(length(Method::POST, ""), Some(HeaderValue::from_static("0")));
+        assert_eq!(length(Method::POST, "x"), None, "hyper says how long a body is");
+        assert_eq!(length(Method::GET, ""), None);
+    }
 }
