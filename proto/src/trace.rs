@@ -191,14 +191,25 @@ fn bytes<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 
 /// Two hexadecimal digits; large letters are none here.
 fn byte(digits: &[u8]) -> Option<u8> {
-    let half = |digit: &u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
     let [high, low] = digits else { return None };
-    Some(half(high)? << 4 | half(low)?)
+    let (high, low) = (HALVES.get(usize::from(*high))?, HALVES.get(usize::from(*low))?);
+    ((high | low) < NONE).then_some(high << 4 | low)
 }
+
+/// What each byte is as a digit. Every call's trace is read, and nearly all of them for nothing.
+const HALVES: [u8; 256] = {
+    let mut halves = [NONE; 256];
+    let mut half = 0;
+    while half < 16 {
+        #[expect(clippy::indexing_slicing, reason = "a mistake here does not compile")]
+        {
+            halves[b"0123456789abcdef"[half] as usize] = half as u8;
+        }
+        half += 1;
+    }
+    halves
+};
+const NONE: u8 = 0x10;
 
 #[cfg(test)]
 mod tests {
