@@ -275,6 +275,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
         membership: membership.subscribe(),
         ready: ready.subscribe(),
         clock: clock.clone(),
+        spans: traces.tally(),
         connection: store.connection(),
     });
     let desk = Arc::new(Desk {

@@ -35,6 +35,7 @@ use tokio::sync::watch;
 use self::format::Format;
 use self::sheet::Sheet;
 use crate::gateway::answer::{self, Answer};
+use crate::telemetry::traces::tally::Tally;
 
 /// How the connection to the broker is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub struct Sources {
     pub ready: watch::Receiver<bool>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// What became of spans.
+    pub spans: Arc<Tally>,
     /// How the connection to the broker is.
     pub connection: Arc<dyn Fn() -> Connection + Send + Sync>,
 }

@@ -7,4 +7,4 @@ mod cap;
 mod cluster;
 mod formats;
 mod queries;
-mod scrape;
+pub(crate) mod scrape;

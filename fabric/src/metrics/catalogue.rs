@@ -128,6 +128,8 @@ metrics! {
         "Processes that are alive, by what they do; one that does both counts in both.";
     OVERFLOWS = Counter Process "fabric_metrics_overflows_total" []
         "How often a function got no series of its own, because as many have some as may: it counts as function other.";
+    SPANS = Counter Process "fabric_spans_total" ["outcome"]
+        "Spans of traces: sent, dropped because more were told than could be sent, or lost because the collector did not take them.";
     BUILD = Gauge Process "fabric_build_info" ["version"]
         "1, and which version this is.";
 

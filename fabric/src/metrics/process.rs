@@ -8,7 +8,7 @@ use actors::membership::Serves;
 use super::Sources;
 use super::catalogue::{
     BUILD, CONNECTED, DRAIN_REMAINING, DRAINING, FUNCTIONS, OVERFLOWS, PERMITS, PERMITS_FREE, PERMITS_WAITING,
-    PROCESSES, READY, RECONNECTS, RESTARTS,
+    PROCESSES, READY, RECONNECTS, RESTARTS, SPANS,
 };
 use super::sheet::Sheet;
 
@@ -37,6 +37,9 @@ pub(super) fn write(sources: &Sources, directory: &Directory, sheet: &mut Sheet<
     let roles = [("gateway", gateways), ("worker", workers)];
     sheet.family(&PROCESSES, roles.map(|(role, count)| ([role.into()], (count as u64).into())))?;
     sheet.one(&OVERFLOWS, meter.lanes.refused() + sources.gateway.functions.refused())?;
+    let spans = &sources.spans;
+    let became = [("sent", spans.sent()), ("dropped", spans.dropped()), ("lost", spans.lost())];
+    sheet.family(&SPANS, became.map(|(outcome, count)| ([outcome.into()], count.into())))?;
     sheet.family(&BUILD, [([env!("CARGO_PKG_VERSION").into()], 1.into())])?;
     machine(sheet)
 }

@@ -8,6 +8,7 @@ use tests::eventually;
 use tests::fabric::Fabric;
 
 use super::Pair;
+use crate::metrics::scrape::scrape;
 
 /// The numbers of a process that has ended: what was sent, what there was no room for, what was not taken.
 fn numbers(fabric: &Fabric) -> (u64, u64, u64) {
@@ -51,6 +52,10 @@ async fn a_collector_that_dies_changes_no_result() {
     calls_go_on(&pair, || drop(collector.take())).await;
     let warned = || pair.worker.process.lines().iter().filter(|line| line.contains("spans cannot be sent")).count();
     eventually(async || if warned() == 0 { Err("nobody is warned") } else { Ok(()) }).await;
+    let told = scrape(&pair.worker).await;
+    for outcome in ["sent", "lost"] {
+        assert!(told.get("fabric_spans_total", &[("outcome", outcome)]).unwrap() > 0.0, "{outcome}");
+    }
     pair.end().await;
     for fabric in [&pair.gateway, &pair.worker] {
         let (_, dropped, lost) = numbers(fabric);
