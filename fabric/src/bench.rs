@@ -22,6 +22,7 @@ use serde::Serialize;
 use self::figure::{Figure, Samples};
 use self::measure::{MEASURES, Measure};
 use self::place::Place;
+use crate::jetstream::Access;
 use crate::signal::Signals;
 
 pub use self::plot::plot;
@@ -30,8 +31,8 @@ pub use self::table::table;
 /// What is to be measured.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The NATS server.
-    pub broker: Option<String>,
+    /// Who one is to the NATS server, and where it is.
+    pub broker: Option<(Access, String)>,
     /// Where an embedded broker may keep its files.
     pub data_dir: Option<PathBuf>,
     /// How often everything is measured.

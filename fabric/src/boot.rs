@@ -85,11 +85,14 @@ pub enum Store {
     Embedded(PathBuf, Quotas),
 }
 
-impl From<cli::Broker> for Store {
-    fn from(args: cli::Broker) -> Self {
+impl TryFrom<cli::Broker> for Store {
+    type Error = jetstream::Error;
+
+    fn try_from(args: cli::Broker) -> Result<Self, Self::Error> {
         let quotas = Quotas { queue: args.queue_backlog, function: args.function_backlog };
-        match (args.place.broker, args.place.data_dir) {
+        Ok(match (args.place.broker, args.place.data_dir) {
             (Some(url), _) => Self::JetStream(jetstream::Settings {
+                access: args.access.to(&url)?,
                 url,
                 subjects: args.prefix,
                 replicas: args.replicas,
@@ -98,7 +101,7 @@ impl From<cli::Broker> for Store {
                 payload_len_max: PAYLOAD_LEN_MAX,
             }),
             (None, dir) => Self::Embedded(dir.unwrap_or_default(), quotas),
-        }
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: every command and every flag. Each flag is also read from `FABRIC_<FLAG>` and from a
 //! file: [`crate::config`].
 
+mod access;
 mod apply;
 mod bench;
 mod broker;
@@ -20,6 +21,7 @@ mod openfaas;
 mod operator;
 mod process;
 mod queue;
+mod setup;
 mod tail;
 mod top;
 mod traces;
@@ -35,6 +37,7 @@ use clap::{Parser, Subcommand};
 
 use crate::telemetry::LogFormat;
 
+pub use self::access::{Access, Identity};
 pub use self::apply::Apply;
 pub use self::bench::{Bench, BenchLoop};
 pub use self::broker::{Broker, Records, Where};
@@ -54,6 +57,7 @@ pub use self::openfaas::{Begin, OpenFaas, Upstreams};
 pub use self::operator::{Condition, Confirmation, Operator, Public, Reach, SHARED};
 pub use self::process::{Dev, Gateway, Process, Serve, Worker};
 pub use self::queue::{QueueCommand, Queues, SetQueue};
+pub use self::setup::Setup;
 pub use self::tail::Tail;
 pub use self::top::Top;
 pub use self::traces::Traces;

@@ -15,6 +15,7 @@ mod log;
 mod operator;
 mod queue;
 mod serve;
+mod setup;
 mod show;
 mod tail;
 mod top;

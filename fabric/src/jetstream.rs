@@ -3,6 +3,9 @@
 //! | file | what |
 //! |---|---|
 //! | [`connect`] | the connection, and whether the server will do |
+//! | [`access`] | who a process is to the server, and by what it knows the server |
+//! | [`trouble`], [`denied`] | why there is no connection, and what is not allowed |
+//! | [`voice`] | what becomes of the connection |
 //! | [`layout`] | the streams, made when missing |
 //! | [`check`] | whether a stream that was there would lose messages |
 //! | [`inspect`] | a look at a server that changes nothing |
@@ -19,6 +22,7 @@
 //! | [`shards`] | how many streams a queue has, in a third |
 //! | [`survey`] | questions to every process, and their answers |
 
+pub mod access;
 mod aside;
 mod broker;
 mod cancels;
@@ -26,6 +30,7 @@ pub mod check;
 mod connect;
 mod control;
 mod dead;
+mod denied;
 mod error;
 mod hints;
 mod holdings;
@@ -40,20 +45,27 @@ mod read;
 mod records;
 mod shards;
 mod survey;
+mod trouble;
+mod voice;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actors::port::broker::Quotas;
+use proto::Queue;
 use proto::subject::Subjects;
 use tokio::time::timeout;
 
+pub use self::access::Access;
+pub use self::connect::once;
+pub use self::denied::Denied;
 pub use self::error::Error;
 use self::hints::Hints;
 pub use self::intake::{Begin, Intake};
 use self::layout::Layout;
 use self::pages::Pages;
+pub use self::trouble::Trouble;
 
 /// How long notes and messages that are being given back may take.
 const SENT_WITHIN: Duration = Duration::from_secs(2);
@@ -63,6 +75,8 @@ const SENT_WITHIN: Duration = Duration::from_secs(2);
 pub struct Settings {
     /// `nats://[user:password@]host:port`, several separated by commas.
     pub url: String,
+    /// Who this is to the server.
+    pub access: Access,
     /// The names.
     pub subjects: Subjects,
     /// Replicas of each stream.
@@ -93,6 +107,14 @@ pub struct JetStream {
 }
 
 impl JetStream {
+    /// Makes the streams of a queue that are missing; the names of all of them.
+    ///
+    /// # Errors
+    /// [`Error`], as far as it is about streams.
+    pub async fn make_queue(&self, queue: &Queue) -> Result<Vec<String>, Error> {
+        self.layout.make_queue(queue).await
+    }
+
     /// Whether a subject is one of those that this is laid out on, or one of the server's.
     #[must_use]
     pub fn owns(&self, subject: &str) -> bool {

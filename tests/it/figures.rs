@@ -7,7 +7,7 @@ use actors::call::plan::message;
 use actors::port::broker::Quotas;
 use actors::port::{Broker, Clock};
 use fabric::clock::SystemClock;
-use fabric::jetstream::{JetStream, Settings};
+use fabric::jetstream::{Access, JetStream, Settings};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use proto::subject::Subjects;
@@ -289,6 +289,7 @@ async fn a_call_that_outlives_a_hundred_leases() {
 async fn connect(nats: &Nats) -> JetStream {
     let settings = Settings {
         url: nats.url(),
+        access: Access::default(),
         subjects: Subjects::default(),
         replicas: 1,
         shards: None,

@@ -9,6 +9,7 @@
 )]
 
 mod admin;
+mod broker;
 mod calls;
 mod chaos;
 mod cli;

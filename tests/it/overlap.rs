@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actors::port::broker::Quotas;
 use actors::port::{Broker, Records};
-use fabric::jetstream::{JetStream, Settings};
+use fabric::jetstream::{Access, JetStream, Settings};
 use futures_util::{StreamExt, stream};
 use proto::record::State;
 use proto::subject::Subjects;
@@ -18,6 +18,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 async fn connect(cluster: &Cluster) -> Arc<JetStream> {
     let settings = Settings {
         url: cluster.url(),
+        access: Access::default(),
         subjects: Subjects::default(),
         replicas: 3,
         shards: None,

@@ -147,6 +147,7 @@ fn embedded(dir: &TempDir, quotas: Quotas) -> (Embedded, Arc<Memory>) {
 async fn connect(nats: &Nats, quotas: Quotas) -> Arc<JetStream> {
     let settings = jetstream::Settings {
         url: nats.url(),
+        access: jetstream::Access::default(),
         subjects: Subjects::default(),
         replicas: 1,
         shards: None,

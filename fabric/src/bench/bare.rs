@@ -5,7 +5,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use anyhow::Context;
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{Config, RetentionPolicy};
@@ -24,6 +23,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::caller;
+use super::place::Server;
+use crate::jetstream::{Access, once};
 
 /// How many messages are asked for at once.
 const BATCH: usize = 256;
@@ -31,8 +32,8 @@ const BATCH: usize = 256;
 const FILLING: usize = 1000;
 
 /// A stream for the bare loop.
-pub(super) async fn stream(url: &str, name: &str) -> anyhow::Result<jetstream::Context> {
-    let context = jetstream::new(async_nats::connect(url).await.context("cannot connect to the broker")?);
+pub(super) async fn stream(server: &Server, name: &str) -> anyhow::Result<jetstream::Context> {
+    let context = jetstream::new(once(&server.url, &server.access, "fabric bench").await?);
     let config = Config {
         name: name.into(),
         subjects: vec![name.into()],
@@ -53,8 +54,13 @@ pub(super) async fn fill(context: &jetstream::Context, name: &str, count: usize)
 }
 
 /// Pulls from `name`, posts to `target`, acknowledges.
-pub async fn run_loop(url: &str, name: &str, target: &str, concurrency: usize) -> anyhow::Result<()> {
-    let context = jetstream::new(async_nats::connect(url).await?);
+pub async fn run_loop(
+    (url, access): (&str, &Access),
+    name: &str,
+    target: &str,
+    concurrency: usize,
+) -> anyhow::Result<()> {
+    let context = jetstream::new(once(url, access, "fabric bench-loop").await?);
     let config = pull::Config {
         durable_name: Some("bare".into()),
         ack_policy: AckPolicy::Explicit,

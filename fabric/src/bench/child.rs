@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::place::Server;
 use crate::http_client;
 
 /// How long a process may take to say where it listens, and then to be ready.
@@ -52,7 +53,7 @@ pub(super) struct Child {
 
 impl Child {
     /// `fabric` with these arguments, on free ports, on `broker` if there is one; answers once it is ready.
-    pub(super) async fn fabric(args: &[&str], broker: Option<&str>) -> anyhow::Result<Self> {
+    pub(super) async fn fabric(args: &[&str], broker: Option<&Server>) -> anyhow::Result<Self> {
         let began = Instant::now();
         let public = !args.contains(&"worker");
         let mut all = args.to_vec();
@@ -81,13 +82,14 @@ impl Child {
     }
 
     /// Any command of this program. The broker's URL may hold a password, which arguments would show to everybody.
-    pub(super) fn of_this_program(args: &[&str], broker: Option<&str>) -> anyhow::Result<Self> {
+    pub(super) fn of_this_program(args: &[&str], broker: Option<&Server>) -> anyhow::Result<Self> {
         let name = format!("fabric {}", args.join(" "));
         let mut process = Command::new(std::env::current_exe().context("this program cannot be found")?)
             .args(args)
             .env_remove("FABRIC_BROKER")
             .env_remove("FABRIC_DATA_DIR")
-            .envs(broker.map(|url| ("FABRIC_BROKER", url)))
+            .envs(broker.map(|server| ("FABRIC_BROKER", &server.url)))
+            .envs(broker.map(|server| server.access.variables()).unwrap_or_default())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -15,7 +15,7 @@ use actors::port::BoxFuture;
 
 use super::child::Child;
 use super::figure::Samples;
-use super::place::{Needs, Place};
+use super::place::{Needs, Place, Server};
 
 /// How long nothing may happen before a measurement is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,13 +51,13 @@ pub(super) const MEASURES: &[Measure] = &[
 /// A gateway on NATS, with names of its own, and the arguments by which a worker finds the same.
 struct Fabric<'a> {
     gateway: Child,
-    broker: &'a str,
+    broker: &'a Server,
     args: Vec<&'a str>,
 }
 
 impl<'a> Fabric<'a> {
     async fn start(place: &'a Place, prefix: &'a str, more: &[&'a str]) -> anyhow::Result<Self> {
-        let (broker, mut args) = (place.url()?, vec!["--prefix", prefix]);
+        let (broker, mut args) = (place.server()?, vec!["--prefix", prefix]);
         args.extend(more);
         let gateway = Child::fabric(&[&["gateway"], args.as_slice()].concat(), Some(broker)).await?;
         Ok(Self { gateway, broker, args })

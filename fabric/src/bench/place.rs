@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Plan;
 use super::function::Function;
+use crate::jetstream::{Access, once};
 
 /// What a measurement needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +21,16 @@ pub(super) enum Needs {
     Directory,
 }
 
+/// A NATS server, and who one is to it.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) url: String,
+    pub(super) access: Access,
+}
+
 /// Where it is measured.
 pub(super) struct Place {
-    broker: Option<(String, jetstream::Context)>,
+    broker: Option<(Server, jetstream::Context)>,
     data_dir: Option<PathBuf>,
     /// What all names of this run begin with.
     run: String,
@@ -37,9 +45,10 @@ impl Place {
     pub(super) async fn new(plan: &Plan) -> anyhow::Result<Self> {
         let broker = match &plan.broker {
             None => None,
-            Some(url) => {
-                let client = async_nats::connect(url).await.context("cannot connect to the broker")?;
-                Some((url.clone(), jetstream::new(client)))
+            Some((access, url)) => {
+                let client = once(url, access, "fabric bench").await?;
+                let server = Server { url: url.clone(), access: access.clone() };
+                Some((server, jetstream::new(client)))
             }
         };
         Ok(Self {
@@ -61,8 +70,8 @@ impl Place {
     }
 
     /// The NATS server.
-    pub(super) fn url(&self) -> anyhow::Result<&str> {
-        self.broker.as_ref().map(|(url, _)| url.as_str()).context("this is measured on a NATS server")
+    pub(super) fn server(&self) -> anyhow::Result<&Server> {
+        self.broker.as_ref().map(|(server, _)| server).context("this is measured on a NATS server")
     }
 
     /// A name, or a prefix of names, that nothing has yet.

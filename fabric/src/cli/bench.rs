@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::access::Access;
+
 /// `fabric bench`
 #[derive(Debug, Args)]
 #[group(id = "measured", required = true, multiple = true, args = ["broker", "data_dir"])]
@@ -14,6 +16,9 @@ pub struct Bench {
     /// A directory in which the embedded broker is measured; what it makes there is removed.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub access: Access,
     /// How often everything is measured; what counts is the median.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub rounds: usize,
@@ -37,6 +42,9 @@ pub struct BenchLoop {
     /// The NATS server.
     #[arg(long)]
     pub broker: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub access: Access,
     /// The stream.
     pub stream: String,
     /// Where each message is posted to.

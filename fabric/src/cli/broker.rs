@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::Args;
 use proto::subject::Subjects;
 
+use super::access::Access;
 use super::value::duration;
 
 /// Where calls are kept.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false, id = "where")]
 pub struct Where {
-    /// A NATS server with JetStream, 2.12 or newer: nats://[user:password@]host:port.
+    /// A NATS server with JetStream, 2.12 or newer: nats://[user:password@]host:port, or tls://.
     #[arg(long, value_name = "URL")]
     pub broker: Option<String>,
     /// Keep everything in this directory instead: one process, no server.
@@ -26,6 +27,9 @@ pub struct Broker {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
     pub place: Where,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub access: Access,
     /// What the names of streams and subjects begin with, so that several fabrics can share an account.
     #[arg(long, default_value = "fabric", value_parser = Subjects::new, value_name = "NAME")]
     pub prefix: Subjects,

@@ -3,6 +3,7 @@
 use clap::Args;
 use proto::subject::Subjects;
 
+use super::access::Access;
 use super::operator::{Public, Reach};
 
 /// `fabric doctor`
@@ -11,6 +12,9 @@ pub struct Doctor {
     /// The NATS server that the processes use, if they use one: it is looked at too.
     #[arg(long, value_name = "URL")]
     pub broker: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub access: Access,
     /// What the names of streams and subjects begin with.
     #[arg(long, default_value = "fabric", value_parser = Subjects::new, value_name = "NAME")]
     pub prefix: Subjects,

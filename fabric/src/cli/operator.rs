@@ -15,13 +15,30 @@ use super::function::Functions;
 use super::invoke::Invoke;
 use super::log::Logs;
 use super::queue::Queues;
+use super::setup::Setup;
 use super::tail::Tail;
 use super::top::Top;
 use super::tree::Tree;
 use super::why::Why;
 
 /// The options of these commands that are read from the environment and the file too.
-pub const SHARED: [&str; 5] = ["admin", "gateway", "output", "broker", "prefix"];
+pub const SHARED: [&str; 15] = [
+    "admin",
+    "gateway",
+    "output",
+    "broker",
+    "prefix",
+    "broker-user",
+    "broker-password-file",
+    "broker-token-file",
+    "broker-nkey",
+    "broker-creds",
+    "broker-ca",
+    "broker-cert",
+    "broker-key",
+    "broker-tls-first",
+    "broker-inbox",
+];
 
 /// What is asked of processes that run already.
 #[derive(Debug, Subcommand)]
@@ -50,6 +67,8 @@ pub enum Operator {
     Log(Logs),
     /// Look for what is wrong, and say how to mend it.
     Doctor(Doctor),
+    /// Make on a NATS server what a fabric needs there: for processes whose user may not.
+    Setup(Setup),
 }
 
 /// Where the admin API is, and how answers are written.

@@ -25,6 +25,16 @@ pub(super) fn subject(text: &str) -> Result<String, String> {
     }
 }
 
+/// What subjects begin with.
+pub(super) fn inbox(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let is_token = |token: &str| !token.is_empty() && token.chars().all(is_plain);
+    match text.split('.').all(is_token) {
+        true => Ok(text.into()),
+        false => Err("is no beginning of a subject; write _INBOX_gateway".into()),
+    }
+}
+
 pub(super) fn named_url(text: &str) -> Result<(Function, Url), String> {
     let (name, url) = text.split_once('=').ok_or("must be NAME=URL, such as resize=http://127.0.0.1:9000")?;
     let function = Function::parse(name).map_err(|error| error.to_string())?;

@@ -13,7 +13,7 @@ pub(super) async fn run(args: Doctor) -> anyhow::Result<()> {
     let (api, site) = (Api::new(&args.reach.admin)?, Site::new(&args.public.gateway, "--gateway")?);
     let mut findings = Vec::new();
     if let Some(url) = &args.broker {
-        findings.extend(broker::check(url, &args.prefix).await);
+        findings.extend(broker::check(url, args.access.to(url)?, &args.prefix).await);
     }
     let (admin, answers) = processes::admin(&api).await;
     findings.extend(admin);

@@ -8,7 +8,7 @@ use crate::telemetry::Log;
 
 pub(super) async fn run(args: Gateway, log: Log) -> anyhow::Result<()> {
     let plan = Plan {
-        store: args.broker.into(),
+        store: args.broker.try_into()?,
         public: Some(args.listen.listen),
         admin: args.listen.admin_listen,
         max_body: args.listen.max_body,

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::{apply, call, dead, doctor, function, invoke, log, queue, tail, top, tree, why};
+use super::{apply, call, dead, doctor, function, invoke, log, queue, setup, tail, top, tree, why};
 use crate::cli::{Operator, Output};
 
 pub(super) async fn run(operator: Operator) -> anyhow::Result<()> {
@@ -23,6 +23,7 @@ pub(super) async fn run(operator: Operator) -> anyhow::Result<()> {
         Operator::Tail(args) => tail::run(args).await,
         Operator::Log(args) => log::run(args).await,
         Operator::Doctor(args) => doctor::run(args).await,
+        Operator::Setup(args) => setup::run(args).await,
     }
 }
 

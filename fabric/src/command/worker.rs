@@ -9,7 +9,7 @@ pub(super) async fn run(args: Worker, log: Log) -> anyhow::Result<()> {
         return super::workers::run(command).await;
     }
     let plan = Plan {
-        store: args.broker.into(),
+        store: args.broker.try_into()?,
         public: None,
         admin: args.admin_listen,
         max_body: 0,

@@ -161,8 +161,10 @@ mod tests {
     #[test]
     fn a_place_is_one_or_the_other() {
         let root = super::root();
-        assert_eq!(alternatives(root.find_subcommand("worker").unwrap()), [["broker", "data-dir"]]);
-        assert!(alternatives(root.find_subcommand("bench").unwrap()).is_empty());
+        let identity = ["broker-password-file", "broker-token-file", "broker-nkey", "broker-creds"];
+        let alternatives = |name: &str| alternatives(root.find_subcommand(name).unwrap());
+        assert_eq!(alternatives("worker"), [&["broker", "data-dir"][..], &identity]);
+        assert_eq!(alternatives("bench"), [identity]);
     }
 
     #[test]

@@ -54,7 +54,7 @@ mod tests {
         for (name, variable) in [
             ("FABRIC_LEESE", "FABRIC_LEASE"),
             ("FABRIC_MAX_IN_FLIGHT", "FABRIC_MAX_INFLIGHT"),
-            ("FABRIC_BROKER_URL", "FABRIC_BROKER"),
+            ("FABRIC_BROKR", "FABRIC_BROKER"),
             ("FABRIC_DATADIR", "FABRIC_DATA_DIR"),
         ] {
             assert_eq!(meant(name), [Some(variable.into())], "{name}");

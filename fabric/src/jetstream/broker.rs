@@ -244,7 +244,10 @@ impl Broker for JetStream {
 /// A stream that cannot be made now may be later; one that would lose messages is an operator's to mend.
 pub(super) fn unavailable(error: error::Error) -> Error {
     match error {
-        error::Error::Unsafe { .. } | error::Error::Shards { .. } => Error::Refused(error.into()),
+        error::Error::Unsafe { .. }
+        | error::Error::Shards { .. }
+        | error::Error::Denied { .. }
+        | error::Error::NotMade { .. } => Error::Refused(error.into()),
         other => Error::Away(other.into()),
     }
 }

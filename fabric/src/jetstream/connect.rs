@@ -1,15 +1,19 @@
 //! The connection, and whether the server behind it will do.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions};
 use tokio::time::{Instant, sleep};
 
+use super::access::{Access, servers, without_credentials};
+use super::denied::Denials;
 use super::error::Error;
 use super::hints::Hints;
 use super::layout::Layout;
 use super::pages::Pages;
+use super::trouble::Trouble;
+use super::voice::Voice;
 use super::{JetStream, Settings};
 
 /// The oldest server that has message schedules.
@@ -34,9 +38,12 @@ impl JetStream {
     /// [`Error`]: what is wrong with the server, and what to do about it.
     pub async fn connect(settings: Settings) -> Result<Self, Error> {
         let at = without_credentials(&settings.url)?;
-        let options = ConnectOptions::new()
+        let (denials, moving) = (Denials::default(), Arc::new(OnceLock::new()));
+        let voice = Arc::new(Voice::new(settings.access.clone(), denials.clone(), moving.clone()));
+        let options = settings
+            .access
+            .options()
             .name("fabric")
-            .connection_timeout(CONNECT_WITHIN)
             .ping_interval(PING_EVERY)
             .max_reconnects(None)
             .reconnect_delay_callback(|attempt| {
@@ -44,22 +51,52 @@ impl JetStream {
                     .saturating_mul(2u32.saturating_pow(u32::try_from(attempt).unwrap_or(u32::MAX).min(10)));
                 pause.min(RECONNECT_PAUSE_MAX)
             })
-            .event_callback(|event| async move { log(&event) });
-        let addresses: Vec<&str> = settings.url.split(',').map(str::trim).collect();
-        let client = options.connect(addresses).await.map_err(|source| Error::Connect { at: at.clone(), source })?;
-
-        let found = client.server_info().version;
-        if !is_new_enough(&found) {
-            return Err(Error::Version { at, found });
-        }
-        let context = async_nats::jetstream::new(client.clone());
-        let subjects = settings.subjects.clone();
-        let layout = Arc::new(Layout::new(client.clone(), context, settings));
-        prepare(&client, &layout, &at).await?;
+            .event_callback(move |event| {
+                let voice = voice.clone();
+                async move { voice.hear(&event).await }
+            });
+        let ready = async {
+            let client = dial(&settings.url, &settings.access, options).await?;
+            // Set once, here.
+            drop(moving.set(client.clone()));
+            let found = client.server_info().version;
+            if !is_new_enough(&found) {
+                return Err(Error::Version { at: at.clone(), found });
+            }
+            let context = async_nats::jetstream::new(client.clone());
+            let layout = Layout::new(client.clone(), context, settings.clone()).heeding(denials.clone());
+            prepare(&client, &layout, &at).await?;
+            Ok((client, Arc::new(layout)))
+        };
+        // What is not allowed is answered by nobody: there is no need to wait for that.
+        let (client, layout) = match Box::pin(denials.unless_denied(None, ready)).await {
+            Ok(ready) => ready?,
+            Err(denied) => return Err(Error::Denied { at, denied }),
+        };
+        let subjects = settings.subjects;
         let pages = Pages::new(client.clone(), layout.reader.clone(), subjects.clone());
         let hints = Hints::new(client.clone(), subjects);
         Ok(Self { client, layout, hints, pages })
     }
+}
+
+/// Connects to one of the servers at `url`, as `access` says.
+///
+/// # Errors
+/// [`Error::Url`], [`Error::File`], [`Error::Connect`].
+pub(super) async fn dial(url: &str, access: &Access, options: ConnectOptions) -> Result<Client, Error> {
+    let at = without_credentials(url)?;
+    access.check()?;
+    let connecting = options.connection_timeout(CONNECT_WITHIN).connect(servers(url)?);
+    connecting.await.map_err(|source| Error::Connect { at, why: Trouble::of(&source, access) })
+}
+
+/// Connects as `access` says, to do something that is over soon.
+///
+/// # Errors
+/// As [`dial`].
+pub async fn once(url: &str, access: &Access, name: &str) -> Result<Client, Error> {
+    dial(url, access, access.options().name(name)).await
 }
 
 /// Sees to it that everything is there. The servers of a cluster may be without a leader for a moment:
@@ -83,31 +120,9 @@ async fn prepare(client: &Client, layout: &Layout, at: &str) -> Result<(), Error
     }
 }
 
-fn log(event: &Event) {
-    match event {
-        Event::Connected => tracing::info!("connected to NATS"),
-        Event::Disconnected => tracing::warn!("the connection to NATS is lost; connecting again"),
-        Event::LameDuckMode => tracing::warn!("the NATS server is shutting down; moving to another"),
-        other => tracing::debug!(event = %other, "NATS"),
-    }
-}
-
 pub(super) fn is_new_enough(version: &str) -> bool {
     let mut parts = version.split('.').map(|part| part.parse::<u16>().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= VERSION_MIN
-}
-
-/// The hosts and ports, for people to read.
-pub(super) fn without_credentials(urls: &str) -> Result<String, Error> {
-    let at = |url: &str| {
-        let url = url.trim();
-        let full = if url.contains("://") { url.to_owned() } else { format!("nats://{url}") };
-        // What cannot be parsed may hold a password in a place where it would not be looked for: it is not shown.
-        let parsed = url::Url::parse(&full).map_err(|error| Error::Url(error.to_string()))?;
-        let host = parsed.host_str().ok_or_else(|| Error::Url("it names no host".into()))?;
-        Ok(format!("{host}:{}", parsed.port().unwrap_or(4222)))
-    };
-    urls.split(',').map(at).collect::<Result<Vec<_>, _>>().map(|all| all.join(", "))
 }
 
 #[cfg(test)]
@@ -121,14 +136,6 @@ mod tests {
         }
         for bad in ["2.9.10", "2.11.99", "1.99.0", "", "x"] {
             assert!(!is_new_enough(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_password_is_never_shown() {
-        assert_eq!(without_credentials("nats://me:secret@a:1, tok@b").unwrap(), "a:1, b:4222");
-        for bad in ["nats://", "", "nats://me:secret@:x"] {
-            assert!(!without_credentials(bad).unwrap_err().to_string().contains("secret"), "{bad}");
         }
     }
 }

@@ -7,9 +7,11 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::kv::{CreateErrorKind, Entry, Operation, Store, UpdateErrorKind};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use proto::{Function, Namespace};
+use proto::{Function, Namespace, Queue, annotation};
 
 use super::JetStream;
+use super::broker::unavailable;
+use super::denied::Denied;
 use super::publish::away;
 
 impl JetStream {
@@ -33,6 +35,11 @@ impl JetStream {
             stream::iter([Some(change), now_current.then_some(Ok(Change::Current))].into_iter().flatten())
         });
         Ok(stream::iter(empty.then_some(Ok(Change::Current))).chain(changes).boxed())
+    }
+
+    /// Where a record is written to.
+    fn subject_of(&self, key: &Key) -> String {
+        format!("$KV.{}.{}", self.layout.settings.subjects.functions_bucket(), write_key(key))
     }
 
     async fn write(&self, key: Key, json: Bytes, expected: Expected) -> Result<u64, Error> {
@@ -104,13 +111,39 @@ impl Control for JetStream {
                 Record::Queue(_, settings) => serde_json::to_vec(settings),
             };
             let json = json.map_err(|error| broker::Error::Refused(error.into()))?;
-            self.write(record.key(), json.into(), expected).await
+            // Those who accept and run its calls may not be allowed to make the streams for them.
+            if let Some(queue) = queue(&record) {
+                self.layout.make_queue(&queue).await.map_err(unavailable)?;
+            }
+            let (key, subject) = (record.key(), self.subject_of(&record.key()));
+            let written = self.write(key, json.into(), expected);
+            self.layout.denials.unless_denied(Some(&subject), written).await.map_err(forbidden)?
         })
     }
 
     fn delete(&self, key: &Key, expected: Expected) -> BoxFuture<'_, Result<bool, Error>> {
-        Box::pin(self.remove(key.clone(), expected))
+        let (key, subject) = (key.clone(), self.subject_of(key));
+        Box::pin(async move {
+            let removed = self.remove(key, expected);
+            self.layout.denials.unless_denied(Some(&subject), removed).await.map_err(forbidden)?
+        })
     }
+}
+
+/// The queue that the calls of a record wait in.
+fn queue(record: &Record) -> Option<Queue> {
+    match record {
+        Record::Function(_, deployment) if deployment.deleting.is_none() => {
+            let named = deployment.annotations.get(annotation::QUEUE);
+            named.map_or_else(|| Some(Queue::default()), |name| Queue::parse(name).ok())
+        }
+        Record::Queue(queue, _) => Some(queue.clone()),
+        Record::Function(..) | Record::Namespace(..) => None,
+    }
+}
+
+fn forbidden(denied: Denied) -> broker::Error {
+    broker::Error::Refused(denied.into())
 }
 
 fn write_key(key: &Key) -> String {

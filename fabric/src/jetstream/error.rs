@@ -1,6 +1,10 @@
 //! Why the server will not do, or what is on it.
 
+use std::path::PathBuf;
+
 use super::check::Fault;
+use super::denied::Denied;
+use super::trouble::Trouble;
 
 /// Why a server cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -8,13 +12,42 @@ pub enum Error {
     /// The URL is none.
     #[error("--broker is not a NATS URL: {0}; write nats://host:4222")]
     Url(String),
+    /// Options that go against each other.
+    #[error("{0}")]
+    Options(String),
+    /// A file that is to be shown to the server.
+    #[error("{option}: {}: {why}", path.display())]
+    File {
+        /// The option that names it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Nobody there, or no entry.
-    #[error("cannot connect to NATS at {at}: {source}; is nats-server running there, with -js?")]
+    #[error("cannot connect to NATS at {at}: {why}")]
     Connect {
         /// The addresses, without credentials.
         at: String,
         /// Why not.
-        source: async_nats::ConnectError,
+        why: Trouble,
+    },
+    /// The server lets this user in, and not do what he must.
+    #[error("NATS at {at}: {denied}; {}", denied.mend())]
+    Denied {
+        /// The addresses, without credentials.
+        at: String,
+        /// What.
+        denied: Denied,
+    },
+    /// The same, of a stream that is missing.
+    #[error("stream {stream} is missing, and {denied}; {}", denied.mend())]
+    NotMade {
+        /// Its name.
+        stream: String,
+        /// What is not allowed.
+        denied: Denied,
     },
     /// Too old.
     #[error("the NATS server at {at} is version {found}; Fabric needs 2.12 or newer, for message schedules")]

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use async_nats::jetstream::account::Account;
-use async_nats::{Client, ConnectOptions};
+use async_nats::{Client, Event, ServerError};
 use futures_util::TryStreamExt;
 use proto::subject::Subjects;
 use proto::{Queue, Timestamp};
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use super::access::without_credentials;
 use super::check::{Fault, faults};
-use super::connect::{is_new_enough, without_credentials};
+use super::connect::{dial, is_new_enough};
+use super::denied::Denials;
 use super::error::Error;
 use super::layout::Layout;
 use super::{Settings, check};
@@ -34,6 +36,8 @@ pub struct Inspection {
     pub streams: Vec<(String, Vec<check::Fault>)>,
     /// What the server's clock said, if a stream is there to be asked about.
     pub now: Option<Timestamp>,
+    /// Until when the server lets this user in, if that is known.
+    pub expires: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -47,9 +51,31 @@ struct Stamped {
 /// [`Error`]: why no fabric can run there at all.
 pub async fn inspect(settings: Settings) -> Result<Inspection, Error> {
     let at = without_credentials(&settings.url)?;
-    let options = ConnectOptions::new().name("fabric doctor").connection_timeout(ANSWER_WITHIN);
-    let addresses: Vec<&str> = settings.url.split(',').map(str::trim).collect();
-    let client = options.connect(addresses).await.map_err(|source| Error::Connect { at: at.clone(), source })?;
+    let denials = Denials::default();
+    let who = settings.access.to_string();
+    let options = settings.access.options().name("fabric doctor").event_callback({
+        let denials = denials.clone();
+        move |event| {
+            let (denials, who) = (denials.clone(), who.clone());
+            async move {
+                if let Event::ServerError(ServerError::Other(text)) = event {
+                    denials.hear(&text, &who);
+                }
+            }
+        }
+    });
+    let looking = async {
+        let client = dial(&settings.url, &settings.access, options).await?;
+        look(client, settings, &at).await
+    };
+    match Box::pin(denials.unless_denied(None, looking)).await {
+        Ok(looked) => looked,
+        Err(denied) => Err(Error::Denied { at: at.clone(), denied }),
+    }
+}
+
+async fn look(client: Client, settings: Settings, at: &str) -> Result<Inspection, Error> {
+    let at = at.to_owned();
     let (version, payload_max) = (client.server_info().version, client.max_payload());
     if !is_new_enough(&version) {
         return Err(Error::Version { at, found: version });
@@ -59,6 +85,7 @@ pub async fn inspect(settings: Settings) -> Result<Inspection, Error> {
     let asked = timeout(ANSWER_WITHIN, context.query_account()).await;
     let account = asked.map_err(|late| no_jetstream(late.to_string()))?;
     let account = account.map_err(|error| no_jetstream(error.to_string()))?;
+    let expires = settings.access.expires();
     let (subjects, layout) = (settings.subjects.clone(), Layout::new(client.clone(), context.clone(), settings));
     let mut streams = Vec::new();
     let failed = |error: &dyn std::fmt::Display| Error::Stream { stream: "list".into(), why: error.to_string() };
@@ -73,7 +100,7 @@ pub async fn inspect(settings: Settings) -> Result<Inspection, Error> {
         Some((stream, _)) => clock(&client, stream).await,
         None => None,
     };
-    Ok(Inspection { at, version, payload_max, account, streams, now })
+    Ok(Inspection { at, version, payload_max, account, streams, now, expires })
 }
 
 /// What is wrong with a stream, if it has a name of this fabric.

@@ -9,9 +9,9 @@ use actors::port::broker;
 use actors::port::cancels::REMEMBERED_FOR;
 use actors::port::presence::ALIVE_FOR;
 use async_nats::Client;
-use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamError};
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind, GetStreamError};
 use async_nats::jetstream::kv;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 use proto::{LaneKey, Queue};
 use tokio::sync::Mutex;
@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::aside::{KEPT_FOR, Shelf};
 use super::check::faults;
+use super::denied::Denials;
 use super::publish::{away, is_missing};
 use super::read::Reader;
 use super::shards::Shards;
@@ -38,6 +39,7 @@ pub(super) struct Layout {
     pub(super) reader: Reader,
     /// Messages that are being given back by nobody who could wait for it.
     pub(super) returning: TaskTracker,
+    pub(super) denials: Denials,
     present: RwLock<HashSet<String>>,
     /// Held by whoever makes one.
     making: Mutex<()>,
@@ -55,9 +57,15 @@ impl Layout {
             shelf,
             reader,
             returning: TaskTracker::new(),
+            denials: Denials::default(),
             present: RwLock::default(),
             making: Mutex::default(),
         }
+    }
+
+    /// The same, hearing of what the server does not allow.
+    pub(super) fn heeding(self, denials: Denials) -> Self {
+        Self { denials, ..self }
     }
 
     /// Makes what every fabric has: schedules, dead letters, records, functions.
@@ -139,6 +147,15 @@ impl Layout {
             self.present.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
         }
         Ok(name)
+    }
+
+    /// The streams of all shards of a queue, made if they are missing. Their names.
+    pub(super) async fn make_queue(&self, queue: &Queue) -> Result<Vec<String>, Error> {
+        let mut streams = Vec::new();
+        for shard in 0..self.shards.of(queue).await? {
+            streams.push(self.ready_stream(queue, shard).await?);
+        }
+        Ok(streams)
     }
 
     fn is_present(&self, name: &str) -> bool {
@@ -225,12 +242,20 @@ impl Layout {
         }
     }
 
+    /// Asks for a stream; that it may not be made is told by nobody but the connection.
+    async fn create(&self, wanted: &Config) -> Result<Result<Stream, CreateStreamError>, Error> {
+        let subject = format!("$JS.API.STREAM.CREATE.{}", wanted.name);
+        let asked = self.context.create_stream(wanted.clone());
+        let made = self.denials.unless_denied(Some(&subject), asked).await;
+        made.map_err(|denied| Error::NotMade { stream: wanted.name.clone(), denied })
+    }
+
     async fn ensure(&self, wanted: Config) -> Result<(), Error> {
         let stream = wanted.name.clone();
         let failed = |why: String| Error::Stream { stream: stream.clone(), why };
         let found = match self.context.get_stream(&stream).await {
             Ok(found) => found.cached_info().config.clone(),
-            Err(error) if is_missing(&error.kind()) => match self.context.create_stream(wanted.clone()).await {
+            Err(error) if is_missing(&error.kind()) => match self.create(&wanted).await? {
                 Ok(made) => {
                     tracing::info!(stream, "made");
                     made.cached_info().config.clone()

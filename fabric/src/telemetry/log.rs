@@ -10,9 +10,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt as lines, reload};
 
-/// The NATS client tells the same things twice, once by itself and once through us. ractor's own spans are left out: an
+/// The NATS client tells the same things twice, once by itself and once through us; while it cannot connect, at every try. ractor's own spans are left out: an
 /// actor's span lives as long as the actor and would become the parent of everything.
-const QUIET: &str = "ractor=off,async_nats=warn";
+const QUIET: &str = "ractor=off,async_nats=warn,async_nats::connector=off";
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

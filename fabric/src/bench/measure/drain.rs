@@ -11,7 +11,7 @@ use crate::bench::place::Place;
 pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<()> {
     for (concurrency, drain, cpu) in [("64", "drain_64", "cpu_64"), ("256", "drain_256", "cpu_256")] {
         let name = place.name();
-        let context = bare::stream(place.url()?, &name).await?;
+        let context = bare::stream(place.server()?, &name).await?;
         bare::fill(&context, &name, place.calls).await?;
         let worker = bare_loop(place, &name, concurrency)?;
         measure(place, samples, Who::Bare, worker, (drain, cpu)).await?;
@@ -31,7 +31,7 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
 /// The bare loop on a stream.
 pub(super) fn bare_loop(place: &Place, name: &str, concurrency: &str) -> anyhow::Result<Child> {
     let target = place.function.url(0);
-    Child::of_this_program(&["bench-loop", name, &target, concurrency], Some(place.url()?))
+    Child::of_this_program(&["bench-loop", name, &target, concurrency], Some(place.server()?))
 }
 
 async fn measure(

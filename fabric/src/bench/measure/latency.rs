@@ -20,7 +20,7 @@ const WARM_UP: usize = 200;
 
 pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<()> {
     let name = place.name();
-    let context = bare::stream(place.url()?, &name).await?;
+    let context = bare::stream(place.server()?, &name).await?;
     let worker = bare_loop(place, &name, "64")?;
     for (count, counts) in [(WARM_UP, false), (CALLS, true)] {
         let began = Instant::now() + Duration::from_millis(50);

@@ -1,23 +1,30 @@
 //! The NATS server: its version, JetStream, its limits and clock, and whether a stream would lose messages.
 
+use std::time::Duration;
+
 use actors::port::Clock;
 use actors::port::broker::Quotas;
+use proto::Timestamp;
 use proto::subject::Subjects;
 
 use super::{Finding, clock};
 use crate::clock::SystemClock;
 use crate::jetstream::inspect::{Inspection, inspect};
-use crate::jetstream::{Error, Settings};
+use crate::jetstream::{Access, Error, Settings};
 
 /// What records with their results need.
 const PAYLOAD_MIN: usize = 1024 * 1024;
 /// How full the storage may be, in percent.
 const FULL: u64 = 90;
 
-/// Looks at the server at `url`.
-pub async fn check(url: &str, subjects: &Subjects) -> Vec<Finding> {
+/// How long before their end credentials are called a fault.
+const RENEWED_BEFORE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Looks at the server at `url`, as `access` says.
+pub async fn check(url: &str, access: Access, subjects: &Subjects) -> Vec<Finding> {
     let settings = Settings {
         url: url.to_owned(),
+        access,
         subjects: subjects.clone(),
         replicas: 1,
         shards: None,
@@ -30,6 +37,7 @@ pub async fn check(url: &str, subjects: &Subjects) -> Vec<Finding> {
             let mut findings = of(&inspection, subjects);
             let theirs = inspection.now.map(|now| clock::compare("the broker", now, before, SystemClock.now()));
             findings.extend(theirs);
+            findings.extend(inspection.expires.map(|at| credentials(at, SystemClock.now())));
             findings
         }
         Err(error) => vec![unusable(&error)],
@@ -40,14 +48,33 @@ pub async fn check(url: &str, subjects: &Subjects) -> Vec<Finding> {
 fn unusable(error: &Error) -> Finding {
     let mend = match error {
         Error::Url(_) => "write --broker nats://[user:password@]host:4222",
-        Error::Connect { .. } => "start nats-server with -js there, or say where it is with --broker",
+        Error::Options(_) => "say it in one way",
+        Error::File { .. } => "put there what the option says, readable by this user",
+        Error::Connect { why, .. } => why.mend(),
+        Error::Denied { denied, .. } | Error::NotMade { denied, .. } => denied.mend(),
         Error::Version { .. } => "run nats-server 2.12 or newer: what is stored stays readable",
         Error::NoJetStream { .. } => "start nats-server with -js, or enable JetStream for the account",
         Error::Stream { .. } | Error::Shards { .. } | Error::Unsafe { .. } => {
             "see to it that the account may list and make streams"
         }
     };
-    Finding::fault("broker", error.to_string(), mend)
+    // On the command line, the same sentence ends with it.
+    let found = error.to_string();
+    let found = found.strip_suffix(mend).map_or(found.as_str(), |found| found.trim_end_matches("; "));
+    Finding::fault("broker", found, mend)
+}
+
+/// Whether credentials last.
+fn credentials(expire: Timestamp, now: Timestamp) -> Finding {
+    let what = "broker's credentials";
+    match expire.since(now) {
+        left if left < RENEWED_BEFORE => Finding::fault(
+            what,
+            format!("they expire at {expire}"),
+            "put new ones into the file of --broker-creds: processes read it when they connect again",
+        ),
+        _ => Finding::good(what, format!("they last until {expire}")),
+    }
 }
 
 fn of(seen: &Inspection, subjects: &Subjects) -> Vec<Finding> {

@@ -1,0 +1,7 @@
+//! The way to the broker: who a process is there, what it may do, and how it stays connected.
+
+mod creds;
+mod lame_duck;
+mod pki;
+mod secure;
+mod tls;
