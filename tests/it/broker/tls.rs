@@ -37,7 +37,11 @@ async fn with_certificates(config: &str, host: &str) -> Nats {
 
 /// Words in which `@name` stands for the path of a file beside the server's.
 fn words(nats: &Nats, words: &str) -> String {
-    words.replace('@', &format!("{}/", nats.dir().display()))
+    let word = |word: &str| match word.strip_prefix('@') {
+        Some(file) => nats.dir().join(file).display().to_string(),
+        None => word.to_owned(),
+    };
+    words.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// How a worker that is told this ends.
