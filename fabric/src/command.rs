@@ -20,6 +20,7 @@ mod show;
 mod tail;
 mod top;
 mod tree;
+mod watchdog;
 mod why;
 mod worker;
 mod workers;
@@ -96,6 +97,7 @@ fn run(told: Told, arguments: &[OsString], variables: &Variables) -> anyhow::Res
             Command::Process(Process::Serve(args)) => serve::run(args, log).await,
             Command::Process(Process::Gateway(args)) => gateway::run(args, log).await,
             Command::Process(Process::Worker(args)) => worker::run(args, log).await,
+            Command::Process(Process::Watchdog(args)) => Box::pin(watchdog::run(*args)).await,
             Command::Config(args) => show::run(&args, options, missing, arguments, variables),
             Command::Completions(args) => completions::run(&args),
             Command::Operator(operator) => Box::pin(operator::run(operator)).await,

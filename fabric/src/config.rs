@@ -17,6 +17,7 @@ mod file;
 mod known;
 mod layer;
 mod nearest;
+mod openfaas;
 mod origin;
 mod redact;
 mod stranger;
@@ -37,7 +38,7 @@ pub use self::error::{Error, Fault};
 pub use self::origin::Origin;
 pub use self::stranger::Stranger;
 
-/// The variables whose names begin as ours do.
+/// The variables whose names begin as ours do, and those of OpenFaaS's watchdog.
 pub type Variables = BTreeMap<String, OsString>;
 
 /// What a process is told.
@@ -57,7 +58,7 @@ pub struct Told {
 #[must_use]
 pub fn variables() -> Variables {
     let named = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    named.filter(|(name, _)| name.starts_with(known::PREFIX)).collect()
+    named.filter(|(name, _)| name.starts_with(known::PREFIX) || openfaas::knows(name)).collect()
 }
 
 /// Puts together what `arguments`, `variables` and the file that one of them names say.
@@ -75,12 +76,18 @@ pub fn read(arguments: &[OsString], variables: &Variables) -> Result<Told, Error
     };
     let environment = layer::environment(variables, &root);
     let none = Layer::default();
+    let openfaas = match levels.last() {
+        Some((command, _)) if command.get_name() == openfaas::COMMAND => {
+            openfaas::layer(variables).map_err(Error::Faults)?
+        }
+        _ => Layer::default(),
+    };
     let (mut chosen, mut faults) = (Vec::new(), Vec::new());
     for (n, (command, given)) in levels.iter().enumerate() {
         // What belongs to every command is looked for in the table of the one that is run.
         let of = if n == 0 { levels.last() } else { levels.get(n) };
         let table = of.and_then(|(command, _)| file.tables.get(command.get_name())).unwrap_or(&none);
-        match choice::choose(command, given, &[&environment, table, &file.all]) {
+        match choice::choose(command, given, &[&environment, &openfaas, table, &file.all]) {
             Ok(one) => chosen.push(one),
             Err(all) => faults.extend(all),
         }
@@ -366,6 +373,49 @@ mod tests {
         assert!(!worker("--allow-private-callbacks=false", &[], text).callbacks.allow_private_callbacks);
         assert_eq!(worker("--queue c", &[("FABRIC_QUEUE", "d,e")], text).work.queues.len(), 1, "sources do not add up");
         assert_eq!(worker("", &[("FABRIC_QUEUE", "d,e,f")], text).work.queues.len(), 3);
+    }
+
+    #[test]
+    fn openfaas_s_names_are_read_by_the_watchdog_below_ours_and_above_the_file() {
+        let said =
+            [("fprocess", "cat"), ("exec_timeout", "20"), ("port", "9000"), ("mode", ""), ("read_timeout", "1m30s")];
+        let text = "[watchdog]\nexec-timeout = '30'\nmax-inflight = 3";
+        let it = told("watchdog", &said, text).unwrap();
+        for (key, value, source) in [
+            ("process", "cat", "fprocess"),
+            ("exec-timeout", "20", "exec_timeout"),
+            ("listen", "9000", "port"),
+            ("read-timeout", "1m30s", "read_timeout"),
+            ("mode", "streaming", "default"),
+            ("max-inflight", "3", "fabric.toml:3"),
+        ] {
+            assert_eq!(shown(&it, key), (value.into(), source.into()), "{key}");
+        }
+        let ours = [&said[..], &[("FABRIC_EXEC_TIMEOUT", "25s"), ("function_process", "tac")]].concat();
+        let it = told("watchdog --listen 127.0.0.1:1", &ours, text).unwrap();
+        assert_eq!(shown(&it, "exec-timeout").1, "FABRIC_EXEC_TIMEOUT");
+        assert_eq!(shown(&it, "listen"), ("127.0.0.1:1".into(), "--listen".into()));
+        assert_eq!(shown(&it, "process"), ("tac".into(), "function_process".into()));
+        assert!(told("watchdog -- wc -c", &said, "").is_ok(), "a command that is given is the command");
+        assert_eq!(worker("--broker x", &[("max_inflight", "7"), ("port", "x")], "").work.max_inflight, 256);
+        assert!(it.strangers.is_empty(), "{:?}", it.strangers);
+    }
+
+    #[test]
+    fn a_wrong_value_of_openfaas_s_is_refused_by_its_name() {
+        for (name, value, expected) in [
+            (
+                "exec_timeout",
+                "soon",
+                "exec_timeout: invalid value 'soon' for '--exec-timeout <DURATION>': \"soon\" is no duration",
+            ),
+            ("port", "http", "port: invalid value 'http' for '--listen <ADDR>'"),
+            ("mode", "afterburn", "mode: invalid value 'afterburn' for '--mode <MODE>'"),
+            ("jwt_auth", "true", "jwt_auth: tokens are not looked at"),
+        ] {
+            let refused = refused("watchdog -- wc", &[(name, value)], "");
+            assert!(refused.starts_with(expected), "{refused}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::client::legacy::{Builder, Client};
@@ -31,6 +31,15 @@ pub fn buffered() -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
 /// The same over another way to connect.
 pub fn buffered_over<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
     builder().build(connector)
+}
+
+/// A client for what is on this machine: no TLS, bodies of any kind.
+#[must_use]
+pub fn plain<B>() -> Client<HttpConnector, B>
+where
+    B: Body<Data: Send> + Send,
+{
+    builder().build(tcp())
 }
 
 /// TLS, where the URL asks for it, over `connector`.

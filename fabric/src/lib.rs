@@ -6,6 +6,7 @@
 //! command/ ─► boot ─► gateway  admin  invoke        HTTP, both sides
 //!                  ─► jetstream  embedded           the two brokers
 //!                  ─► actors::tree                  what runs
+//! command/ ─► watchdog                              the function's side
 //! ```
 //!
 //! The adapters never import each other; only [`boot`] knows them all.
@@ -32,3 +33,4 @@ pub mod signal;
 pub mod table;
 pub mod telemetry;
 pub mod ui;
+pub mod watchdog;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use proto::Function;
-use url::Url;
 
 use super::broker::{Broker, Records};
 use super::callbacks::Callbacks;
@@ -14,11 +13,12 @@ use super::listen::Listen;
 use super::metrics::Metrics;
 use super::openfaas::{OpenFaas, Upstreams};
 use super::traces::Traces;
-use super::value::named_url;
+use super::value::{Upstream, named_upstream};
+use super::watchdog::Watchdog;
 use super::work::Work;
 use super::workers::WorkerCommand;
 
-/// What accepts and runs calls.
+/// What accepts and runs calls, and what they run.
 #[derive(Debug, Subcommand)]
 pub enum Process {
     /// Everything in one process, with demo functions, on this machine only: the place to begin.
@@ -29,6 +29,8 @@ pub enum Process {
     Gateway(Gateway),
     /// Only run calls that gateways accepted.
     Worker(Worker),
+    /// Make a function of any program: it answers requests, says when it is busy, and ends without losing one.
+    Watchdog(Box<Watchdog>),
 }
 
 impl Process {
@@ -40,6 +42,7 @@ impl Process {
             Self::Serve(_) => "serve",
             Self::Gateway(_) => "gateway",
             Self::Worker(_) => "worker",
+            Self::Watchdog(_) => "watchdog",
         }
     }
 }
@@ -50,9 +53,10 @@ pub struct Dev {
     /// Where calls and functions are kept.
     #[arg(long, default_value = ".fabric", value_name = "DIR")]
     pub data_dir: PathBuf,
-    /// A function of yours: where it answers. May be repeated.
-    #[arg(long = "function", value_parser = named_url, value_name = "NAME=URL")]
-    pub functions: Vec<(Function, Url)>,
+    /// A function of yours: where it answers, or a command such as wc='wc -c', which is run for each call with its body
+    /// on stdin. May be repeated.
+    #[arg(long = "function", value_parser = named_upstream, value_name = "NAME=URL|CMD")]
+    pub functions: Vec<(Function, Upstream)>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
     pub records: Records,

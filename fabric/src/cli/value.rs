@@ -1,11 +1,14 @@
 //! How the values of options are written: durations and sizes with their units, names with what belongs to them.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use proto::limit::Rate;
 use proto::{Function, Queue};
 use url::Url;
+
+use crate::watchdog::program::Program;
 
 /// What bodies and results may be made to be at the most: they are held in memory while they are on their way.
 const SIZE_MAX: u64 = 512 * 1024 * 1024;
@@ -35,11 +38,53 @@ pub(super) fn inbox(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) fn named_url(text: &str) -> Result<(Function, Url), String> {
-    let (name, url) = text.split_once('=').ok_or("must be NAME=URL, such as resize=http://127.0.0.1:9000")?;
+/// Where a function is.
+#[derive(Clone, Debug)]
+pub enum Upstream {
+    /// It answers there.
+    Url(Url),
+    /// It is this program, run for each call.
+    Command(Program),
+}
+
+pub(super) fn named_upstream(text: &str) -> Result<(Function, Upstream), String> {
+    let must = "must be NAME=URL or NAME=COMMAND, such as resize=http://127.0.0.1:9000 or wc='wc -c'";
+    let (name, upstream) = text.split_once('=').ok_or(must)?;
     let function = Function::parse(name).map_err(|error| error.to_string())?;
-    let url = Url::parse(url).map_err(|error| format!("{url:?} is not a URL: {error}"))?;
-    Ok((function, url))
+    let is_url = upstream.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(char::is_whitespace));
+    let upstream = if is_url {
+        Upstream::Url(Url::parse(upstream).map_err(|error| format!("{upstream:?} is not a URL: {error}"))?)
+    } else {
+        let program = Program::parse(upstream).and_then(Program::found);
+        Upstream::Command(program.map_err(|error| error.to_string())?)
+    };
+    Ok((function, upstream))
+}
+
+/// An address, or a port of all addresses.
+pub(super) fn port(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix(':').unwrap_or(text).parse::<u16>();
+    let addr = port.map(|port| SocketAddr::from(([0, 0, 0, 0], port))).or_else(|_| text.parse());
+    addr.map_err(|_| format!("{text:?} is no address; write 0.0.0.0:8080, or 8080 for all addresses"))
+}
+
+/// Yes or no, as Go reads it.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(format!("{text:?} is neither; write true or false")),
+    }
+}
+
+/// How long a line may be, in bytes.
+pub(super) fn line_length(text: &str) -> Result<usize, String> {
+    const LONGEST: usize = 16 * 1024 * 1024;
+    match text.parse() {
+        Ok(length @ 1..=LONGEST) => Ok(length),
+        _ if text == "-1" => Ok(LONGEST),
+        _ => Err(format!("{text:?} is no length up to {LONGEST}; write a number of bytes, or -1 for as many as that")),
+    }
 }
 
 pub(super) fn named_count(text: &str) -> Result<(Queue, u32), String> {

@@ -8,9 +8,10 @@ use anyhow::Context;
 use proto::{Function, FunctionSpec};
 
 use crate::boot::{self, Plan, Store};
-use crate::cli::Dev;
+use crate::cli::{Dev, Upstream};
 use crate::demo::Demo;
 use crate::telemetry::Log;
+use crate::watchdog::Local;
 
 pub(super) async fn run(args: Dev, log: Log) -> anyhow::Result<()> {
     let demo = Demo::start(std::sync::Arc::new(|line| drop(super::say(line))))
@@ -38,7 +39,23 @@ pub(super) async fn run(args: Dev, log: Log) -> anyhow::Result<()> {
     let mut names = Vec::new();
     let builtin = demo.functions().into_iter().map(|(name, url)| Ok((Function::parse(name)?, url)));
     let builtin = builtin.collect::<Result<Vec<_>, proto::name::Error>>()?;
-    for (function, url) in builtin.into_iter().chain(args.functions) {
+    let mut commands = Vec::new();
+    let mut functions = builtin;
+    for (function, upstream) in args.functions {
+        let url = match upstream {
+            Upstream::Url(url) => url,
+            Upstream::Command(program) => {
+                let local = Local::start(function.name(), program)
+                    .await
+                    .with_context(|| format!("function {function} could not be started"))?;
+                let url = local.url().clone();
+                commands.push((function.clone(), local));
+                url
+            }
+        };
+        functions.push((function, url));
+    }
+    for (function, url) in functions {
         let spec = FunctionSpec::at(&function, url.as_str())?;
         running
             .control
@@ -50,11 +67,17 @@ pub(super) async fn run(args: Dev, log: Log) -> anyhow::Result<()> {
     running.announce(super::say)?;
     if let Some(public) = running.public {
         let (base, callbacks) = (format!("http://{public}"), demo.callback_url());
+        let more: String = commands
+            .iter()
+            .map(|(name, _)| {
+                format!("\n  curl -i {base}/async-function/{name} -d 'hello' -H 'X-Callback-Url: {callbacks}'")
+            })
+            .collect();
         super::say(format_args!(
             "\nfunctions: {names}\ncalls are kept in {dir}\n\nTry, in another terminal:\n\n  \
              curl -i {base}/async-function/echo -d 'hello' -H 'X-Callback-Url: {callbacks}'\n  \
              curl -i {base}/async-function/sleep/2 -X POST -H 'X-Callback-Url: {callbacks}'\n  \
-             curl -i {base}/async-function/flaky/2 -X POST -H 'X-Callback-Url: {callbacks}'\n\n\
+             curl -i {base}/async-function/flaky/2 -X POST -H 'X-Callback-Url: {callbacks}'{more}\n\n\
              Callbacks to {callbacks} are printed here.\n\
              The dashboard is http://{admin}/ui/\n",
             admin = running.admin,
@@ -62,5 +85,9 @@ pub(super) async fn run(args: Dev, log: Log) -> anyhow::Result<()> {
             dir = args.data_dir.display(),
         ))?;
     }
-    super::until_the_end(running).await
+    let ended = super::until_the_end(running).await;
+    for (_, local) in commands {
+        local.close().await;
+    }
+    ended
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::Command;
 
 use super::nearest::{SLIP, nearest};
-use super::{Variables, known};
+use super::{Variables, known, openfaas};
 
 /// A variable that no option reads: a slip, or another program's.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) fn strangers(root: &Command, variables: &Variables) -> Vec<Stranger> 
         let meant = nearest(&own(name), names.iter().map(String::as_str), SLIP);
         Stranger { name: name.clone(), meant: meant.map(|meant| format!("{}{meant}", known::PREFIX)) }
     };
-    variables.keys().filter(|name| !known.contains(*name)).map(stranger).collect()
+    variables.keys().filter(|name| !known.contains(*name) && !openfaas::knows(name)).map(stranger).collect()
 }
 
 #[cfg(test)]
