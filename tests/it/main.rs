@@ -32,4 +32,5 @@ mod tidy;
 mod traces;
 mod tree;
 mod ui;
+mod watchdog;
 mod workers;
