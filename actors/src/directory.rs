@@ -1,4 +1,4 @@
-//! The functions, namespaces and queues there are, as one immutable snapshot (pure).
+//! The functions, namespaces, queues and API keys there are, as one immutable snapshot (pure).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use proto::fault::Faults;
 use proto::retry::Policy;
 use proto::spec::{CreatedAt, Deployment, Removal};
 use proto::upstream::Template;
-use proto::{Function, FunctionSpec, Namespace, NamespaceSpec, Queue, QueueSpec, Timestamp};
+use proto::{ApiKey, Function, FunctionSpec, KeyId, Namespace, NamespaceSpec, Queue, QueueSpec, Timestamp};
 use rpds::HashTrieMapSync;
 
 /// Every registered function; replaced as a whole when one changes.
@@ -20,6 +20,7 @@ pub struct Directory {
     named: BTreeMap<Queue, usize>,
     namespaces: HashMap<Namespace, Arc<NamespaceSpec>>,
     queues: HashMap<Queue, Arc<QueueSpec>>,
+    keys: HashTrieMapSync<KeyId, Arc<ApiKey>>,
     /// Functions that are being deleted.
     leaving: BTreeMap<Function, Removal>,
     /// Where functions answer that do not say so: this process's own.
@@ -212,6 +213,27 @@ impl Directory {
     /// Sets or replaces what is set for a namespace.
     pub fn insert_namespace(&mut self, spec: Arc<NamespaceSpec>) {
         self.namespaces.insert(spec.namespace.clone(), spec);
+    }
+
+    /// What is known of an API key.
+    #[must_use]
+    pub fn key(&self, id: &KeyId) -> Option<&Arc<ApiKey>> {
+        self.keys.get(id)
+    }
+
+    /// Every API key, in no order; revoked ones as well.
+    pub fn keys(&self) -> impl Iterator<Item = (&KeyId, &Arc<ApiKey>)> {
+        self.keys.iter()
+    }
+
+    /// Adds or replaces an API key.
+    pub fn insert_key(&mut self, id: KeyId, key: Arc<ApiKey>) {
+        self.keys.insert_mut(id, key);
+    }
+
+    /// There is no such API key any more; whether there was.
+    pub fn remove_key(&mut self, id: &KeyId) -> bool {
+        self.keys.remove_mut(id)
     }
 
     /// Nothing is set for the namespace any more; whether something was.

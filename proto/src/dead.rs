@@ -1,5 +1,7 @@
 //! A dead letter: the whole message, why nobody will try it again, and when that was decided.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +60,8 @@ pub struct Filter {
     pub call: Option<CallId>,
     /// Dead for this reason.
     pub reason: Option<Reason>,
+    /// Of one of these namespaces' functions: all that whoever asks may know of.
+    pub within: Option<BTreeSet<Namespace>>,
 }
 
 impl Filter {
@@ -74,6 +78,7 @@ impl Filter {
     #[must_use]
     pub fn matches(&self, dead: &Dead) -> bool {
         self.reason.is_none_or(|reason| dead.reason == reason)
+            && self.within.as_ref().is_none_or(|within| within.contains(dead.lane.function.namespace()))
     }
 }
 

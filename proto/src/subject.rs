@@ -239,6 +239,12 @@ impl Subjects {
         format!("{}_FUNCTIONS", self.stream_prefix)
     }
 
+    /// The key-value bucket of API keys.
+    #[must_use]
+    pub fn keys_bucket(&self) -> String {
+        format!("{}_KEYS", self.stream_prefix)
+    }
+
     /// The key-value bucket of the processes that are alive.
     #[must_use]
     pub fn workers_bucket(&self) -> String {

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::Memory;
 use super::store::Change as Commit;
-use crate::port::control::{Change, Changes, Error, Expected, Key, Record};
+use crate::port::control::{Change, Changes, Error, Expected, Form, Key, Record};
 use crate::port::{BoxFuture, Control, broker};
 
 impl Control for Memory {
@@ -31,12 +32,7 @@ impl Control for Memory {
 
     fn put(&self, record: Record, expected: Expected) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(async move {
-            let bytes = match &record {
-                Record::Function(_, deployment) => rmp_serde::to_vec_named(deployment),
-                Record::Namespace(_, tenancy) => rmp_serde::to_vec_named(tenancy),
-                Record::Queue(_, settings) => rmp_serde::to_vec_named(settings),
-            };
-            let bytes = bytes.map_err(|error| broker::Error::Refused(error.into()))?;
+            let bytes = rmp_serde::to_vec_named(&record).map_err(|error| broker::Error::Refused(error.into()))?;
             self.change(record.key(), Some(bytes.into()), expected).await.map(Option::unwrap_or_default)
         })
     }
@@ -90,11 +86,15 @@ impl Memory {
 }
 
 fn read(key: &Key, revision: u64, record: &[u8]) -> Change {
-    Change::read(
-        key,
-        revision,
-        || rmp_serde::from_slice(record),
-        || rmp_serde::from_slice(record),
-        || rmp_serde::from_slice(record),
-    )
+    Change::read(key, revision, &MessagePack(record))
+}
+
+struct MessagePack<'a>(&'a [u8]);
+
+impl Form for MessagePack<'_> {
+    type Error = rmp_serde::decode::Error;
+
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Self::Error> {
+        rmp_serde::from_slice(self.0)
+    }
 }

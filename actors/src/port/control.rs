@@ -1,15 +1,19 @@
-//! The control plane: functions, namespaces and queues as records that every process follows.
+//! The control plane: functions, namespaces, queues and API keys as records that every process follows.
 
 use std::fmt;
 
 use proto::spec::Deployment;
 use proto::tenant::Tenancy;
-use proto::{Function, FunctionSpec, Namespace, NamespaceSpec, Queue, name, queue};
+use proto::{ApiKey, Function, FunctionSpec, KeyId, Namespace, NamespaceSpec, Queue, key, name, queue};
+use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
 
 use super::{BoxFuture, BoxStream, broker};
 
 /// What the key of a queue begins with: no name of a function or a namespace has a slash.
 const QUEUE: &str = "queue/";
+/// What the key of an API key's record begins with.
+const API_KEY: &str = "key/";
 
 /// Keeps records, durably, and tells everybody about changes. Each writing of a record has a revision: a number that no
 /// other writing of it has had before, so that whoever has read it can tell whether it is still the same.
@@ -108,6 +112,8 @@ pub enum Key {
     Namespace(Namespace),
     /// A queue's.
     Queue(Queue),
+    /// An API key's.
+    ApiKey(KeyId),
 }
 
 /// A record.
@@ -119,6 +125,8 @@ pub enum Record {
     Namespace(Namespace, Box<Tenancy>),
     /// A queue's.
     Queue(Queue, Box<queue::Settings>),
+    /// An API key's.
+    ApiKey(KeyId, Box<ApiKey>),
 }
 
 /// Something a watch tells.
@@ -139,19 +147,32 @@ pub enum Change {
     },
 }
 
+/// Why something is nobody's key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misnamed {
+    /// A name in it is none.
+    #[error(transparent)]
+    Name(#[from] name::Error),
+    /// The id of an API key in it is none.
+    #[error(transparent)]
+    Key(#[from] key::Error),
+}
+
 impl Key {
     /// Reads what [`Display`](fmt::Display) writes: a function always has its namespace, and so a dot.
     ///
     /// # Errors
-    /// If it is neither a function's name nor a namespace nor a queue.
-    pub fn parse(text: &str) -> Result<Self, name::Error> {
-        if let Some(queue) = text.strip_prefix(QUEUE) {
-            Queue::parse(queue).map(Self::Queue)
+    /// If it is neither a function's name nor a namespace nor a queue nor an API key.
+    pub fn parse(text: &str) -> Result<Self, Misnamed> {
+        Ok(if let Some(queue) = text.strip_prefix(QUEUE) {
+            Self::Queue(Queue::parse(queue)?)
+        } else if let Some(id) = text.strip_prefix(API_KEY) {
+            Self::ApiKey(KeyId::parse(id)?)
         } else if text.contains('.') {
-            Function::parse(text).map(Self::Function)
+            Self::Function(Function::parse(text)?)
         } else {
-            Namespace::parse(text).map(Self::Namespace)
-        }
+            Self::Namespace(Namespace::parse(text)?)
+        })
     }
 }
 
@@ -161,6 +182,7 @@ impl fmt::Display for Key {
             Self::Function(function) => function.fmt(f),
             Self::Namespace(namespace) => namespace.fmt(f),
             Self::Queue(queue) => write!(f, "{QUEUE}{queue}"),
+            Self::ApiKey(id) => write!(f, "{API_KEY}{id}"),
         }
     }
 }
@@ -173,8 +195,33 @@ impl Record {
             Self::Function(function, _) => Key::Function(function.clone()),
             Self::Namespace(namespace, _) => Key::Namespace(namespace.clone()),
             Self::Queue(queue, _) => Key::Queue(queue.clone()),
+            Self::ApiKey(id, _) => Key::ApiKey(id.clone()),
         }
     }
+}
+
+/// What it says, without whose it is: that is in its key.
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Function(_, deployment) => deployment.serialize(serializer),
+            Self::Namespace(_, tenancy) => tenancy.serialize(serializer),
+            Self::Queue(_, settings) => settings.serialize(serializer),
+            Self::ApiKey(_, key) => key.serialize(serializer),
+        }
+    }
+}
+
+/// Bytes in whatever form an adapter keeps records.
+pub trait Form {
+    /// What is wrong with them.
+    type Error: fmt::Display;
+
+    /// What they say.
+    ///
+    /// # Errors
+    /// If that is not it.
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Self::Error>;
 }
 
 impl From<&FunctionSpec> for Record {
@@ -190,20 +237,15 @@ impl From<&NamespaceSpec> for Record {
 }
 
 impl Change {
-    /// What an adapter read of a record, in whatever form it keeps them.
-    pub fn read<E: fmt::Display>(
-        key: &Key,
-        revision: u64,
-        deployment: impl FnOnce() -> Result<Deployment, E>,
-        tenancy: impl FnOnce() -> Result<Tenancy, E>,
-        settings: impl FnOnce() -> Result<queue::Settings, E>,
-    ) -> Self {
-        let record = match key {
-            Key::Function(function) => deployment().map(|it| Record::Function(function.clone(), Box::new(it))),
-            Key::Namespace(namespace) => tenancy().map(|it| Record::Namespace(namespace.clone(), Box::new(it))),
-            Key::Queue(queue) => settings().map(|it| Record::Queue(queue.clone(), Box::new(it))),
+    /// What an adapter read of a record.
+    pub fn read<F: Form>(key: &Key, revision: u64, form: &F) -> Self {
+        let record = match key.clone() {
+            Key::Function(function) => form.read().map(|it| Record::Function(function, Box::new(it))),
+            Key::Namespace(namespace) => form.read().map(|it| Record::Namespace(namespace, Box::new(it))),
+            Key::Queue(queue) => form.read().map(|it| Record::Queue(queue, Box::new(it))),
+            Key::ApiKey(id) => form.read().map(|it| Record::ApiKey(id, Box::new(it))),
         };
-        let unreadable = |error: E| Self::Unreadable { key: key.to_string(), why: error.to_string() };
+        let unreadable = |error: F::Error| Self::Unreadable { key: key.to_string(), why: error.to_string() };
         record.map_or_else(unreadable, |record| Self::Put(record, revision))
     }
 

@@ -185,6 +185,7 @@ fn filter(query: &Query) -> Result<Filter, Refusal> {
         function: query.get("function").map(Function::parse).transpose()?,
         call: query.get("call").map(CallId::parse).transpose()?,
         reason: query.parse("reason", known, Reason::parse)?,
+        within: None,
     })
 }
 

@@ -1,13 +1,15 @@
-//! Functions, namespaces and queues in a key-value bucket, as a [`Control`] port. Keys: `<namespace>.<name>`,
-//! `<namespace>` and `queue/<name>`; values: OpenFaaS's records as JSON, and ours of queues.
+//! Functions, namespaces and queues in a key-value bucket, API keys in another one, which fewer may write to, as a
+//! [`Control`] port. Keys: `<namespace>.<name>`, `<namespace>` and `queue/<name>`, and `key/<id>`; values: OpenFaaS's
+//! records as JSON, and ours of queues and API keys.
 
-use actors::port::control::{Change, Changes, Error, Expected, Key, Record};
+use actors::port::control::{Change, Changes, Error, Expected, Form, Key, Record};
 use actors::port::{BoxFuture, Control, broker};
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::kv::{CreateErrorKind, Entry, Operation, Store, UpdateErrorKind};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use proto::{Function, Namespace, Queue, annotation};
+use serde::de::DeserializeOwned;
 
 use super::JetStream;
 use super::broker::unavailable;
@@ -15,12 +17,37 @@ use super::denied::Denied;
 use super::publish::away;
 
 impl JetStream {
-    async fn functions(&self) -> Result<Store, broker::Error> {
-        self.layout.bucket(self.layout.settings.subjects.functions_bucket()).await
+    /// Where the record of `key` is.
+    async fn bucket_of(&self, key: &Key) -> Result<Store, broker::Error> {
+        self.layout.bucket(self.bucket_name(key)).await
     }
 
+    fn bucket_name(&self, key: &Key) -> String {
+        let subjects = &self.layout.settings.subjects;
+        match key {
+            Key::Function(_) | Key::Namespace(_) | Key::Queue(_) => subjects.functions_bucket(),
+            Key::ApiKey(_) => subjects.keys_bucket(),
+        }
+    }
+
+    /// Both buckets as one watch: it is current when both are, and ends when one does.
     async fn follow(&self) -> Result<Changes, broker::Error> {
-        let bucket = self.functions().await?;
+        let subjects = &self.layout.settings.subjects;
+        let (records, keys) = (subjects.functions_bucket(), subjects.keys_bucket());
+        let (records, keys) = tokio::try_join!(self.follow_one(records), self.follow_one(keys))?;
+        let ending = |changes: Changes| changes.map(Some).chain(stream::once(std::future::ready(None)));
+        let changes = stream::select(ending(records), ending(keys)).take_while(|it| std::future::ready(it.is_some()));
+        let mut waited_for = 2;
+        let changes = changes.filter_map(move |change| {
+            let is_current = matches!(change, Some(Ok(Change::Current)));
+            waited_for -= usize::from(is_current);
+            std::future::ready(change.filter(|_| !is_current || waited_for == 0))
+        });
+        Ok(changes.boxed())
+    }
+
+    async fn follow_one(&self, bucket: String) -> Result<Changes, broker::Error> {
+        let bucket = self.layout.bucket(bucket).await?;
         let empty = bucket.status().await.map_err(away)?.values() == 0;
         let entries = bucket.watch_with_history(">").await.map_err(away)?;
         // An empty bucket has no entry to say "this was the last".
@@ -39,11 +66,11 @@ impl JetStream {
 
     /// Where a record is written to.
     fn subject_of(&self, key: &Key) -> String {
-        format!("$KV.{}.{}", self.layout.settings.subjects.functions_bucket(), write_key(key))
+        format!("$KV.{}.{}", self.bucket_name(key), write_key(key))
     }
 
     async fn write(&self, key: Key, json: Bytes, expected: Expected) -> Result<u64, Error> {
-        let (bucket, name) = (self.functions().await?, write_key(&key));
+        let (bucket, name) = (self.bucket_of(&key).await?, write_key(&key));
         let written = match expected {
             Expected::Whatever => Some(bucket.put(name, json).await.map_err(away)?),
             Expected::Absent => match bucket.create(name, json).await {
@@ -62,7 +89,7 @@ impl JetStream {
     }
 
     async fn remove(&self, key: Key, expected: Expected) -> Result<bool, Error> {
-        let bucket = self.functions().await?;
+        let bucket = self.bucket_of(&key).await?;
         loop {
             let present = present(&bucket, &key).await?;
             expected.check(&key, present)?;
@@ -96,21 +123,16 @@ impl Control for JetStream {
     }
 
     fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<(Record, u64)>, Error>> {
-        let name = write_key(key);
+        let key = key.clone();
         Box::pin(async move {
-            let entry = self.functions().await?.entry(name).await.map_err(away)?;
+            let entry = self.bucket_of(&key).await?.entry(write_key(&key)).await.map_err(away)?;
             entry.map_or(Ok(None), |entry| read(&entry).into_found())
         })
     }
 
     fn put(&self, record: Record, expected: Expected) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(async move {
-            let json = match &record {
-                Record::Function(_, deployment) => serde_json::to_vec(deployment),
-                Record::Namespace(_, tenancy) => serde_json::to_vec(tenancy),
-                Record::Queue(_, settings) => serde_json::to_vec(settings),
-            };
-            let json = json.map_err(|error| broker::Error::Refused(error.into()))?;
+            let json = serde_json::to_vec(&record).map_err(|error| broker::Error::Refused(error.into()))?;
             // Those who accept and run its calls may not be allowed to make the streams for them.
             if let Some(queue) = queue(&record) {
                 self.layout.make_queue(&queue).await.map_err(unavailable)?;
@@ -138,7 +160,7 @@ fn queue(record: &Record) -> Option<Queue> {
             named.map_or_else(|| Some(Queue::default()), |name| Queue::parse(name).ok())
         }
         Record::Queue(queue, _) => Some(queue.clone()),
-        Record::Function(..) | Record::Namespace(..) => None,
+        Record::Function(..) | Record::Namespace(..) | Record::ApiKey(..) => None,
     }
 }
 
@@ -149,7 +171,7 @@ fn forbidden(denied: Denied) -> broker::Error {
 fn write_key(key: &Key) -> String {
     match key {
         Key::Function(function) => format!("{}.{}", function.namespace(), function.name()),
-        Key::Namespace(_) | Key::Queue(_) => key.to_string(),
+        Key::Namespace(_) | Key::Queue(_) | Key::ApiKey(_) => key.to_string(),
     }
 }
 
@@ -162,20 +184,21 @@ fn read(entry: &Entry) -> Change {
     let Some(key) = parse_key(&entry.key) else {
         return Change::Unreadable {
             key: entry.key.clone(),
-            why: "not <namespace>.<name>, <namespace> or queue/<name>".into(),
+            why: "not <namespace>.<name>, <namespace>, queue/<name> or key/<id>".into(),
         };
     };
     match entry.operation {
         Operation::Delete | Operation::Purge => Change::Deleted(key),
-        Operation::Put => {
-            let value = &entry.value;
-            Change::read(
-                &key,
-                entry.revision,
-                || serde_json::from_slice(value),
-                || serde_json::from_slice(value),
-                || serde_json::from_slice(value),
-            )
-        }
+        Operation::Put => Change::read(&key, entry.revision, &Json(&entry.value)),
+    }
+}
+
+struct Json<'a>(&'a [u8]);
+
+impl Form for Json<'_> {
+    type Error = serde_json::Error;
+
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Self::Error> {
+        serde_json::from_slice(self.0)
     }
 }

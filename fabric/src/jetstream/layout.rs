@@ -81,6 +81,7 @@ impl Layout {
             ..kv::Config::default()
         };
         self.ensure_bucket(kv::Config { bucket: subjects.functions_bucket(), ..common.clone() }).await?;
+        self.ensure_bucket(kv::Config { bucket: subjects.keys_bucket(), ..common.clone() }).await?;
         let workers = kv::Config { bucket: subjects.workers_bucket(), max_age: ALIVE_FOR, ..common.clone() };
         self.ensure_bucket(workers).await?;
         let cancels = kv::Config { bucket: subjects.cancels_bucket(), max_age: REMEMBERED_FOR, ..common.clone() };

@@ -3,9 +3,10 @@
 use actors::port::Control;
 use actors::port::control::{Change, Changes, Error, Expected, Key, Record};
 use futures_util::StreamExt;
+use proto::key::{Hash, Reach, Scope, Scopes};
 use proto::spec::Deployment;
 use proto::tenant::Tenancy;
-use proto::{Function, FunctionSpec, Namespace};
+use proto::{ApiKey, Function, FunctionSpec, KeyId, Namespace, Timestamp};
 use tests::broker::{Fixture, Kind};
 use tokio::time::timeout;
 
@@ -16,6 +17,7 @@ behaviours!(
     what_is_there_comes_first_and_changes_follow,
     deleting_tells_whether_it_was_there,
     namespaces_are_records_too,
+    api_keys_are_records_too,
     a_record_is_changed_only_as_it_is_expected_to_be,
     of_two_who_change_the_same_at_once_one_is_told
 );
@@ -91,6 +93,38 @@ async fn namespaces_are_records_too(kind: Kind) {
     assert_eq!(next(&mut changes).await, Change::Current);
     assert!(fixture.control.delete(&Key::Namespace(namespace.clone()), Expected::Whatever).await.unwrap());
     assert_eq!(next(&mut changes).await, Change::Deleted(Key::Namespace(namespace)));
+    fixture.close().await;
+}
+
+async fn api_keys_are_records_too(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let control = &*fixture.control;
+    let id = KeyId::parse("acme").unwrap();
+    let key = ApiKey {
+        name: "ci".into(),
+        hash: Hash([7; 32]),
+        scopes: Scopes::of([Scope::Invoke, Scope::Read]).unwrap(),
+        namespaces: Reach::of(["acme"]).unwrap(),
+        created_at: Timestamp::from_unix_nanos(1),
+        expires_at: Some(Timestamp::from_unix_nanos(9)),
+        revoked_at: None,
+    };
+    let record = |key: &ApiKey| Record::ApiKey(id.clone(), Box::new(key.clone()));
+    let revision = control.put(record(&key), Expected::Absent).await.unwrap();
+    let function = put(control, "acme.acme", "http://a").await;
+    let mut changes = control.watch().await.unwrap();
+    let there = [next(&mut changes).await, next(&mut changes).await];
+    assert!(there.contains(&Change::Put(record(&key), revision)) && there.contains(&function), "{there:?}");
+    assert_eq!(next(&mut changes).await, Change::Current, "once, when all of both is told");
+    let revoked = ApiKey { revoked_at: Some(Timestamp::from_unix_nanos(5)), ..key.clone() };
+    assert_eq!(conflict(control.put(record(&revoked), Expected::Absent).await), Some(revision));
+    let second = control.put(record(&revoked), Expected::Revision(revision)).await.unwrap();
+    assert_eq!(next(&mut changes).await, Change::Put(record(&revoked), second));
+    let changed = put(control, "acme.acme", "http://b").await;
+    assert_eq!(next(&mut changes).await, changed);
+    assert_eq!(control.get(&Key::ApiKey(id.clone())).await.unwrap(), Some((record(&revoked), second)));
+    assert!(control.delete(&Key::ApiKey(id.clone()), Expected::Whatever).await.unwrap());
+    assert_eq!(next(&mut changes).await, Change::Deleted(Key::ApiKey(id)));
     fixture.close().await;
 }
 

@@ -112,11 +112,17 @@ impl State {
                     tracing::error!(%queue, %error, "a queue's record cannot be used; keeping what was known of it");
                 }
             },
+            Change::Put(Record::ApiKey(id, key), _) => self.snapshot.insert_key(id, Arc::from(key)),
             Change::Deleted(Key::Function(function)) => drop(self.snapshot.remove(&function)),
             Change::Deleted(Key::Namespace(namespace)) => drop(self.snapshot.remove_namespace(&namespace)),
             Change::Deleted(Key::Queue(queue)) => drop(self.snapshot.remove_queue(&queue)),
+            Change::Deleted(Key::ApiKey(id)) => drop(self.snapshot.remove_key(&id)),
             Change::Unreadable { key, why } => {
                 tracing::error!(key, why, "a record of the control plane cannot be read; it is passed over");
+                // Of a key nobody may go on with what was known: it may have been revoked.
+                if let Ok(Key::ApiKey(id)) = Key::parse(&key) {
+                    self.snapshot.remove_key(&id);
+                }
             }
         }
         // A restarted watch begins from nothing: until it is through, the old snapshot is the better one.
