@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use proto::call::Guest;
 use proto::fault::Faults;
+use proto::key::Reach;
 use proto::retry::Policy;
 use proto::spec::{CreatedAt, Deployment, Removal};
 use proto::upstream::Template;
@@ -171,6 +172,18 @@ impl Directory {
     #[must_use]
     pub fn queues(&self) -> BTreeSet<Queue> {
         self.named.keys().cloned().collect()
+    }
+
+    /// Every queue that a function within `reach` names.
+    #[must_use]
+    pub fn queues_of(&self, reach: &Reach) -> BTreeSet<Queue> {
+        match reach {
+            Reach::Everything => self.queues(),
+            Reach::Namespaces(_) => {
+                let own = self.functions.values().filter(|spec| reach.covers(spec.function.namespace()));
+                own.map(|spec| spec.queue.clone()).collect()
+            }
+        }
     }
 
     /// Whether a function names this queue.

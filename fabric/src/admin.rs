@@ -8,6 +8,7 @@ mod dead;
 mod events;
 mod foreign;
 mod functions;
+mod keys;
 mod log;
 mod namespaces;
 mod problem;
@@ -28,20 +29,23 @@ use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use proto::Refusal;
 use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::calls::Calls;
 use self::dead::DeadLetters;
 use self::functions::Functions;
+use self::keys::Keys;
 use self::namespaces::Namespaces;
 use self::problem::Problem;
 use self::queues::Queues;
 use self::registry::Registry;
-use self::route::{BASE, Operation, Route};
+use self::route::{Operation, Part, Route};
 use crate::gateway::Gateway;
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::enqueue::read;
+use crate::identity::Identity;
 use crate::listener::{self, Bound};
 use crate::metrics::Metrics;
 use crate::telemetry::Log;
@@ -67,6 +71,7 @@ struct Admin {
     functions: Functions,
     namespaces: Namespaces,
     queues: Queues,
+    keys: Keys,
     calls: Calls,
     dead_letters: DeadLetters,
     metrics: Metrics,
@@ -79,26 +84,41 @@ struct Readiness {
 }
 
 impl Admin {
-    async fn handle(&self, request: Request<Incoming>, drain: Draining) -> Answer {
+    async fn handle(&self, mut request: Request<Incoming>, drain: Draining) -> Answer {
         let path = request.uri().path().to_owned();
+        let part = Part::of(&path);
         if foreign::is_foreign(request.method(), request.headers()) {
             return Problem::Foreign.answer(&path);
         }
-        if let Some(below) = path.strip_prefix(BASE) {
-            return Box::pin(self.api(below, request, drain)).await.unwrap_or_else(|problem| problem.answer(&path));
-        }
-        let answer = match (&*path, request.method()) {
-            (path, method) if ui::has(path) => ui::answer(method, path, request.headers()),
-            ("/readyz", &Method::GET | &Method::HEAD) => Ok(self.readiness()),
-            ("/metrics", &Method::GET | &Method::HEAD) => Ok(self.metrics.answer(request.headers()).await),
-            ("/readyz" | "/metrics", _) => Err(Refusal::Method { allow: "GET" }),
+        let need = part.need(request.method());
+        let admitted = self.gateway.ports().authenticator.admit(&mut request, need).await;
+        let by = match (admitted, part) {
+            (Ok(by), Part::Api(below)) => {
+                let answer = Box::pin(self.api(below, request, drain, &by)).await;
+                return answer.unwrap_or_else(|problem| problem.answer(&path));
+            }
+            (Err(refusal), Part::Api(_)) => return Problem::from(refusal).answer(&path),
+            (admitted, _) => admitted.map(drop),
+        };
+        let answer = match (by, part, request.method()) {
+            (Err(refusal), ..) => Err(refusal),
+            (_, Part::Dashboard, method) => ui::answer(method, &path, request.headers()),
+            (_, Part::Readiness, &Method::GET | &Method::HEAD) => Ok(self.readiness()),
+            (_, Part::Metrics, &Method::GET | &Method::HEAD) => Ok(self.metrics.answer(request.headers()).await),
+            (_, Part::Readiness | Part::Metrics, _) => Err(Refusal::Method { allow: "GET" }),
             _ => Box::pin(self.gateway.system(request)).await,
         };
         answer.unwrap_or_else(|refusal| answer::refuse(&refusal))
     }
 
-    /// A request for what comes after [`BASE`].
-    async fn api(&self, path: &str, request: Request<Incoming>, drain: Draining) -> Result<Answer, Problem> {
+    /// A request for what comes after [`BASE`](route::BASE), by somebody who has what it needs.
+    async fn api(
+        &self,
+        path: &str,
+        request: Request<Incoming>,
+        drain: Draining,
+        by: &Identity,
+    ) -> Result<Answer, Problem> {
         let (operation, name) = match Route::of(request.method(), path) {
             Route::To(operation, name) => (operation, name),
             Route::Method(allow) => return Err(Problem::Method(allow)),
@@ -109,41 +129,47 @@ impl Admin {
         let (headers, query) = (&head.headers, head.uri.query().unwrap_or_default());
         let answer = match operation {
             Operation::Document => Ok(answer::document(DOCUMENT)),
-            Operation::ListFunctions => self.functions.list(query),
-            Operation::GetFunction => self.functions.get(name).await,
-            Operation::PutFunction => self.functions.put(name, headers, &body).await,
-            Operation::PatchFunction => self.functions.patch(name, headers, &body).await,
-            Operation::DeleteFunction => self.functions.delete(name, headers, query).await,
-            Operation::ExplainFunction => self.gateway.explain_function(name).await,
-            Operation::ListNamespaces => self.namespaces.list(query),
-            Operation::GetNamespace => self.namespaces.get(name).await,
-            Operation::PutNamespace => self.namespaces.put(name, headers, &body).await,
-            Operation::DeleteNamespace => self.namespaces.delete(name, headers).await,
-            Operation::ListQueues => self.queues.list(query),
-            Operation::GetQueue => self.queues.get(name).await,
-            Operation::PutQueue => self.queues.put(name, headers, &body).await,
-            Operation::DeleteQueue => self.queues.delete(name, headers).await,
-            Operation::PauseQueue => self.queues.pause(name, headers, true).await,
-            Operation::ResumeQueue => self.queues.pause(name, headers, false).await,
-            Operation::PurgeQueue => self.queues.purge(name, query).await,
-            Operation::ListCalls => self.calls.list(query).await,
-            Operation::GetCall => self.calls.get(name).await,
-            Operation::CancelCall => self.calls.cancel(name).await,
-            Operation::ExplainCall => self.gateway.explain_call(name).await,
-            Operation::ListLetters => self.dead_letters.list(query).await,
-            Operation::PurgeLetters => self.dead_letters.purge(None, query).await,
-            Operation::RedriveLetters => self.dead_letters.redrive(None, query).await,
-            Operation::GetLetter => self.dead_letters.show(name).await,
-            Operation::PurgeLetter => self.dead_letters.purge(Some(name), query).await,
-            Operation::RedriveLetter => self.dead_letters.redrive(Some(name), query).await,
+            Operation::Whoami => Ok(keys::whoami(by)),
+            Operation::ListFunctions => self.functions.list(query, by),
+            Operation::GetFunction => self.functions.get(name, by).await,
+            Operation::PutFunction => self.functions.put(name, headers, &body, by).await,
+            Operation::PatchFunction => self.functions.patch(name, headers, &body, by).await,
+            Operation::DeleteFunction => self.functions.delete(name, headers, query, by).await,
+            Operation::ExplainFunction => self.gateway.explain_function(name, by).await,
+            Operation::ListNamespaces => self.namespaces.list(query, by),
+            Operation::GetNamespace => self.namespaces.get(name, by).await,
+            Operation::PutNamespace => self.namespaces.put(name, headers, &body, by).await,
+            Operation::DeleteNamespace => self.namespaces.delete(name, headers, by).await,
+            Operation::ListQueues => self.queues.list(query, by),
+            Operation::GetQueue => self.queues.get(name, by).await,
+            Operation::PutQueue => self.queues.put(name, headers, &body, by).await,
+            Operation::DeleteQueue => self.queues.delete(name, headers, by).await,
+            Operation::PauseQueue => self.queues.pause(name, headers, true, by).await,
+            Operation::ResumeQueue => self.queues.pause(name, headers, false, by).await,
+            Operation::PurgeQueue => self.queues.purge(name, query, by).await,
+            Operation::ListKeys => self.keys.list(query, by),
+            Operation::CreateKey => self.keys.create(&body, by).await,
+            Operation::GetKey => self.keys.get(name, by).await,
+            Operation::RevokeKey => self.keys.revoke(name, headers, by).await,
+            Operation::DeleteKey => self.keys.delete(name, headers, by).await,
+            Operation::ListCalls => self.calls.list(query, by).await,
+            Operation::GetCall => self.calls.get(name, by).await,
+            Operation::CancelCall => self.calls.cancel(name, by).await,
+            Operation::ExplainCall => self.gateway.explain_call(name, by).await,
+            Operation::ListLetters => self.dead_letters.list(query, by).await,
+            Operation::PurgeLetters => self.dead_letters.purge(None, query, by).await,
+            Operation::RedriveLetters => self.dead_letters.redrive(None, query, by).await,
+            Operation::GetLetter => self.dead_letters.show(name, by).await,
+            Operation::PurgeLetter => self.dead_letters.purge(Some(name), query, by).await,
+            Operation::RedriveLetter => self.dead_letters.redrive(Some(name), query, by).await,
             Operation::ListWorkers => workers::list(&self.gateway.ports().membership.borrow().clone(), query),
-            Operation::Activity => activity::show(self.gateway.ports(), query).await,
+            Operation::Activity => activity::show(self.gateway.ports(), query, by).await,
             Operation::ListProcesses => processes::list(self.gateway.ports()).await,
-            Operation::Events => events::follow(&self.gateway, query, drain).await,
+            Operation::Events => events::follow(&self.gateway, query, drain, by).await,
             Operation::Tree => self.tree().await,
             Operation::GetLog => Ok(log::get(&self.log)),
-            Operation::PutLog => log::put(&self.log, &body),
-            Operation::Drain => self.drain(),
+            Operation::PutLog => log::put(&self.log, &body, self.gateway.ports().records.audit(), by).await,
+            Operation::Drain => self.drain(by).await,
         };
         Ok(answer?)
     }
@@ -160,8 +186,10 @@ impl Admin {
         Ok(answer::json(StatusCode::OK, &view))
     }
 
-    fn drain(&self) -> Result<Answer, Refusal> {
-        self.tree.get().ok_or(Refusal::Draining)?.drain();
+    async fn drain(&self, by: &Identity) -> Result<Answer, Refusal> {
+        let tree = self.tree.get().ok_or(Refusal::Draining)?;
+        self.gateway.ports().records.audit().tell(by, "drain this process", &Value::Null, &Value::Null).await;
+        tree.drain();
         Ok(answer::empty(StatusCode::ACCEPTED))
     }
 }
@@ -179,17 +207,18 @@ pub fn run(
 ) -> Run {
     let bound = Arc::new(bound);
     let ports = gateway.ports();
-    let (control, directory, clock) = (ports.control.clone(), ports.directory.clone(), ports.clock.clone());
-    let registry = Registry { control, directory, clock };
+    let (records, directory, clock) = (ports.records.clone(), ports.directory.clone(), ports.clock.clone());
+    let registry = Registry { records: records.clone(), directory, clock };
     let purger = Purger { canceller: gateway.canceller().clone() };
     let admin = Admin {
         ready,
         tree,
         functions: Functions(registry.clone()),
         namespaces: Namespaces(registry.clone()),
+        keys: Keys(registry.clone()),
         queues: Queues { registry, purger },
         calls: Calls(gateway.clone()),
-        dead_letters: DeadLetters::new(redriver),
+        dead_letters: DeadLetters::new(redriver, records.audit().clone()),
         metrics,
         log,
         gateway,

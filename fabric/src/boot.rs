@@ -25,6 +25,7 @@ use proto::upstream::Template;
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
+use crate::audit::{Audit, Audited, Trail};
 use crate::clock::SystemClock;
 use crate::embedded::Embedded;
 use crate::gateway::{self, Gateway};
@@ -33,7 +34,7 @@ use crate::jetstream::{self, JetStream};
 use crate::metrics::{Connection, Metrics, Sources};
 use crate::telemetry::Log;
 use crate::telemetry::traces::{self, Traces};
-use crate::{admin, cli, listener};
+use crate::{admin, cli, identity, listener};
 
 /// The largest payload that a broker keeps, in bytes. The same in every process, because each must be able to store
 /// again what another has accepted; what gateways accept and what callbacks carry is set by flags, below it.
@@ -48,6 +49,10 @@ pub struct Plan {
     pub public: Option<SocketAddr>,
     /// Where health and the admin API are.
     pub admin: SocketAddr,
+    /// Who is to say who he is, and how.
+    pub authentication: identity::settings::Settings,
+    /// Where changes are told, beside the log.
+    pub audit_stream: Option<String>,
     /// The largest body of an asynchronous call, in bytes.
     pub max_body: usize,
     /// How long the record of a call is kept after its end.
@@ -248,17 +253,34 @@ impl Opened {
     }
 }
 
+impl Opened {
+    /// Where changes are told, if that is wanted.
+    async fn trail(&self, stream: Option<String>) -> anyhow::Result<Option<Arc<dyn Trail>>> {
+        match (self, stream) {
+            (_, None) => Ok(None),
+            (Self::JetStream(store), Some(name)) => Ok(Some(Arc::new(jetstream::Trail::open(store, name).await?))),
+            (Self::Embedded(_), Some(name)) => {
+                bail!("--audit-stream {name} needs --broker: a directory has no streams")
+            }
+        }
+    }
+}
+
 /// Opens the store, binds the listeners, starts the tree.
 ///
 /// # Errors
 /// When the store cannot be opened or an address cannot be bound.
 pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // Before anything is bound: a moment would do for whoever waits for it.
+    plan.public.map_or(Ok(()), |addr| plan.authentication.check("--listen", addr))?;
+    plan.authentication.check("--admin-listen", plan.admin)?;
     let public = plan.public.map(|addr| listener::bind(addr, "--listen")).transpose()?;
     let admin = listener::bind(plan.admin, "--admin-listen")?;
     let store = Opened::open(plan.store, clock.clone()).await?;
     let Ports { broker, control, presence, survey } = store.ports();
     let intakes = store.intakes(plan.openfaas)?;
+    let audit = Audit::new(store.trail(plan.audit_stream).await?);
 
     let directory = Arc::new(watch::Sender::new(Arc::new(Directory::with_template(plan.upstream_template))));
     let ready = Arc::new(watch::Sender::new(false));
@@ -299,7 +321,8 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let gateway = Gateway::new(
         gateway::Ports {
             broker,
-            control: control.clone(),
+            records: Audited::new(control.clone(), audit),
+            authenticator: plan.authentication.authenticator(directory.subscribe(), clock.clone())?,
             clock,
             directory: directory.subscribe(),
             membership: membership.subscribe(),

@@ -3,6 +3,7 @@
 
 mod access;
 mod apply;
+mod authentication;
 mod bench;
 mod broker;
 mod call;
@@ -14,6 +15,7 @@ mod doctor;
 mod drain;
 mod function;
 mod invoke;
+mod key;
 mod listen;
 mod log;
 mod metrics;
@@ -40,6 +42,7 @@ use crate::telemetry::LogFormat;
 
 pub use self::access::{Access, Identity};
 pub use self::apply::Apply;
+pub use self::authentication::Authentication;
 pub use self::bench::{Bench, BenchLoop};
 pub use self::broker::{Broker, Records, Where};
 pub use self::call::{CallCommand, Calls};
@@ -51,6 +54,7 @@ pub use self::doctor::Doctor;
 pub use self::drain::Drain;
 pub use self::function::{Backlog, FunctionCommand, Functions, SetFunction, Usual};
 pub use self::invoke::Invoke;
+pub use self::key::{KeyCommand, Keys};
 pub use self::listen::Listen;
 pub use self::log::Logs;
 pub use self::metrics::Metrics;

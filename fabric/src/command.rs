@@ -11,6 +11,7 @@ mod doctor;
 mod function;
 mod gateway;
 mod invoke;
+mod key;
 mod log;
 mod operator;
 mod queue;
@@ -93,10 +94,10 @@ fn run(told: Told, arguments: &[OsString], variables: &Variables) -> anyhow::Res
     let Told { cli, options, missing, .. } = told;
     runtime.block_on(async {
         match cli.command {
-            Command::Process(Process::Dev(args)) => dev::run(args, log).await,
-            Command::Process(Process::Serve(args)) => serve::run(args, log).await,
-            Command::Process(Process::Gateway(args)) => gateway::run(args, log).await,
-            Command::Process(Process::Worker(args)) => worker::run(args, log).await,
+            Command::Process(Process::Dev(args)) => Box::pin(dev::run(args, log)).await,
+            Command::Process(Process::Serve(args)) => Box::pin(serve::run(args, log)).await,
+            Command::Process(Process::Gateway(args)) => Box::pin(gateway::run(args, log)).await,
+            Command::Process(Process::Worker(args)) => Box::pin(worker::run(args, log)).await,
             Command::Process(Process::Watchdog(args)) => Box::pin(watchdog::run(*args)).await,
             Command::Config(args) => show::run(&args, options, missing, arguments, variables),
             Command::Completions(args) => completions::run(&args),

@@ -30,7 +30,7 @@ use actors::cancel::Canceller;
 use actors::directory::Directory;
 use actors::membership::Membership;
 use actors::parts::Run;
-use actors::port::{Broker, Clock, Control, Survey};
+use actors::port::{Broker, Clock, Survey};
 use actors::trace::Tracing;
 use http::{Method, Request};
 use hyper::body::Incoming;
@@ -42,6 +42,8 @@ use self::answer::Answer;
 use self::forward::Forward;
 use self::meter::Meter;
 use self::route::Route;
+use crate::audit::Audited;
+use crate::identity::{Authenticator, Identity};
 use crate::listener::{self, Bound};
 
 /// What a gateway needs.
@@ -50,7 +52,9 @@ pub struct Ports {
     /// Where calls are stored.
     pub broker: Arc<dyn Broker>,
     /// Where functions are registered.
-    pub control: Arc<dyn Control>,
+    pub records: Audited,
+    /// Who is who.
+    pub authenticator: Authenticator,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// The functions.
@@ -99,24 +103,14 @@ impl Gateway {
     }
 
     /// Answers one request of the public listener.
-    pub async fn handle(&self, request: Request<Incoming>) -> Answer {
-        let route = Route::of(request.uri().path());
-        let is_call = matches!(route, Route::Enqueue(_)) && *request.method() != Method::DELETE;
-        let answer = match route {
-            Route::Enqueue(target) | Route::Forward(target) if path::escapes(target.path) => Err(Refusal::Path),
-            Route::Health => Ok(answer::text("ok\n")),
-            // An id has the shape of a name, and nobody calls a function by DELETE later.
-            Route::Enqueue(target) if request.method() == Method::DELETE => Box::pin(self.cancel_by(target.name)).await,
-            Route::Call(id) => Box::pin(self.call(id, &request)).await,
-            Route::Explain(id) if matches!(*request.method(), Method::GET | Method::HEAD) => {
-                Box::pin(self.explain_call(id)).await
-            }
-            Route::Explain(_) => Err(Refusal::Method { allow: "GET" }),
-            Route::Enqueue(target) => self.enqueue(target.into_owned(), request).await,
-            Route::Forward(target) => Box::pin(self.forward(target.into_owned(), request)).await,
-            Route::System if self.settings.expose_system => Box::pin(self.system(request)).await,
-            Route::Root => Ok(answer::text(answer::WELCOME)),
-            Route::System | Route::Unknown => Err(Refusal::NoRoute),
+    pub async fn handle(&self, mut request: Request<Incoming>) -> Answer {
+        let (need, is_call) = {
+            let route = Route::of(request.uri().path());
+            (route.need(request.method()), matches!(route, Route::Enqueue(_)) && *request.method() != Method::DELETE)
+        };
+        let answer = match self.ports.authenticator.admit(&mut request, need).await {
+            Ok(identity) => self.answer(request, &identity).await,
+            Err(refusal) => Err(refusal),
         };
         answer.unwrap_or_else(|refusal| {
             if is_call {
@@ -124,6 +118,27 @@ impl Gateway {
             }
             answer::refuse(&refusal)
         })
+    }
+
+    async fn answer(&self, request: Request<Incoming>, by: &Identity) -> Result<Answer, Refusal> {
+        match Route::of(request.uri().path()) {
+            Route::Enqueue(target) | Route::Forward(target) if path::escapes(target.path) => Err(Refusal::Path),
+            Route::Health => Ok(answer::text("ok\n")),
+            // An id has the shape of a name, and nobody calls a function by DELETE later.
+            Route::Enqueue(target) if request.method() == Method::DELETE => {
+                Box::pin(self.cancel_by(target.name, by)).await
+            }
+            Route::Call(id) => Box::pin(self.call(id, &request, by)).await,
+            Route::Explain(id) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+                Box::pin(self.explain_call(id, by)).await
+            }
+            Route::Explain(_) => Err(Refusal::Method { allow: "GET" }),
+            Route::Enqueue(target) => self.enqueue(target.into_owned(), request, by).await,
+            Route::Forward(target) => Box::pin(self.forward(target.into_owned(), request, by)).await,
+            Route::System if self.settings.expose_system => Box::pin(self.system(request)).await,
+            Route::Root => Ok(answer::text(answer::WELCOME)),
+            Route::System | Route::Unknown => Err(Refusal::NoRoute),
+        }
     }
 
     /// What it needs, for those who need the same.
@@ -138,13 +153,13 @@ impl Gateway {
         &self.canceller
     }
 
-    async fn cancel_by(&self, id: &str) -> Result<Answer, Refusal> {
-        self.cancel(&CallId::parse(id)?).await
+    async fn cancel_by(&self, id: &str, by: &Identity) -> Result<Answer, Refusal> {
+        self.cancel(&CallId::parse(id)?, by).await
     }
 
-    /// A function that is called. Before the first snapshot nobody knows whether it exists.
-    fn function(&self, name: &str) -> Result<Arc<FunctionSpec>, Refusal> {
-        self.registered(Function::parse(name)?)
+    /// A function that somebody calls. Before the first snapshot nobody knows whether it exists.
+    fn function(&self, name: &str, by: &Identity) -> Result<Arc<FunctionSpec>, Refusal> {
+        self.registered(own(Function::parse(name)?, by)?)
     }
 
     fn registered(&self, function: Function) -> Result<Arc<FunctionSpec>, Refusal> {
@@ -156,6 +171,11 @@ impl Gateway {
             None => Err(Refusal::BrokerAway),
         }
     }
+}
+
+/// A function, if whoever asks may know of it.
+pub(crate) fn own(function: Function, by: &Identity) -> Result<Function, Refusal> {
+    if by.sees(function.namespace()) { Ok(function) } else { Err(Refusal::UnknownFunction(function)) }
 }
 
 /// The public listener as a service of the tree.

@@ -17,10 +17,11 @@
 //! | [`hints`] | wake hints, at most so many |
 //! | [`lane`] | a lane is a durable consumer; a pull is one request |
 //! | [`intake`] | the queue of an OpenFaaS gateway, read and otherwise left alone |
-//! | [`control`] | functions and namespaces in a key-value bucket |
+//! | [`control`] | functions, namespaces and API keys in two key-value buckets |
 //! | [`presence`] | signs of life in another |
 //! | [`shards`] | how many streams a queue has, in a third |
 //! | [`survey`] | questions to every process, and their answers |
+//! | [`trail`] | changes that were made, for those who look back |
 
 pub mod access;
 mod aside;
@@ -47,6 +48,7 @@ mod shards;
 mod survey;
 mod trouble;
 mod voice;
+mod trail;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -66,6 +68,7 @@ pub use self::intake::{Begin, Intake};
 use self::layout::Layout;
 use self::pages::Pages;
 pub use self::trouble::Trouble;
+pub use self::trail::Trail;
 
 /// How long notes and messages that are being given back may take.
 const SENT_WITHIN: Duration = Duration::from_secs(2);

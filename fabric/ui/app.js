@@ -3,6 +3,7 @@
 import { here } from "./data/place.js";
 import { start } from "./data/live.js";
 import { bar } from "./shell/bar.js";
+import { door } from "./shell/door.js";
 import { nav } from "./shell/nav.js";
 import { screen } from "./shell/screen.js";
 import * as pages from "./page/all.js";
@@ -27,6 +28,7 @@ document.getElementById("skip").addEventListener("click", (event) => {
 });
 bar(document.getElementById("bar"));
 nav(document.getElementById("nav"));
+door();
 start();
 window.addEventListener("hashchange", show);
 show();

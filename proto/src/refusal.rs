@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::fault::Faults;
-use crate::{CallId, Function, Namespace, name};
+use crate::{CallId, Function, KeyId, Namespace, name};
 
 /// A request that was not taken, and nothing of it kept.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,9 @@ pub enum Refusal {
     /// There is no such dead letter.
     #[error("there is no dead letter {0}; it may have been redriven or removed")]
     UnknownLetter(u64),
+    /// There is no such API key.
+    #[error("there is no key {0}")]
+    UnknownKey(KeyId),
     /// The call is at an end.
     #[error("call {0} is {1} already")]
     Ended(CallId, &'static str),
@@ -72,6 +75,15 @@ pub enum Refusal {
         /// When there is room again.
         after: Duration,
     },
+    /// Who sent the request is not known.
+    #[error("{0}; send a key as Authorization: Bearer fab_…")]
+    Unauthenticated(String),
+    /// Who sent the request is known, and may not do that.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The OpenID provider that could say who sent the request does not answer.
+    #[error("the OpenID provider does not answer, and its keys are not known here; try again later")]
+    IssuerAway,
     /// The broker cannot be reached or did not answer in time; whether it stored the call is not known.
     #[error("the broker did not confirm the call; repeat it with the same X-Call-Id to be safe from running it twice")]
     BrokerAway,
@@ -113,13 +125,16 @@ impl Refusal {
             | Self::Deleting(_)
             | Self::UnknownNamespace(_)
             | Self::UnknownCall(_)
-            | Self::UnknownLetter(_) => StatusCode::NOT_FOUND,
+            | Self::UnknownLetter(_)
+            | Self::UnknownKey(_) => StatusCode::NOT_FOUND,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Name(_) | Self::Path | Self::Malformed(_) | Self::Spec(_) => StatusCode::BAD_REQUEST,
             Self::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BacklogFull { .. } | Self::RateExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::BrokerAway | Self::StorageFull | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BrokerAway | Self::StorageFull | Self::Draining | Self::IssuerAway => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(..) => StatusCode::BAD_GATEWAY,
             Self::TimedOut(..) => StatusCode::GATEWAY_TIMEOUT,
             Self::Conflict(_) | Self::Ended(..) => StatusCode::CONFLICT,
@@ -144,6 +159,10 @@ impl Refusal {
             Self::UnknownNamespace(_) => "unknown_namespace",
             Self::UnknownCall(_) => "unknown_call",
             Self::UnknownLetter(_) => "unknown_letter",
+            Self::UnknownKey(_) => "unknown_key",
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::Forbidden(_) => "forbidden",
+            Self::IssuerAway => "issuer_away",
             Self::Ended(..) => "call_ended",
             Self::TooLarge { .. } => "too_large",
             Self::BacklogFull { .. } => "backlog_full",
@@ -163,7 +182,9 @@ impl Refusal {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::BacklogFull { .. } | Self::BrokerAway | Self::Draining => Some(Duration::from_secs(1)),
+            Self::BacklogFull { .. } | Self::BrokerAway | Self::IssuerAway | Self::Draining => {
+                Some(Duration::from_secs(1))
+            }
             Self::StorageFull => Some(Duration::from_secs(10)),
             Self::RateExceeded { after, .. } => Some(*after),
             _ => None,

@@ -239,6 +239,12 @@ impl Subjects {
         format!("{}_FUNCTIONS", self.stream_prefix)
     }
 
+    /// Where changes are told.
+    #[must_use]
+    pub fn audit(&self) -> String {
+        format!("{}.audit", self.prefix)
+    }
+
     /// The key-value bucket of API keys.
     #[must_use]
     pub fn keys_bucket(&self) -> String {

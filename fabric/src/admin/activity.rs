@@ -15,6 +15,7 @@ use crate::activity::{self, Activity};
 use crate::gateway::Ports;
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::enqueue::refusal;
+use crate::identity::Identity;
 
 /// How long the processes have to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -31,7 +32,9 @@ struct Whole {
     /// Calls that wait; retries and delayed calls aside.
     backlog: u64,
     per_second: PerSecond,
-    dead_letters: u64,
+    /// Absent for whoever is limited to namespaces: it is everybody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_letters: Option<u64>,
     queues: Vec<Sum>,
     /// Those that have something to do, the busiest first.
     functions: Vec<Activity>,
@@ -50,8 +53,8 @@ struct Sum {
     functions: usize,
 }
 
-/// All of it, or what concerns one function.
-pub(super) async fn show(ports: &Ports, query: &str) -> Result<Answer, Refusal> {
+/// All of it that whoever asks may know of, or what concerns one function.
+pub(super) async fn show(ports: &Ports, query: &str, by: &Identity) -> Result<Answer, Refusal> {
     let query = Query::read(query, &["function", "limit"])?;
     let (limit, function) = (query.page()?.limit, query.get("function").map(Function::parse).transpose()?);
     let refused = |error| refusal(error, 0);
@@ -60,7 +63,7 @@ pub(super) async fn show(ports: &Ports, query: &str) -> Result<Answer, Refusal> 
         let queue = directory.get(&function).map(|spec| spec.queue.clone()).unwrap_or_default();
         LaneKey::new(queue, function)
     });
-    let mut queues = directory.queues();
+    let mut queues = directory.queues_of(by.namespaces());
     queues.extend([Queue::default(), Queue::callbacks()]);
     queues.retain(|queue| lane.as_ref().is_none_or(|lane| lane.queue == *queue));
     let alive = ports.membership.borrow().iter().count();
@@ -72,11 +75,13 @@ pub(super) async fn show(ports: &Ports, query: &str) -> Result<Answer, Refusal> 
     )
     .map_err(refused)?;
     let stored = queues.iter().zip(backlogs).flat_map(|(queue, backlog)| {
-        let wanted = |function: &Function| lane.as_ref().is_none_or(|lane| lane.function == *function);
+        let wanted = |of: &Function| by.sees(of.namespace()) && lane.as_ref().is_none_or(|it| it.function == *of);
         let backlog = backlog.into_iter().filter(move |it| wanted(&it.function));
         backlog.map(|it| (queue.to_string(), it.function.to_string(), it.messages))
     });
-    let mut functions = with_stored(activity::of(&processes), stored);
+    let mut seen = activity::of(&processes);
+    seen.retain(|it| Function::parse(&it.function).is_ok_and(|it| by.sees(it.namespace())));
+    let mut functions = with_stored(seen, stored);
     let (in_flight, backlog) =
         (functions.iter().map(|it| it.in_flight).sum(), functions.iter().map(|it| it.backlog).sum());
     let per_second = functions.iter().fold(PerSecond::default(), |sum, it| sum.and(it.per_second));
@@ -84,6 +89,7 @@ pub(super) async fn show(ports: &Ports, query: &str) -> Result<Answer, Refusal> 
     let more = functions.len().saturating_sub(limit);
     functions.truncate(limit);
     let (answered, permits) = (processes.len(), processes.iter().map(|it| it.fabric.permits).sum());
+    let dead_letters = Some(dead_letters).filter(|_| by.namespaces().namespaces().is_none());
     let whole =
         Whole { alive, answered, permits, in_flight, backlog, per_second, dead_letters, queues, functions, more };
     Ok(answer::json(StatusCode::OK, &whole))

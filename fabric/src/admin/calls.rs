@@ -11,6 +11,7 @@ use crate::gateway::Gateway;
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::calls::View;
 use crate::gateway::enqueue::refusal;
+use crate::identity::Identity;
 
 /// Records read at once.
 const AT_ONCE: usize = 16;
@@ -47,12 +48,16 @@ impl std::fmt::Display for Cursor {
 
 impl Calls {
     /// The calls of a function that have not ended.
-    pub(super) async fn list(&self, query: &str) -> Result<Answer, Refusal> {
+    pub(super) async fn list(&self, query: &str, by: &Identity) -> Result<Answer, Refusal> {
         let query = Query::read(query, &["function", "queue", "limit", "cursor"])?;
         let page = query.page()?;
         let Some(function) = query.get("function").map(Function::parse).transpose()? else {
             return Err(Refusal::Malformed("function is missing: whose calls are listed".into()));
         };
+        if !by.sees(function.namespace()) {
+            // As of one that nobody has registered.
+            return Ok(answer::json(StatusCode::OK, &List { items: Vec::<View>::new(), next: None }));
+        }
         let registered = self.0.ports().directory.borrow().get(&function).map(|spec| spec.queue.clone());
         let queue = query.get("queue").map(Queue::parse).transpose()?.or(registered).unwrap_or_default();
         let lane = LaneKey::new(queue, function);
@@ -102,13 +107,13 @@ impl Calls {
         Some(View::of(found, now))
     }
 
-    pub(super) async fn get(&self, id: &str) -> Result<Answer, Refusal> {
-        let record = self.0.record(&CallId::parse(id)?).await?;
+    pub(super) async fn get(&self, id: &str, by: &Identity) -> Result<Answer, Refusal> {
+        let record = self.0.record(&CallId::parse(id)?, by).await?;
         Ok(answer::json(StatusCode::OK, &View::of(record, self.0.ports().clock.now())))
     }
 
-    pub(super) async fn cancel(&self, id: &str) -> Result<Answer, Refusal> {
-        self.0.cancel(&CallId::parse(id)?).await
+    pub(super) async fn cancel(&self, id: &str, by: &Identity) -> Result<Answer, Refusal> {
+        self.0.cancel(&CallId::parse(id)?, by).await
     }
 }
 

@@ -14,17 +14,20 @@
 //! call may have been redriven.
 
 use actors::port::dead::Letter;
-use actors::redrive::{Order, Redriver};
+use actors::redrive::{Order, Redriver, Tally};
 use http::{HeaderMap, StatusCode};
 use proto::dead::{Filter, Reason};
 use proto::record::Kept;
 use proto::{Call, CallId, Function, Namespace, Queue, Refusal, codec};
 use serde::Serialize;
+use serde_json::json;
 
 use super::query::{List, Query};
+use crate::audit::Audit;
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::calls::{Body, Turn, turns};
 use crate::gateway::enqueue::refusal;
+use crate::identity::Identity;
 
 /// The slowest and the fastest that letters are redriven, in a second.
 const RATE_MIN: f64 = 0.001;
@@ -34,8 +37,9 @@ const RATE_MAX: f64 = 100_000.0;
 struct Letters {
     #[serde(flatten)]
     list: List<Summary>,
-    /// How many there are, matching or not.
-    count: u64,
+    /// How many there are, matching or not; absent for whoever is limited to namespaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -83,50 +87,73 @@ struct Request {
 #[derive(Clone)]
 pub(super) struct DeadLetters {
     redriver: Redriver,
+    audit: Audit,
 }
 
 impl DeadLetters {
-    pub(super) fn new(redriver: Redriver) -> Self {
-        Self { redriver }
+    pub(super) fn new(redriver: Redriver, audit: Audit) -> Self {
+        Self { redriver, audit }
     }
 
-    pub(super) async fn list(&self, query: &str) -> Result<Answer, Refusal> {
+    pub(super) async fn list(&self, query: &str, by: &Identity) -> Result<Answer, Refusal> {
         let query = Query::read(query, &["queue", "namespace", "function", "call", "reason", "limit", "cursor"])?;
-        let (broker, filter, page) = (&self.redriver.broker, filter(&query)?, query.page()?);
+        let (broker, filter, page) = (&self.redriver.broker, filter(&query, by)?, query.page()?);
         let after = page.cursor.as_deref().map(number).transpose()?.unwrap_or_default();
         let letters = broker.letters(&filter, after, page.limit).await.map_err(|error| refusal(error, 0))?;
-        let count = broker.dead_count().await.map_err(|error| refusal(error, 0))?;
+        let count = match by.namespaces().namespaces() {
+            None => Some(broker.dead_count().await.map_err(|error| refusal(error, 0))?),
+            // How many there are of everybody is not his business.
+            Some(_) => None,
+        };
         let next = letters.last().map(|letter| letter.number.to_string());
         let items = letters.iter().map(|letter| summary(letter, codec::decode(&letter.dead.payload).ok().as_ref()));
         Ok(answer::json(StatusCode::OK, &Letters { list: List { items: items.collect(), next }, count }))
     }
 
-    pub(super) async fn show(&self, number: &str) -> Result<Answer, Refusal> {
+    pub(super) async fn show(&self, number: &str, by: &Identity) -> Result<Answer, Refusal> {
         let number = self::number(number)?;
         let letter = self.redriver.broker.letter(number).await.map_err(|error| refusal(error, 0))?;
-        let letter = letter.ok_or(Refusal::UnknownLetter(number))?;
+        let own = letter.filter(|letter| by.sees(letter.dead.lane.function.namespace()));
+        let letter = own.ok_or(Refusal::UnknownLetter(number))?;
         let call = codec::decode(&letter.dead.payload).ok();
         let summary = summary(&letter, call.as_ref());
         let message = call.is_none().then(|| body(letter.dead.payload, None));
         Ok(answer::json(StatusCode::OK, &Whole { summary, request: call.map(Request::from), message }))
     }
 
-    pub(super) async fn redrive(&self, only: Option<&str>, query: &str) -> Result<Answer, Refusal> {
-        let order = order(only, query)?;
+    pub(super) async fn redrive(&self, only: Option<&str>, query: &str, by: &Identity) -> Result<Answer, Refusal> {
+        let order = order(only, query, by)?;
         let tally = self.redriver.redrive(&order).await.map_err(|error| refusal(error, 0))?;
         if !order.dry_run {
             tracing::info!(?order, done = tally.done, left = tally.left, "dead letters were redriven");
+            self.tell(by, "redrive dead letters", &order, &tally).await;
         }
         Ok(answer::json(StatusCode::OK, &tally))
     }
 
-    pub(super) async fn purge(&self, only: Option<&str>, query: &str) -> Result<Answer, Refusal> {
-        let order = order(only, query)?;
+    pub(super) async fn purge(&self, only: Option<&str>, query: &str, by: &Identity) -> Result<Answer, Refusal> {
+        let order = order(only, query, by)?;
         let tally = self.redriver.purge(&order).await.map_err(|error| refusal(error, 0))?;
         if !order.dry_run {
             tracing::info!(?order, done = tally.done, "dead letters were removed");
+            self.tell(by, "remove dead letters", &order, &tally).await;
         }
         Ok(answer::json(StatusCode::OK, &tally))
+    }
+}
+
+impl DeadLetters {
+    async fn tell(&self, by: &Identity, what: &str, order: &Order, tally: &Tally) {
+        let Filter { queue, namespace, function, call, reason, within: _ } = &order.filter;
+        let which = json!({
+            "number": order.only,
+            "queue": queue,
+            "namespace": namespace,
+            "function": function,
+            "call": call,
+            "reason": reason,
+        });
+        self.audit.tell(by, what, &which, &json!({"done": tally.done, "left": tally.left})).await;
     }
 }
 
@@ -177,7 +204,8 @@ fn number(text: &str) -> Result<u64, Refusal> {
     text.parse().map_err(|_| Refusal::Malformed(format!("{text:?} is not the number of a dead letter")))
 }
 
-fn filter(query: &Query) -> Result<Filter, Refusal> {
+/// What a query asks for, and whoever asks may know of.
+fn filter(query: &Query, by: &Identity) -> Result<Filter, Refusal> {
     let known = "exhausted, too_old, undecodable, lost, poison or deleted";
     Ok(Filter {
         queue: query.get("queue").map(Queue::parse).transpose()?,
@@ -185,11 +213,11 @@ fn filter(query: &Query) -> Result<Filter, Refusal> {
         function: query.get("function").map(Function::parse).transpose()?,
         call: query.get("call").map(CallId::parse).transpose()?,
         reason: query.parse("reason", known, Reason::parse)?,
-        within: None,
+        within: by.namespaces().namespaces().cloned(),
     })
 }
 
-fn order(only: Option<&str>, query: &str) -> Result<Order, Refusal> {
+fn order(only: Option<&str>, query: &str, by: &Identity) -> Result<Order, Refusal> {
     let known = ["queue", "namespace", "function", "call", "reason", "dry_run", "rate", "max", "max_redriven"];
     let query = Query::read(query, &known)?;
     let default = Order::default();
@@ -197,7 +225,7 @@ fn order(only: Option<&str>, query: &str) -> Result<Order, Refusal> {
     let redriven_max = query.parse("max_redriven", "a whole number", |it| it.parse().ok())?;
     let count_max = query.parse("max", "a whole number", |it| it.parse().ok())?;
     Ok(Order {
-        filter: filter(&query)?,
+        filter: filter(&query, by)?,
         only: only.map(number).transpose()?,
         dry_run: query.flag("dry_run")?,
         rate: query.parse("rate", "how many a second, from 0.001 to 100000", read_rate)?,
@@ -209,13 +237,17 @@ fn order(only: Option<&str>, query: &str) -> Result<Order, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Authenticator;
+    use crate::identity::need::Need;
 
-    #[test]
-    fn a_question_is_read_whole_or_refused() {
-        let order = super::order(Some("9"), "function=f.acme&reason=poison&dry_run=true&rate=2.5&max=7").unwrap();
-        assert_eq!(order.filter.function, Some(Function::parse("f.acme").unwrap()));
-        assert_eq!((order.filter.reason, order.dry_run), (Some(Reason::Poison), true));
-        assert_eq!((order.rate, order.count_max, order.only), (Some(2.5), 7, Some(9)));
+    #[tokio::test]
+    async fn a_question_is_read_whole_or_refused() {
+        let by = Authenticator::off().admit(&mut http::Request::new(()), Need::Nothing).await.unwrap();
+        let order = |only, query| super::order(only, query, &by);
+        let read = order(Some("9"), "function=f.acme&reason=poison&dry_run=true&rate=2.5&max=7").unwrap();
+        assert_eq!(read.filter.function, Some(Function::parse("f.acme").unwrap()));
+        assert_eq!((read.filter.reason, read.dry_run), (Some(Reason::Poison), true));
+        assert_eq!((read.rate, read.count_max, read.only), (Some(2.5), 7, Some(9)));
         for bad in [
             "reason=tired",
             "rate=0",
@@ -227,8 +259,8 @@ mod tests {
             "funktion=f",
             "call=a.b",
         ] {
-            assert!(super::order(None, bad).is_err(), "{bad}");
+            assert!(order(None, bad).is_err(), "{bad}");
         }
-        assert!(super::order(Some("first"), "").is_err());
+        assert!(order(Some("first"), "").is_err());
     }
 }

@@ -19,6 +19,7 @@ use crate::gateway::Gateway;
 use crate::gateway::answer::Answer;
 use crate::gateway::calls::View;
 use crate::gateway::enqueue::refusal;
+use crate::identity::Identity;
 
 /// How often something is said although nothing happens: whoever is gone is noticed by it.
 const SILENT_MAX: Duration = Duration::from_secs(15);
@@ -59,11 +60,14 @@ pub(super) async fn follow(
     gateway: &Gateway,
     query: &str,
     drain: watch::Receiver<Option<Instant>>,
+    by: &Identity,
 ) -> Result<Answer, Refusal> {
-    let wanted = Wanted::read(query)?;
+    let (wanted, within) = (Wanted::read(query)?, by.namespaces().clone());
+    let max = wanted.max;
+    let has = move |it: &Record| within.covers(it.function.namespace()) && wanted.has(it);
     let (told, clock) = (gateway.ports().broker.told().await, gateway.ports().clock.clone());
-    let max = wanted.max.map_or(usize::MAX, |max| usize::try_from(max.get()).unwrap_or(usize::MAX));
-    let records = told.map_err(|error| refusal(error, 0))?.filter(move |it| std::future::ready(wanted.has(it)));
+    let max = max.map_or(usize::MAX, |max| usize::try_from(max.get()).unwrap_or(usize::MAX));
+    let records = told.map_err(|error| refusal(error, 0))?.filter(move |it| std::future::ready(has(it)));
     let events = records.take(max).map(move |record| event(record, clock.now()));
     let mut drain = drain;
     let drained = async move { drop(drain.wait_for(Option::is_some).await) };

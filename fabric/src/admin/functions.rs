@@ -3,13 +3,15 @@
 use actors::port::control::{self, Key, Record};
 use http::{HeaderMap, StatusCode};
 use proto::spec::{Deployment, Removal};
-use proto::{Function, FunctionSpec, Namespace, Refusal};
+use proto::{Function, Namespace, Refusal};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::query::{List, Query};
 use super::registry::{self, Registry, object, show, status_of};
 use crate::gateway::answer::{self, Answer};
+use crate::gateway::own;
+use crate::identity::Identity;
 
 /// What a body may have.
 const FIELDS: [&str; 14] = [
@@ -44,21 +46,24 @@ struct View<'a> {
 pub(super) struct Functions(pub(super) Registry);
 
 impl Functions {
-    pub(super) fn list(&self, query: &str) -> Result<Answer, Refusal> {
+    pub(super) fn list(&self, query: &str, by: &Identity) -> Result<Answer, Refusal> {
         let query = Query::read(query, &["namespace", "contains", "limit", "cursor"])?;
         let part = query.get("contains").unwrap_or_default().to_lowercase();
         let namespace = query.get("namespace").map(Namespace::parse).transpose()?;
         let directory = self.0.directory()?;
-        let wanted = |spec: &FunctionSpec| namespace.as_ref().is_none_or(|it| spec.function.namespace() == it);
-        let named = directory.iter().filter(|spec| wanted(spec)).map(|spec| (spec.function.to_string(), spec));
+        let wanted = |of: &Namespace| by.sees(of) && namespace.as_ref().is_none_or(|it| of == it);
+        let named = directory
+            .iter()
+            .filter(|spec| wanted(spec.function.namespace()))
+            .map(|spec| (spec.function.to_string(), spec));
         let mut specs: Vec<_> = named.filter(|(name, _)| name.contains(&part)).collect();
         specs.sort_by(|(a, _), (b, _)| a.cmp(b));
         let views = specs.into_iter().map(|(_, spec)| view(&spec.function, &spec.deployment));
         Ok(answer::json(StatusCode::OK, &List::of_names(views, &query.page()?, |view| view.name.clone())))
     }
 
-    pub(super) async fn get(&self, name: &str) -> Result<Answer, Refusal> {
-        let function = Function::parse(name)?;
+    pub(super) async fn get(&self, name: &str, by: &Identity) -> Result<Answer, Refusal> {
+        let function = own(Function::parse(name)?, by)?;
         match self.0.get(&Key::Function(function.clone())).await? {
             Some((Record::Function(_, deployment), revision)) => {
                 Ok(show(StatusCode::OK, view(&function, &deployment), Some(revision)))
@@ -67,17 +72,30 @@ impl Functions {
         }
     }
 
-    pub(super) async fn put(&self, name: &str, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Refusal> {
+    pub(super) async fn put(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+        by: &Identity,
+    ) -> Result<Answer, Refusal> {
         let function = Function::parse(name)?;
+        by.must_see(function.namespace())?;
         let spec = self.0.deploy(asked(&function, object(body, &FIELDS)?)?)?;
-        let (is_new, revision) = self.0.put((&spec).into(), headers).await?;
+        let (is_new, revision) = self.0.put(by, (&spec).into(), headers).await?;
         self.registered(&function, &spec.deployment).await;
         Ok(show(status_of(is_new), view(&function, &spec.deployment), Some(revision)))
     }
 
     /// Changes some of what is set, by a merge patch (RFC 7396).
-    pub(super) async fn patch(&self, name: &str, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Refusal> {
-        let function = Function::parse(name)?;
+    pub(super) async fn patch(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+        by: &Identity,
+    ) -> Result<Answer, Refusal> {
+        let function = own(Function::parse(name)?, by)?;
         let patch = object(body, &FIELDS)?;
         let edit = |found| {
             let Some(Record::Function(_, deployment)) = found else {
@@ -88,15 +106,21 @@ impl Functions {
             let Value::Object(whole) = whole else { return Err(Refusal::UnknownFunction(function.clone())) };
             Ok((&self.0.deploy(asked(&function, whole)?)?).into())
         };
-        let (record, revision) = self.0.edit(&Key::Function(function.clone()), headers, edit).await?;
+        let (record, revision) = self.0.edit(by, &Key::Function(function.clone()), headers, edit).await?;
         let Record::Function(_, deployment) = record else { return Err(Refusal::UnknownFunction(function)) };
         self.registered(&function, &deployment).await;
         Ok(show(StatusCode::OK, view(&function, &deployment), Some(revision)))
     }
 
     /// Begins to delete a function; workers finish it.
-    pub(super) async fn delete(&self, name: &str, headers: &HeaderMap, query: &str) -> Result<Answer, Refusal> {
-        let function = Function::parse(name)?;
+    pub(super) async fn delete(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        query: &str,
+        by: &Identity,
+    ) -> Result<Answer, Refusal> {
+        let function = own(Function::parse(name)?, by)?;
         let query = Query::read(query, &["backlog"])?;
         let removal = query.parse("backlog", "drain or dead-letter", Removal::parse)?.unwrap_or_default();
         let key = Key::Function(function.clone());
@@ -106,13 +130,13 @@ impl Functions {
             }
             _ => Err(Refusal::UnknownFunction(function.clone())),
         };
-        let (record, revision) = match self.0.control.get(&key).await {
+        let (record, revision) = match self.0.records.control().get(&key).await {
             // What nobody can read is deleted all the same.
             Err(control::Error::Unreadable { .. }) => {
                 let record = Record::Function(function.clone(), Box::new(Deployment::leaving(&function, removal)));
-                self.0.put(record.clone(), headers).await.map(|(_, revision)| (record, revision))?
+                self.0.put(by, record.clone(), headers).await.map(|(_, revision)| (record, revision))?
             }
-            _ => self.0.edit(&key, headers, edit).await?,
+            _ => self.0.edit(by, &key, headers, edit).await?,
         };
         let Record::Function(_, deployment) = record else { return Err(Refusal::UnknownFunction(function)) };
         self.0.seen(|it| it.get(&function).is_none() || it.leaving().get(&function) == Some(&removal)).await;

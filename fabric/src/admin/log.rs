@@ -5,7 +5,9 @@ use proto::Refusal;
 use serde::{Deserialize, Serialize};
 
 use super::registry;
+use crate::audit::Audit;
 use crate::gateway::answer::{self, Answer};
+use crate::identity::Identity;
 use crate::telemetry::Log;
 
 #[derive(Deserialize, Serialize)]
@@ -19,10 +21,10 @@ pub(super) fn get(log: &Log) -> Answer {
 }
 
 /// Has something else logged, until it is changed again or the process ends.
-pub(super) fn put(log: &Log, body: &[u8]) -> Result<Answer, Refusal> {
+pub(super) async fn put(log: &Log, body: &[u8], audit: &Audit, by: &Identity) -> Result<Answer, Refusal> {
     let Filter { filter } = registry::read(registry::object(body, &["filter"])?)?;
     let before = log.filter();
     log.set(&filter).map_err(|why| Refusal::Malformed(format!("filter: {why}")))?;
-    tracing::info!(before, filter, "what is logged was changed");
+    audit.tell(by, "put log", &before.into(), &filter.into()).await;
     Ok(get(log))
 }

@@ -10,6 +10,7 @@ use proto::{Namespace, NamespaceSpec, Refusal};
 use super::query::{List, Query};
 use super::registry::{self, Registry, object, show, status_of};
 use crate::gateway::answer::{self, Answer};
+use crate::identity::Identity;
 
 /// The namespaces of the fabric.
 #[derive(Clone)]
@@ -17,19 +18,23 @@ pub(super) struct Namespaces(pub(super) Registry);
 
 impl Namespaces {
     /// Those that have functions, and those that something is set for.
-    pub(super) fn list(&self, query: &str) -> Result<Answer, Refusal> {
+    pub(super) fn list(&self, query: &str, by: &Identity) -> Result<Answer, Refusal> {
         let query = Query::read(query, &["limit", "cursor"])?;
         let directory = self.0.directory()?;
         let mut names: BTreeSet<Namespace> = directory.iter().map(|spec| spec.function.namespace().clone()).collect();
         names.extend(directory.namespaces().map(|spec| spec.namespace.clone()));
         names.insert(Namespace::default());
+        names.retain(|name| by.sees(name));
         let set = |name: &Namespace| directory.namespace(name).map(|spec| spec.tenancy.clone());
         let all = names.iter().map(|name| set(name).unwrap_or_else(|| bare(name)));
         Ok(answer::json(StatusCode::OK, &List::of_names(all, &query.page()?, |it| it.name.clone())))
     }
 
-    pub(super) async fn get(&self, name: &str) -> Result<Answer, Refusal> {
+    pub(super) async fn get(&self, name: &str, by: &Identity) -> Result<Answer, Refusal> {
         let namespace = Namespace::parse(name)?;
+        if !by.sees(&namespace) {
+            return Err(Refusal::UnknownNamespace(namespace));
+        }
         if let Some((Record::Namespace(_, tenancy), revision)) = self.0.get(&Key::Namespace(namespace.clone())).await? {
             return Ok(show(StatusCode::OK, tenancy, Some(revision)));
         }
@@ -40,19 +45,25 @@ impl Namespaces {
         Err(Refusal::UnknownNamespace(namespace))
     }
 
-    pub(super) async fn put(&self, name: &str, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Refusal> {
+    pub(super) async fn put(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+        by: &Identity,
+    ) -> Result<Answer, Refusal> {
         let mut body = object(body, &["name", "labels", "annotations"])?;
         registry::named(&mut body, "name", name)?;
         let spec = NamespaceSpec::compile(registry::read(body)?)?;
-        let (is_new, revision) = self.0.put((&spec).into(), headers).await?;
+        let (is_new, revision) = self.0.put(by, (&spec).into(), headers).await?;
         self.0.seen(|it| it.namespace(&spec.namespace).is_some_and(|seen| seen.tenancy == spec.tenancy)).await;
         Ok(show(status_of(is_new), &spec.tenancy, Some(revision)))
     }
 
     /// Nothing is set for it any more; its functions stay.
-    pub(super) async fn delete(&self, name: &str, headers: &HeaderMap) -> Result<Answer, Refusal> {
+    pub(super) async fn delete(&self, name: &str, headers: &HeaderMap, by: &Identity) -> Result<Answer, Refusal> {
         let namespace = Namespace::parse(name)?;
-        if !self.0.delete(&Key::Namespace(namespace.clone()), headers).await? {
+        if !self.0.delete(by, &Key::Namespace(namespace.clone()), headers).await? {
             return Err(Refusal::UnknownNamespace(namespace));
         }
         self.0.seen(|it| it.namespace(&namespace).is_none()).await;

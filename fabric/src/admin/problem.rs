@@ -65,6 +65,8 @@ impl Problem {
                 };
                 let (status, code, detail) = (refusal.status(), refusal.code(), refusal.to_string());
                 let mut answer = details(status, code, detail, path, (errors, revision));
+                let challenge = answer::challenge(refusal);
+                answer.headers_mut().extend(challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
                 answer.headers_mut().extend(answer::retry_after(refusal).map(|after| (header::RETRY_AFTER, after)));
                 answer
             }

@@ -6,11 +6,13 @@ use http::{HeaderMap, StatusCode};
 use proto::queue::{QueueSpec, Settings};
 use proto::{Function, Queue, Refusal, annotation};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::query::{List, Query};
 use super::registry::{self, Registry, object, show, status_of};
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::enqueue::refusal;
+use crate::identity::Identity;
 
 /// How many calls a purge cancels at the most, unless the query says otherwise.
 const PURGE_MAX: u64 = 10_000;
@@ -32,50 +34,71 @@ pub(super) struct Queues {
 }
 
 impl Queues {
-    /// Every queue that a function names or that something is set for.
-    pub(super) fn list(&self, query: &str) -> Result<Answer, Refusal> {
+    /// Every queue that a function names or that something is set for; of whoever is limited to namespaces, those that
+    /// his functions name.
+    pub(super) fn list(&self, query: &str, by: &Identity) -> Result<Answer, Refusal> {
         let query = Query::read(query, &["limit", "cursor"])?;
         let directory = self.registry.directory()?;
-        let mut queues = directory.queues();
+        let mut queues = directory.queues_of(by.namespaces());
         queues.extend([Queue::default(), Queue::callbacks()]);
-        queues.extend(directory.set_queues().map(|spec| spec.queue.clone()));
+        if by.namespaces().namespaces().is_none() {
+            queues.extend(directory.set_queues().map(|spec| spec.queue.clone()));
+        }
         let set = |queue: &Queue| directory.queue(queue).map(|spec| spec.settings.clone());
         let all = queues.iter().map(|queue| set(queue).unwrap_or_else(|| bare(queue)));
         Ok(answer::json(StatusCode::OK, &List::of_names(all, &query.page()?, |it| it.name.clone())))
     }
 
-    pub(super) async fn get(&self, name: &str) -> Result<Answer, Refusal> {
+    pub(super) async fn get(&self, name: &str, by: &Identity) -> Result<Answer, Refusal> {
         let queue = Queue::parse(name)?;
+        let is_common = queue == Queue::default() || queue.is_callbacks();
+        let is_his = is_common || self.registry.directory()?.queues_of(by.namespaces()).contains(&queue);
+        if by.namespaces().namespaces().is_some() && !is_his {
+            // As one that nobody uses.
+            return Ok(show(StatusCode::OK, View { settings: &bare(&queue), calls: 0 }, None));
+        }
         match self.registry.get(&Key::Queue(queue.clone())).await? {
             Some((Record::Queue(_, settings), revision)) => {
-                self.shown(StatusCode::OK, &queue, &settings, Some(revision)).await
+                self.shown(StatusCode::OK, &queue, &settings, Some(revision), by).await
             }
-            _ => self.shown(StatusCode::OK, &queue, &bare(&queue), None).await,
+            _ => self.shown(StatusCode::OK, &queue, &bare(&queue), None, by).await,
         }
     }
 
-    pub(super) async fn put(&self, name: &str, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Refusal> {
+    pub(super) async fn put(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+        by: &Identity,
+    ) -> Result<Answer, Refusal> {
         let mut body = object(body, &["name", "annotations", "calls"])?;
         // What was read can be written again.
         body.remove("calls");
         registry::named(&mut body, "name", name)?;
         let spec = QueueSpec::compile(registry::read(body)?)?;
         let record = Record::Queue(spec.queue.clone(), Box::new(spec.settings.clone()));
-        let (is_new, revision) = self.registry.put(record, headers).await?;
+        let (is_new, revision) = self.registry.put(by, record, headers).await?;
         self.set(&spec.queue, &spec.settings).await;
-        self.shown(status_of(is_new), &spec.queue, &spec.settings, Some(revision)).await
+        self.shown(status_of(is_new), &spec.queue, &spec.settings, Some(revision), by).await
     }
 
     /// Nothing is set for it any more; its calls stay.
-    pub(super) async fn delete(&self, name: &str, headers: &HeaderMap) -> Result<Answer, Refusal> {
+    pub(super) async fn delete(&self, name: &str, headers: &HeaderMap, by: &Identity) -> Result<Answer, Refusal> {
         let queue = Queue::parse(name)?;
-        self.registry.delete(&Key::Queue(queue.clone()), headers).await?;
+        self.registry.delete(by, &Key::Queue(queue.clone()), headers).await?;
         self.registry.seen(|it| it.queue(&queue).is_none()).await;
         Ok(answer::empty(StatusCode::NO_CONTENT))
     }
 
     /// Holds all its calls back, or no longer; those that run go on.
-    pub(super) async fn pause(&self, name: &str, headers: &HeaderMap, is_paused: bool) -> Result<Answer, Refusal> {
+    pub(super) async fn pause(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        is_paused: bool,
+        by: &Identity,
+    ) -> Result<Answer, Refusal> {
         let queue = Queue::parse(name)?;
         let edit = |found| {
             let mut settings = match found {
@@ -88,14 +111,14 @@ impl Queues {
             }
             Ok(Record::Queue(queue.clone(), settings))
         };
-        let (record, revision) = self.registry.edit(&Key::Queue(queue.clone()), headers, edit).await?;
+        let (record, revision) = self.registry.edit(by, &Key::Queue(queue.clone()), headers, edit).await?;
         let settings = if let Record::Queue(_, settings) = record { *settings } else { bare(&queue) };
         self.set(&queue, &settings).await;
-        self.shown(StatusCode::OK, &queue, &settings, Some(revision)).await
+        self.shown(StatusCode::OK, &queue, &settings, Some(revision), by).await
     }
 
     /// Cancels what waits in it.
-    pub(super) async fn purge(&self, name: &str, query: &str) -> Result<Answer, Refusal> {
+    pub(super) async fn purge(&self, name: &str, query: &str, by: &Identity) -> Result<Answer, Refusal> {
         let queue = Queue::parse(name)?;
         let query = Query::read(query, &["confirm", "function", "dry_run", "max"])?;
         let dry_run = query.flag("dry_run")?;
@@ -114,6 +137,13 @@ impl Queues {
         let tally = self.purger.purge(&order).await.map_err(|error| refusal(error, 0))?;
         if !dry_run {
             tracing::info!(?order, done = tally.done, left = tally.left, "a queue was purged");
+            let audit = self.registry.records.audit();
+            let after = json!({"cancelled": tally.done, "left": tally.left});
+            let what = match &order.function {
+                Some(function) => format!("purge queue {name} of function {function}"),
+                None => format!("purge queue {name}"),
+            };
+            audit.tell(by, &what, &Value::Null, &after).await;
         }
         Ok(answer::json(StatusCode::OK, &tally))
     }
@@ -124,9 +154,11 @@ impl Queues {
         queue: &Queue,
         settings: &Settings,
         revision: Option<u64>,
+        by: &Identity,
     ) -> Result<Answer, Refusal> {
         let backlog = self.purger.canceller.broker.backlog(queue).await.map_err(|error| refusal(error, 0))?;
-        let calls = backlog.iter().map(|backlog| backlog.messages).sum();
+        let own = backlog.iter().filter(|backlog| by.sees(backlog.function.namespace()));
+        let calls = own.map(|backlog| backlog.messages).sum();
         Ok(show(status, View { settings, calls }, revision))
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::directory::Directory;
+use actors::port::Clock;
 use actors::port::control::{self, Expected, Key, Record};
-use actors::port::{Clock, Control};
 use http::{HeaderMap, StatusCode, header};
 use proto::fault::{Fault, Faults};
 use proto::spec::Deployment;
@@ -18,8 +18,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::condition::{Condition, etag};
+use crate::audit::Audited;
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::system::unchanged;
+use crate::identity::Identity;
 
 /// How long a change may take to reach this process before it is answered all the same.
 const SEEN_WITHIN: Duration = Duration::from_secs(1);
@@ -27,7 +29,7 @@ const SEEN_WITHIN: Duration = Duration::from_secs(1);
 /// The control plane, and what is known of it here.
 #[derive(Clone)]
 pub(super) struct Registry {
-    pub(super) control: Arc<dyn Control>,
+    pub(super) records: Audited,
     pub(super) directory: watch::Receiver<Arc<Directory>>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -54,19 +56,20 @@ impl Registry {
 
     /// The record, if there is one, and its revision.
     pub(super) async fn get(&self, key: &Key) -> Result<Option<(Record, u64)>, Refusal> {
-        self.control.get(key).await.map_err(unchanged)
+        self.records.control().get(key).await.map_err(unchanged)
     }
 
     /// Writes a record, if what is there is as the headers say; whether there was none, and its revision.
-    pub(super) async fn put(&self, record: Record, headers: &HeaderMap) -> Result<(bool, u64), Refusal> {
-        let (expected, present) = Condition::read(headers)?.of(&*self.control, &record.key()).await?;
-        let revision = self.control.put(record, expected).await.map_err(unchanged)?;
+    pub(super) async fn put(&self, by: &Identity, record: Record, headers: &HeaderMap) -> Result<(bool, u64), Refusal> {
+        let (expected, present) = Condition::read(headers)?.of(self.records.control(), &record.key()).await?;
+        let revision = self.records.put(by, record, expected).await.map_err(unchanged)?;
         Ok((present.is_none(), revision))
     }
 
     /// Changes a record by what is there. Without a condition in the headers it is done anew if somebody else was quicker.
     pub(super) async fn edit(
         &self,
+        by: &Identity,
         key: &Key,
         headers: &HeaderMap,
         edit: impl Fn(Option<Record>) -> Result<Record, Refusal>,
@@ -82,7 +85,7 @@ impl Registry {
             }
             let record = edit(found)?;
             let expected = if expected == Expected::Whatever { here } else { expected };
-            match self.control.put(record.clone(), expected).await {
+            match self.records.put(by, record.clone(), expected).await {
                 Err(control::Error::Conflict { .. }) if condition == Condition::None => {}
                 put => return put.map(|revision| (record, revision)).map_err(unchanged),
             }
@@ -90,9 +93,9 @@ impl Registry {
     }
 
     /// Removes a record, if what is there is as the headers say; whether there was one.
-    pub(super) async fn delete(&self, key: &Key, headers: &HeaderMap) -> Result<bool, Refusal> {
-        let (expected, _) = Condition::read(headers)?.of(&*self.control, key).await?;
-        self.control.delete(key, expected).await.map_err(unchanged)
+    pub(super) async fn delete(&self, by: &Identity, key: &Key, headers: &HeaderMap) -> Result<bool, Refusal> {
+        let (expected, _) = Condition::read(headers)?.of(self.records.control(), key).await?;
+        self.records.delete(by, key, expected).await.map_err(unchanged)
     }
 
     /// A script that goes on at once should find what it has just written; other processes follow by themselves.

@@ -2,12 +2,18 @@
 //! against.
 
 use http::Method;
+use proto::key::Scope;
+
+use crate::identity::need::Need;
+use crate::path::name_in;
+use crate::ui;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is a line of the table, and a summary in the document")]
 pub enum Operation {
     Document,
+    Whoami,
     ListFunctions,
     GetFunction,
     PutFunction,
@@ -25,6 +31,11 @@ pub enum Operation {
     PauseQueue,
     ResumeQueue,
     PurgeQueue,
+    ListKeys,
+    CreateKey,
+    GetKey,
+    RevokeKey,
+    DeleteKey,
     ListCalls,
     GetCall,
     CancelCall,
@@ -49,8 +60,9 @@ pub enum Operation {
 pub const BASE: &str = "/admin/v1";
 
 /// Every operation, with its method and its path below [`BASE`]; a segment in braces stands for a name.
-pub static TABLE: [(Method, &str, Operation); 36] = [
+pub static TABLE: [(Method, &str, Operation); 42] = [
     (Method::GET, "/openapi.json", Operation::Document),
+    (Method::GET, "/whoami", Operation::Whoami),
     (Method::GET, "/functions", Operation::ListFunctions),
     (Method::GET, "/functions/{name}", Operation::GetFunction),
     (Method::PUT, "/functions/{name}", Operation::PutFunction),
@@ -68,6 +80,11 @@ pub static TABLE: [(Method, &str, Operation); 36] = [
     (Method::POST, "/queues/{name}/pause", Operation::PauseQueue),
     (Method::POST, "/queues/{name}/resume", Operation::ResumeQueue),
     (Method::POST, "/queues/{name}/purge", Operation::PurgeQueue),
+    (Method::GET, "/keys", Operation::ListKeys),
+    (Method::POST, "/keys", Operation::CreateKey),
+    (Method::GET, "/keys/{id}", Operation::GetKey),
+    (Method::DELETE, "/keys/{id}", Operation::DeleteKey),
+    (Method::POST, "/keys/{id}/revoke", Operation::RevokeKey),
     (Method::GET, "/calls", Operation::ListCalls),
     (Method::GET, "/calls/{id}", Operation::GetCall),
     (Method::DELETE, "/calls/{id}", Operation::CancelCall),
@@ -87,6 +104,82 @@ pub static TABLE: [(Method, &str, Operation); 36] = [
     (Method::PUT, "/log", Operation::PutLog),
     (Method::POST, "/drain", Operation::Drain),
 ];
+
+impl Operation {
+    /// What a request for it needs.
+    #[must_use]
+    #[expect(clippy::match_same_arms, reason = "a line for each subject is easier to check than one for each need")]
+    pub fn need(self) -> Need {
+        const READ: Need = Need::Scope(&[Scope::Read]);
+        const OPERATE: Need = Need::Scope(&[Scope::Operate]);
+        const ADMIN: Need = Need::Scope(&[Scope::Admin]);
+        match self {
+            Self::Document => Need::Nothing,
+            Self::Whoami => Need::Somebody,
+            Self::ListFunctions | Self::GetFunction | Self::ExplainFunction => READ,
+            Self::ListNamespaces | Self::GetNamespace | Self::ListQueues | Self::GetQueue => READ,
+            Self::ListCalls | Self::GetCall | Self::ExplainCall | Self::ListLetters | Self::GetLetter => READ,
+            Self::Activity | Self::Events => READ,
+            Self::PutFunction | Self::PatchFunction | Self::DeleteFunction | Self::CancelCall => OPERATE,
+            Self::PurgeLetters | Self::RedriveLetters | Self::PurgeLetter | Self::RedriveLetter => OPERATE,
+            Self::ListKeys | Self::CreateKey | Self::GetKey | Self::RevokeKey | Self::DeleteKey => ADMIN,
+            // What processes tell of themselves names everybody's functions.
+            Self::ListWorkers | Self::ListProcesses | Self::Tree | Self::GetLog => Need::Fabric(Scope::Read),
+            // A queue is everybody's who uses it.
+            Self::PauseQueue | Self::ResumeQueue | Self::PurgeQueue => Need::Fabric(Scope::Operate),
+            // Nobody lifts the limits of his own namespace.
+            Self::PutNamespace | Self::DeleteNamespace | Self::PutQueue | Self::DeleteQueue => {
+                Need::Fabric(Scope::Admin)
+            }
+            Self::PutLog | Self::Drain => Need::Fabric(Scope::Admin),
+        }
+    }
+}
+
+/// A part of the admin listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// The admin API: what comes after [`BASE`].
+    Api(&'a str),
+    /// The dashboard.
+    Dashboard,
+    /// `/readyz`
+    Readiness,
+    /// `/metrics`
+    Metrics,
+    /// The control plane as OpenFaaS knows it, and whatever else a gateway answers.
+    System,
+}
+
+impl<'a> Part<'a> {
+    /// Reads a request's path.
+    #[must_use]
+    pub fn of(path: &'a str) -> Self {
+        match path {
+            "/readyz" => Self::Readiness,
+            "/metrics" => Self::Metrics,
+            path if ui::has(path) => Self::Dashboard,
+            path => path.strip_prefix(BASE).map_or(Self::System, Self::Api),
+        }
+    }
+
+    /// What a request for it needs.
+    #[must_use]
+    pub fn need(self, method: &Method) -> Need {
+        match self {
+            Self::Api(path) => match Route::of(method, path) {
+                Route::To(operation, _) => operation.need(),
+                // The document says as much.
+                Route::Method(_) | Route::Nowhere => Need::Nothing,
+            },
+            // It is a program; what it shows it asks the API for. Below /system/ each path has its own need, and is
+            // asked for it there.
+            Self::Dashboard | Self::Readiness | Self::System => Need::Nothing,
+            // They have everybody's functions in them.
+            Self::Metrics => Need::Fabric(Scope::Read),
+        }
+    }
+}
 
 /// What a path and a method lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,19 +205,6 @@ impl<'a> Route<'a> {
             }
         }
         if allow.is_empty() { Self::Nowhere } else { Self::Method(allow.join(", ")) }
-    }
-}
-
-/// What stands in a path where its template has braces; nothing if it is not of that form.
-fn name_in<'a>(template: &str, path: &'a str) -> Option<&'a str> {
-    let (mut wanted, mut given, mut name) = (template.split('/'), path.split('/'), "");
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return Some(name),
-            (Some(wanted), Some(given)) if wanted == given => {}
-            (Some(wanted), Some(given)) if wanted.starts_with('{') && !given.is_empty() => name = given,
-            _ => return None,
-        }
     }
 }
 

@@ -31,6 +31,10 @@ pub struct Invoke {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
     pub public: Public,
+    /// A key or a token, where one is needed. Better said as FABRIC_KEY, because everybody on a machine sees command
+    /// lines.
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
     /// How the answer is written.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Output,

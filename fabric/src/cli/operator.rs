@@ -13,6 +13,7 @@ use super::dead::DeadLetters;
 use super::doctor::Doctor;
 use super::function::Functions;
 use super::invoke::Invoke;
+use super::key::Keys;
 use super::log::Logs;
 use super::queue::Queues;
 use super::setup::Setup;
@@ -22,9 +23,10 @@ use super::tree::Tree;
 use super::why::Why;
 
 /// The options of these commands that are read from the environment and the file too.
-pub const SHARED: [&str; 15] = [
+pub const SHARED: [&str; 16] = [
     "admin",
     "gateway",
+    "key",
     "output",
     "broker",
     "prefix",
@@ -53,6 +55,8 @@ pub enum Operator {
     Call(Calls),
     /// Dead letters: list, show, redrive, purge.
     Dead(DeadLetters),
+    /// API keys: create, list, revoke.
+    Key(Keys),
     /// Call a function, now or asynchronously.
     Invoke(Invoke),
     /// Say what a function or a call waits for, and when it may start.
@@ -77,6 +81,10 @@ pub struct Reach {
     /// Where the admin API is.
     #[arg(long, global = true, default_value = "http://127.0.0.1:8081", value_name = "URL")]
     pub admin: Url,
+    /// A key or a token, where one is needed. Better said as FABRIC_KEY, because everybody on a machine sees command
+    /// lines.
+    #[arg(long, global = true, value_name = "KEY")]
+    pub key: Option<String>,
     /// How the answer is written.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Output,

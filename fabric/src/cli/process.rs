@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use proto::Function;
 
+use super::authentication::Authentication;
 use super::broker::{Broker, Records};
 use super::callbacks::Callbacks;
 use super::drain::Drain;
@@ -71,6 +72,9 @@ pub struct Dev {
     pub listen: Listen,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub authentication: Authentication,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
     pub work: Work,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
@@ -87,6 +91,8 @@ pub struct Serve {
     pub records: Records,
     #[command(flatten)]
     pub listen: Listen,
+    #[command(flatten)]
+    pub authentication: Authentication,
     #[command(flatten)]
     pub upstreams: Upstreams,
     #[command(flatten)]
@@ -114,6 +120,8 @@ pub struct Gateway {
     #[command(flatten)]
     pub listen: Listen,
     #[command(flatten)]
+    pub authentication: Authentication,
+    #[command(flatten)]
     pub upstreams: Upstreams,
     #[command(flatten)]
     pub traces: Traces,
@@ -135,6 +143,8 @@ pub struct Worker {
     /// Health, readiness and the admin API.
     #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub admin_listen: SocketAddr,
+    #[command(flatten)]
+    pub authentication: Authentication,
     #[command(flatten)]
     pub upstreams: Upstreams,
     #[command(flatten)]

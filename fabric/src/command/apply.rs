@@ -12,7 +12,7 @@ pub(super) async fn run(args: Apply) -> anyhow::Result<()> {
         let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
         wanted.extend(file::read(path, &text)?);
     }
-    let api = Api::new(&args.reach.admin)?;
+    let api = Api::new(&args.reach.admin, args.reach.key.as_deref())?;
     let plan = Plan::of(&api, file::merge(wanted)?).await?;
     let is_told = matches!(args.reach.output, Output::Table);
     if is_told {

@@ -10,7 +10,7 @@ use crate::operator::shown;
 const CALLS: &str = "/calls";
 
 pub(super) async fn run(args: Calls) -> anyhow::Result<()> {
-    let (api, output) = (Api::new(&args.reach.admin)?, args.reach.output);
+    let (api, output) = (Api::new(&args.reach.admin, args.reach.key.as_deref())?, args.reach.output);
     match args.command {
         CallCommand::List { function, queue, limit } => {
             let query = Query::default().with("function", Some(function)).with("queue", queue);

@@ -12,7 +12,7 @@ use crate::operator::work::Work;
 const LETTERS: &str = "/dead-letters";
 
 pub(super) async fn run(args: DeadLetters) -> anyhow::Result<()> {
-    let (api, output) = (Api::new(&args.reach.admin)?, args.reach.output);
+    let (api, output) = (Api::new(&args.reach.admin, args.reach.key.as_deref())?, args.reach.output);
     match args.command {
         DeadCommand::List { which, limit } => {
             operator::list(output, api.list(LETTERS, query(which), Some(limit)).await?, shown::letters)

@@ -10,7 +10,10 @@ use crate::operator::doctor::{Finding, broker, functions, processes, report};
 use crate::operator::site::{Error, Site};
 
 pub(super) async fn run(args: Doctor) -> anyhow::Result<()> {
-    let (api, site) = (Api::new(&args.reach.admin)?, Site::new(&args.public.gateway, "--gateway")?);
+    let (api, site) = (
+        Api::new(&args.reach.admin, args.reach.key.as_deref())?,
+        Site::new(&args.public.gateway, "--gateway", args.reach.key.as_deref())?,
+    );
     let mut findings = Vec::new();
     if let Some(url) = &args.broker {
         findings.extend(broker::check(url, args.access.to(url)?, &args.prefix).await);

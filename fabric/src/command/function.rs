@@ -16,7 +16,7 @@ use crate::operator::shown;
 const FUNCTIONS: &str = "/functions";
 
 pub(super) async fn run(args: Functions) -> anyhow::Result<()> {
-    let (api, output) = (Api::new(&args.reach.admin)?, args.reach.output);
+    let (api, output) = (Api::new(&args.reach.admin, args.reach.key.as_deref())?, args.reach.output);
     match args.command {
         FunctionCommand::List { namespace } => {
             let query = Query::default().with("namespace", namespace);

@@ -11,6 +11,8 @@ pub(super) async fn run(args: Gateway, log: Log) -> anyhow::Result<()> {
         store: args.broker.try_into()?,
         public: Some(args.listen.listen),
         admin: args.listen.admin_listen,
+        authentication: (&args.authentication).try_into()?,
+        audit_stream: args.authentication.audit_stream.clone(),
         max_body: args.listen.max_body,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.template(),

@@ -16,7 +16,7 @@ use crate::operator::site::{Answer, Site};
 const WAIT: u64 = 30;
 
 pub(super) async fn run(args: Invoke) -> anyhow::Result<()> {
-    let site = Site::new(&args.public.gateway, "--gateway")?;
+    let site = Site::new(&args.public.gateway, "--gateway", args.key.as_deref())?;
     let body = match &args.data {
         Some(data) => Bytes::from(data.clone()),
         None => read()?,

@@ -8,7 +8,7 @@ use crate::cli::Logs;
 use crate::operator::api::{Api, Condition, Query};
 
 pub(super) async fn run(args: Logs) -> anyhow::Result<()> {
-    let api = Api::new(&args.reach.admin)?;
+    let api = Api::new(&args.reach.admin, args.reach.key.as_deref())?;
     let log = match args.filter {
         Some(filter) => {
             let body = json!({ "filter": filter });

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::{apply, call, dead, doctor, function, invoke, log, queue, setup, tail, top, tree, why};
+use super::{apply, call, dead, doctor, function, invoke, key, log, queue, setup, tail, top, tree, why};
 use crate::cli::{Operator, Output};
 
 pub(super) async fn run(operator: Operator) -> anyhow::Result<()> {
@@ -16,6 +16,7 @@ pub(super) async fn run(operator: Operator) -> anyhow::Result<()> {
         Operator::Queue(args) => queue::run(args).await,
         Operator::Call(args) => call::run(args).await,
         Operator::Dead(args) => dead::run(args).await,
+        Operator::Key(args) => key::run(args).await,
         Operator::Invoke(args) => invoke::run(args).await,
         Operator::Why(args) => why::run(args).await,
         Operator::Tree(args) => tree::run(args).await,

@@ -14,7 +14,7 @@ use crate::operator::work::{Tally, Work};
 const QUEUES: &str = "/queues";
 
 pub(super) async fn run(args: Queues) -> anyhow::Result<()> {
-    let (api, output) = (Api::new(&args.reach.admin)?, args.reach.output);
+    let (api, output) = (Api::new(&args.reach.admin, args.reach.key.as_deref())?, args.reach.output);
     match args.command {
         QueueCommand::List => {
             let (mut queues, more) = api.list(QUEUES, Query::default(), None).await?;

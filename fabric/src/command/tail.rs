@@ -8,7 +8,7 @@ use crate::operator::api::{Api, Query};
 use crate::operator::following::{Told, stages};
 
 pub(super) async fn run(args: Tail) -> anyhow::Result<()> {
-    let api = Api::new(&args.reach.admin)?;
+    let api = Api::new(&args.reach.admin, args.reach.key.as_deref())?;
     let query = Query::default().with("function", args.function).with("namespace", args.namespace).flag("ended", true);
     let mut events = api.events(&query).await?;
     let (mut told, mut ends) = (0, Told::default());

@@ -17,7 +17,7 @@ use crate::operator::activity;
 use crate::operator::api::Api;
 
 pub(super) async fn run(args: Top) -> anyhow::Result<()> {
-    let api = Api::new(&args.reach.admin)?;
+    let api = Api::new(&args.reach.admin, args.reach.key.as_deref())?;
     if args.once || !stdout().is_terminal() || matches!(args.reach.output, Output::Json) {
         return once(&api, args.reach.output).await;
     }

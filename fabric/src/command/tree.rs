@@ -12,7 +12,7 @@ use crate::operator::tree;
 const STRANGE: &str = "the answer is not a tree; is the process of another version?";
 
 pub(super) async fn run(args: Tree) -> anyhow::Result<()> {
-    let api = Api::new(&args.reach.admin)?;
+    let api = Api::new(&args.reach.admin, args.reach.key.as_deref())?;
     if args.all {
         let (trees, processes) = all(&api).await?;
         return operator::answer(args.reach.output, &trees, |_| tree::forest(&processes));

@@ -9,7 +9,7 @@ use crate::operator::api::{Api, path};
 use crate::operator::why;
 
 pub(super) async fn run(args: Why) -> anyhow::Result<()> {
-    let api = Api::new(&args.reach.admin)?;
+    let api = Api::new(&args.reach.admin, args.reach.key.as_deref())?;
     let mut unknown = Vec::new();
     for (kind, of) in [("function", "/functions"), ("call", "/calls")] {
         match api.get(&format!("{}/explain", path(of, &args.what))).await {

@@ -12,6 +12,8 @@ pub(super) async fn run(args: Worker, log: Log) -> anyhow::Result<()> {
         store: args.broker.try_into()?,
         public: None,
         admin: args.admin_listen,
+        authentication: (&args.authentication).try_into()?,
+        audit_stream: args.authentication.audit_stream.clone(),
         max_body: 0,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.template(),

@@ -7,6 +7,6 @@ use crate::operator::shown;
 
 pub(super) async fn run(command: WorkerCommand) -> anyhow::Result<()> {
     let WorkerCommand::List(reach) = command;
-    let api = Api::new(&reach.admin)?;
+    let api = Api::new(&reach.admin, reach.key.as_deref())?;
     operator::list(reach.output, api.list("/workers", Query::default(), None).await?, shown::workers)
 }

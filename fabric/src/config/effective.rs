@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::choice::{Chosen, is_given};
 use super::known;
 use super::origin::Origin;
-use super::redact::redacted;
+use super::redact::shown;
 use crate::table;
 
 /// What is in force for one option.
@@ -26,7 +26,7 @@ pub struct Effective {
 pub(super) fn effective(command: &Command, matches: &ArgMatches, chosen: &Chosen<'_>) -> Vec<Effective> {
     let one = |(key, arg): (&str, &clap::Arg)| {
         let raw = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
-        let values: Vec<_> = raw.map(|value| redacted(&value.to_string_lossy())).collect();
+        let values: Vec<_> = raw.map(|value| shown(key, &value.to_string_lossy())).collect();
         let origin = match chosen.get(key) {
             _ if is_given(command, matches, key) => Origin::Flag(format!("--{key}")),
             Some(setting) => setting.origin.clone(),

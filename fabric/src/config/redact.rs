@@ -1,10 +1,18 @@
 //! What is shown of a value that may hold a password (pure).
 
+/// Options whose values are secrets, all of them.
+const SECRET: [&str; 2] = ["key", "admin-key"];
+
+/// What is shown of the value of an option.
+pub(super) fn shown(option: &str, value: &str) -> String {
+    if SECRET.contains(&option) { "***".into() } else { redacted(value) }
+}
+
 /// The text with what stands before the `@` of a URL left out; a user's name stays.
 ///
 /// It looks for no well-formed URL, and leaves out too much rather than too little: in a URL with a mistake the password
 /// is where nobody would look for it.
-pub(super) fn redacted(text: &str) -> String {
+pub(crate) fn redacted(text: &str) -> String {
     // Each part ends where the scheme of the next URL does.
     text.split("://").map(part).collect::<Vec<_>>().join("://")
 }
@@ -35,6 +43,14 @@ mod tests {
         ] {
             assert_eq!(redacted(text), shown);
         }
+    }
+
+    #[test]
+    fn a_key_is_never_shown() {
+        for option in ["key", "admin-key"] {
+            assert_eq!(shown(option, "fab_k1_00"), "***");
+        }
+        assert_eq!(shown("admin-key-file", "/run/secrets/admin"), "/run/secrets/admin");
     }
 
     #[test]

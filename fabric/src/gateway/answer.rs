@@ -28,10 +28,18 @@ struct Problem<'a> {
 pub fn refuse(refusal: &Refusal) -> Answer {
     let mut answer = json(refusal.status(), &Problem { error: refusal.code(), message: refusal.to_string() });
     answer.headers_mut().extend(retry_after(refusal).map(|after| (header::RETRY_AFTER, after)));
+    answer.headers_mut().extend(challenge(refusal).map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
     if let Refusal::Method { allow } = refusal {
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     }
     answer
+}
+
+/// How whoever is not known says who he is (RFC 6750, section 3). `Basic` is taken as well and not asked for: a browser
+/// would open a window of its own over the dashboard, and send what is typed there to pages of others' making.
+#[must_use]
+pub fn challenge(refusal: &Refusal) -> Option<HeaderValue> {
+    matches!(refusal, Refusal::Unauthenticated(_)).then(|| HeaderValue::from_static("Bearer realm=\"fabric\""))
 }
 
 /// When to try again, in whole seconds.

@@ -13,6 +13,7 @@ use proto::history::What;
 use proto::record::Kept;
 use proto::{CallId, Record, Refusal, Timestamp, page};
 use serde::Serialize;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use url::form_urlencoded;
@@ -20,6 +21,7 @@ use url::form_urlencoded;
 use super::Gateway;
 use super::answer::{self, Answer};
 use super::enqueue::refusal;
+use crate::identity::Identity;
 
 /// The longest that an answer is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -152,28 +154,36 @@ impl From<Kept> for Body {
 
 impl Gateway {
     /// A request for `/calls/{id}`.
-    pub(super) async fn call(&self, id: &str, request: &Request<Incoming>) -> Result<Answer, Refusal> {
+    pub(super) async fn call(&self, id: &str, request: &Request<Incoming>, by: &Identity) -> Result<Answer, Refusal> {
         let id = CallId::parse(id)?;
         match *request.method() {
             Method::GET | Method::HEAD => {
                 let wait = wait(request.uri().query().unwrap_or_default())?;
-                let record = self.await_end(&id, wait).await?;
+                let record = self.await_end(&id, wait, by).await?;
                 Ok(answer::json(StatusCode::OK, &View::of(record, self.ports.clock.now())))
             }
-            Method::DELETE => self.cancel(&id).await,
+            Method::DELETE => self.cancel(&id, by).await,
             _ => Err(Refusal::Method { allow: "GET, DELETE" }),
         }
     }
 
     /// Cancels a call: its record, once that says so.
-    pub(crate) async fn cancel(&self, id: &CallId) -> Result<Answer, Refusal> {
+    pub(crate) async fn cancel(&self, id: &CallId, by: &Identity) -> Result<Answer, Refusal> {
         // That it is there, also if it was accepted a moment ago.
-        self.record(id).await?;
+        let before = self.record(id, by).await?;
         let Ok(answer) = timeout(CANCEL_WITHIN, self.canceller.cancel(id)).await else {
             return Err(Refusal::BrokerAway);
         };
         match answer {
-            Ok(record) => Ok(answer::json(StatusCode::OK, &View::of(record, self.ports.clock.now()))),
+            Ok(record) => {
+                let (was, is) = (json!(before.state.as_str()), json!(record.state.as_str()));
+                self.ports
+                    .records
+                    .audit()
+                    .tell(by, &format!("cancel call {id} of {}", record.function), &was, &is)
+                    .await;
+                Ok(answer::json(StatusCode::OK, &View::of(record, self.ports.clock.now())))
+            }
             Err(cancel::Error::Unknown(id)) => Err(Refusal::UnknownCall(id)),
             Err(cancel::Error::Ended(state)) => Err(Refusal::Ended(id.clone(), state.as_str())),
             Err(cancel::Error::Broker(error)) => Err(refusal(error, 0)),
@@ -181,16 +191,16 @@ impl Gateway {
     }
 
     /// The record of a call as soon as it is at its end, or as it is when the time is up.
-    async fn await_end(&self, id: &CallId, wait: Duration) -> Result<Record, Refusal> {
+    async fn await_end(&self, id: &CallId, wait: Duration, by: &Identity) -> Result<Record, Refusal> {
         let until = Instant::now() + wait;
         if wait.is_zero() {
-            return self.record(id).await;
+            return self.record(id, by).await;
         }
         let changes = self.ports.broker.changes(id).await;
         let mut changes = changes.unwrap_or_else(|_| futures_util::stream::empty().boxed()).fuse();
         let mut ready = self.ports.ready.clone();
         loop {
-            let record = self.record(id).await?;
+            let record = self.record(id, by).await?;
             if record.state.is_final() || Instant::now() >= until {
                 return Ok(record);
             }
@@ -199,7 +209,7 @@ impl Gateway {
                 Some(()) = changes.next() => sleep(MOMENT).await,
                 () = sleep_until(until.min(Instant::now() + LOOK_EVERY)) => {}
                 // A process that goes lets nobody wait; another one may be asked.
-                () = unready(&mut ready) => return self.record(id).await,
+                () = unready(&mut ready) => return self.record(id, by).await,
             }
         }
     }
@@ -209,11 +219,15 @@ impl Gateway {
         made_at.is_some_and(|at| self.ports.clock.now().since(Timestamp::from_unix_nanos(at)) < JUST_ACCEPTED)
     }
 
-    pub(crate) async fn record(&self, id: &CallId) -> Result<Record, Refusal> {
+    /// A call's record. For whoever may not know of it there is none, and it takes as long to say so.
+    pub(crate) async fn record(&self, id: &CallId, by: &Identity) -> Result<Record, Refusal> {
         if !self.ports.recorder.is_on() {
             return Err(Refusal::UnknownCall(id.clone()));
         }
-        let read = || async { self.ports.broker.record(id).await.map_err(|error| refusal(error, 0)) };
+        let read = || async {
+            let found = self.ports.broker.record(id).await.map_err(|error| refusal(error, 0))?;
+            Ok::<_, Refusal>(found.filter(|it| by.sees(it.record.function.namespace())))
+        };
         let mut recorded = read().await?;
         let looks = if self.is_just_made(id) { LOOK_AGAIN.len() } else { 1 };
         for pause in LOOK_AGAIN.iter().take(looks) {

@@ -21,6 +21,7 @@ use super::Gateway;
 use super::answer::{self, Answer};
 use super::route::OwnedTarget;
 use super::trace::Trace;
+use crate::identity::Identity;
 
 /// How long a body may stand still.
 const PROGRESS_WITHIN: Duration = Duration::from_secs(30);
@@ -31,11 +32,16 @@ const DISCARD_WITHIN: Duration = Duration::from_secs(2);
 
 impl Gateway {
     /// Stores a call.
-    pub(super) async fn enqueue(&self, target: OwnedTarget, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    pub(super) async fn enqueue(
+        &self,
+        target: OwnedTarget,
+        request: Request<Incoming>,
+        by: &Identity,
+    ) -> Result<Answer, Refusal> {
         let (mut head, mut body) = request.into_parts();
         let waits_for_leave = head.headers.contains_key(header::EXPECT);
         let trace = Trace::begin(&self.ports.tracing, &*self.ports.clock, &mut head, "/async-function/{name}");
-        let answer = self.store(target, head, &mut body, &trace).await;
+        let answer = self.store(target, head, &mut body, by, &trace).await;
         trace.answered(answer.as_ref().map_or_else(Refusal::status, Answer::status));
         if answer.is_err() && !waits_for_leave {
             Box::pin(discard(&mut body)).await;
@@ -48,13 +54,14 @@ impl Gateway {
         target: OwnedTarget,
         head: Parts,
         body: &mut Incoming,
+        by: &Identity,
         trace: &Trace<'_>,
     ) -> Result<Answer, Refusal> {
         let began = Instant::now();
         if head.method != Method::POST {
             return Err(Refusal::Method { allow: "POST" });
         }
-        let spec = self.function(&target.name)?;
+        let spec = self.function(&target.name, by)?;
         let id = call_id(&head.headers, &spec.function)?;
         let callback = callback_url(&head.headers)?;
         self.accept.call(&spec, &self.ports.directory.borrow().clone())?;
@@ -88,14 +95,15 @@ impl Gateway {
             true => Box::pin(self.ports.recorder.known(&call.id)).await.filter(|it| !it.record.is_of(&call)),
             false => None,
         };
-        if let Some(other) = before.as_ref().map(|it| &it.record)
-            && other.function != call.function
-            && !other.state.is_final()
-        {
-            return Err(Refusal::Conflict(format!(
-                "call {} is one of function {}, and goes on",
-                other.id, other.function
-            )));
+        if let Some(other) = before.as_ref().map(|it| &it.record) {
+            if !by.sees(other.function.namespace()) {
+                // What became of it is told to its own namespace for as long as it is kept.
+                return Err(Refusal::Conflict(format!("call {} is not this one: choose another id", call.id)));
+            }
+            if other.function != call.function && !other.state.is_final() {
+                let why = format!("call {} is one of function {}, and goes on", other.id, other.function);
+                return Err(Refusal::Conflict(why));
+            }
         }
         let sending = trace.sending();
         let stored = match due {

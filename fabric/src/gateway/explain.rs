@@ -7,23 +7,24 @@ use actors::port::survey::Question;
 use http::StatusCode;
 use proto::{CallId, Function, LaneKey, Record, Refusal};
 
-use super::Gateway;
 use super::answer::{self, Answer};
 use super::enqueue::refusal;
+use super::{Gateway, own};
+use crate::identity::Identity;
 
 /// How long the workers have to say how they see it.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
 impl Gateway {
     /// Why a call does not start.
-    pub(crate) async fn explain_call(&self, id: &str) -> Result<Answer, Refusal> {
-        let record = self.record(&CallId::parse(id)?).await?;
+    pub(crate) async fn explain_call(&self, id: &str, by: &Identity) -> Result<Answer, Refusal> {
+        let record = self.record(&CallId::parse(id)?, by).await?;
         self.explain(&record.lane(), Some(&record)).await
     }
 
     /// Why the first call of a function that waits does not start.
-    pub(crate) async fn explain_function(&self, name: &str) -> Result<Answer, Refusal> {
-        let function = Function::parse(name)?;
+    pub(crate) async fn explain_function(&self, name: &str, by: &Identity) -> Result<Answer, Refusal> {
+        let function = own(Function::parse(name)?, by)?;
         // One that is being deleted still has calls to explain.
         let spec = self.ports.directory.borrow().get(&function).cloned();
         let lane = spec.ok_or(Refusal::UnknownFunction(function))?.lane();

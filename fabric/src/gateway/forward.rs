@@ -22,6 +22,7 @@ use super::rotation::Rotation;
 use super::route::OwnedTarget;
 use super::trace::Trace;
 use crate::http_client;
+use crate::identity::Identity;
 use crate::listener::Peer;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -42,10 +43,15 @@ impl Forward {
 
 impl Gateway {
     /// Passes a request through. A caller that goes away drops this future, and with it the request to the function.
-    pub(super) async fn forward(&self, target: OwnedTarget, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    pub(super) async fn forward(
+        &self,
+        target: OwnedTarget,
+        request: Request<Incoming>,
+        by: &Identity,
+    ) -> Result<Answer, Refusal> {
         let (mut head, body) = request.into_parts();
         let trace = Trace::begin(&self.ports.tracing, &*self.ports.clock, &mut head, "/function/{name}");
-        let answer = self.pass(target, head, body, &trace).await;
+        let answer = self.pass(target, head, body, by, &trace).await;
         trace.answered(answer.as_ref().map_or_else(Refusal::status, Answer::status));
         answer
     }
@@ -55,9 +61,10 @@ impl Gateway {
         target: OwnedTarget,
         mut head: Parts,
         body: Incoming,
+        by: &Identity,
         trace: &Trace<'_>,
     ) -> Result<Answer, Refusal> {
-        let spec = self.function(&target.name)?;
+        let spec = self.function(&target.name, by)?;
         head.uri = upstream(&spec, self.forward.rotation.next(&spec), &target.path, head.uri.query())?;
         // Each connection speaks its own version: what the caller's is says nothing of the function's.
         head.version = Version::HTTP_11;

@@ -12,29 +12,40 @@ use tokio::time::timeout;
 use super::Gateway;
 use super::answer::{self, Answer};
 use super::system::{SEEN_WITHIN, json, unchanged};
+use crate::identity::Identity;
 
 impl Gateway {
-    /// The names of all namespaces: those that have functions, and those that something is set for.
-    pub(super) fn namespaces(&self) -> Answer {
+    /// The names of all namespaces that whoever asks may know of: those that have functions, and those that something is set for.
+    pub(super) fn namespaces(&self, by: &Identity) -> Answer {
         let directory = self.ports.directory.borrow().clone();
-        let mut names: BTreeSet<String> = directory.iter().map(|spec| spec.function.namespace().to_string()).collect();
-        names.extend(directory.namespaces().map(|spec| spec.namespace.to_string()));
-        names.insert(Namespace::default().to_string());
+        let mut names: BTreeSet<Namespace> = directory.iter().map(|spec| spec.function.namespace().clone()).collect();
+        names.extend(directory.namespaces().map(|spec| spec.namespace.clone()));
+        names.insert(Namespace::default());
+        names.retain(|name| by.sees(name));
         answer::json(StatusCode::OK, &names)
     }
 
     /// A request for `/system/namespace/{name}`; to create one, OpenFaaS's client leaves the name to the body.
-    pub(super) async fn namespace(&self, method: &Method, name: &str, body: Incoming) -> Result<Answer, Refusal> {
+    pub(super) async fn namespace(
+        &self,
+        method: &Method,
+        name: &str,
+        body: Incoming,
+        by: &Identity,
+    ) -> Result<Answer, Refusal> {
         match *method {
-            Method::GET => self.describe_namespace(name),
-            Method::POST | Method::PUT => self.set_namespace(name, json(body).await?).await,
-            Method::DELETE => self.delete_namespace(name).await,
+            Method::GET => self.describe_namespace(name, by),
+            Method::POST | Method::PUT => self.set_namespace(name, json(body).await?, by).await,
+            Method::DELETE => self.delete_namespace(name, by).await,
             _ => Err(Refusal::Method { allow: "GET, POST, PUT, DELETE" }),
         }
     }
 
-    fn describe_namespace(&self, name: &str) -> Result<Answer, Refusal> {
+    fn describe_namespace(&self, name: &str, by: &Identity) -> Result<Answer, Refusal> {
         let namespace = Namespace::parse(name)?;
+        if !by.sees(&namespace) {
+            return Err(Refusal::UnknownNamespace(namespace));
+        }
         let directory = self.ports.directory.borrow().clone();
         let tenancy = directory.namespace(&namespace).map(|spec| spec.tenancy.clone());
         let bare = || directory.iter().any(|spec| *spec.function.namespace() == namespace);
@@ -43,12 +54,12 @@ impl Gateway {
         Ok(answer::json(StatusCode::OK, &tenancy))
     }
 
-    async fn set_namespace(&self, name: &str, tenancy: Tenancy) -> Result<Answer, Refusal> {
+    async fn set_namespace(&self, name: &str, tenancy: Tenancy, by: &Identity) -> Result<Answer, Refusal> {
         if !name.is_empty() && name != tenancy.name {
             return Err(Refusal::Malformed(format!("the path names {name}, the body {}", tenancy.name)));
         }
         let spec = NamespaceSpec::compile(tenancy)?;
-        self.ports.control.put((&spec).into(), Expected::Whatever).await.map_err(unchanged)?;
+        self.ports.records.put(by, (&spec).into(), Expected::Whatever).await.map_err(unchanged)?;
         let mut directory = self.ports.directory.clone();
         // A script that goes on at once should find what it has just written; other processes follow by themselves.
         let seen =
@@ -58,9 +69,9 @@ impl Gateway {
     }
 
     /// Nothing is set for it any more; its functions stay.
-    async fn delete_namespace(&self, name: &str) -> Result<Answer, Refusal> {
+    async fn delete_namespace(&self, name: &str, by: &Identity) -> Result<Answer, Refusal> {
         let namespace = Namespace::parse(name)?;
-        let deleted = self.ports.control.delete(&Key::Namespace(namespace.clone()), Expected::Whatever).await;
+        let deleted = self.ports.records.delete(by, &Key::Namespace(namespace.clone()), Expected::Whatever).await;
         if !deleted.map_err(unchanged)? {
             return Err(Refusal::UnknownNamespace(namespace));
         }

@@ -1,4 +1,9 @@
-//! Which path means what.
+//! Which path means what, and needs what.
+
+use http::Method;
+use proto::key::Scope;
+
+use crate::identity::need::Need;
 
 /// What a path asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +53,19 @@ impl Target<'_> {
 }
 
 impl<'a> Route<'a> {
+    /// What a request for it needs.
+    #[must_use]
+    pub fn need(&self, method: &Method) -> Need {
+        const CANCEL: Need = Need::Scope(&[Scope::Invoke, Scope::Operate]);
+        match self {
+            Self::Enqueue(_) | Self::Call(_) if method == Method::DELETE => CANCEL,
+            Self::Enqueue(_) | Self::Forward(_) => Need::Scope(&[Scope::Invoke]),
+            Self::Call(_) | Self::Explain(_) => Need::Scope(&[Scope::Invoke, Scope::Read]),
+            // Each path below /system/ has its own, and is asked for it there.
+            Self::Health | Self::Root | Self::Unknown | Self::System => Need::Nothing,
+        }
+    }
+
     /// Reads a request's path.
     #[must_use]
     pub fn of(path: &'a str) -> Self {

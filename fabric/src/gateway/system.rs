@@ -1,5 +1,7 @@
 //! `/system/…`: functions as OpenFaaS's API knows them.
 
+pub mod route;
+
 use std::time::Duration;
 
 use actors::directory::Directory;
@@ -11,10 +13,11 @@ use proto::{Function, FunctionSpec, Namespace, Refusal, annotation};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::Gateway;
 use super::answer::{self, Answer};
 use super::elsewhere;
 use super::enqueue::{read, refusal};
+use super::{Gateway, own};
+use crate::identity::Identity;
 
 pub(super) const BODY_LEN_MAX: usize = 1024 * 1024;
 /// How long a change may take to reach this process before it is answered all the same.
@@ -93,30 +96,31 @@ struct Version {
 
 impl Gateway {
     /// Answers a request below `/system/`, or `/healthz`.
-    pub(crate) async fn system(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    pub(crate) async fn system(&self, mut request: Request<Incoming>) -> Result<Answer, Refusal> {
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
+        let by = &self.ports.authenticator.admit(&mut request, route::need(&method, &path)).await?;
         if let Some(answer) = elsewhere::answer(&method, &path) {
             return answer;
         }
         let query = request.uri().query().unwrap_or_default().to_owned();
         let namespace = parameter(&query, "namespace").map(|name| Namespace::parse(&name)).transpose()?;
         match (path.as_str(), &method) {
-            ("/system/functions", &Method::GET) => Ok(self.list(namespace.as_ref())),
-            ("/system/functions", &Method::POST | &Method::PUT) => self.deploy(request.into_body()).await,
-            ("/system/functions", &Method::DELETE) => self.delete(request.into_body()).await,
+            ("/system/functions", &Method::GET) => Ok(self.list(namespace.as_ref(), by)),
+            ("/system/functions", &Method::POST | &Method::PUT) => self.deploy(request.into_body(), by).await,
+            ("/system/functions", &Method::DELETE) => self.delete(request.into_body(), by).await,
             ("/system/functions", _) => Err(Refusal::Method { allow: "GET, POST, PUT, DELETE" }),
             ("/system/info", &Method::GET) => Ok(info()),
-            ("/system/namespaces", &Method::GET) => Ok(self.namespaces()),
+            ("/system/namespaces", &Method::GET) => Ok(self.namespaces(by)),
             ("/healthz", &Method::GET | &Method::HEAD) => Ok(answer::text("ok\n")),
             ("/system/info" | "/system/namespaces" | "/healthz", _) => Err(Refusal::Method { allow: "GET" }),
             (path, method) => {
                 if let Some(name) = path.strip_prefix("/system/namespace/") {
-                    return self.namespace(method, name, request.into_body()).await;
+                    return self.namespace(method, name, request.into_body(), by).await;
                 }
                 match path.strip_prefix("/system/function/") {
                     Some(name) if method == Method::GET => {
-                        self.describe(name, namespace, parameter(&query, "usage").is_some())
+                        self.describe(name, namespace, parameter(&query, "usage").is_some(), by)
                     }
                     Some(_) => Err(Refusal::Method { allow: "GET" }),
                     None => Err(Refusal::NoRoute),
@@ -125,30 +129,41 @@ impl Gateway {
         }
     }
 
-    fn list(&self, namespace: Option<&Namespace>) -> Answer {
+    fn list(&self, namespace: Option<&Namespace>, by: &Identity) -> Answer {
         let directory = self.ports.directory.borrow().clone();
-        let wanted = |spec: &FunctionSpec| namespace.is_none_or(|it| spec.function.namespace() == it);
+        let wanted = |of: &Namespace| by.sees(of) && namespace.is_none_or(|it| of == it);
         // One that is being deleted is gone, for those who know no such state.
-        let mut specs: Vec<_> =
-            directory.iter().filter(|spec| wanted(spec) && !directory.leaving().contains_key(&spec.function)).collect();
+        let mut specs: Vec<_> = directory
+            .iter()
+            .filter(|spec| wanted(spec.function.namespace()) && !directory.leaving().contains_key(&spec.function))
+            .collect();
         specs.sort_by(|a, b| a.function.cmp(&b.function));
         answer::json(StatusCode::OK, &specs.into_iter().map(|spec| status(spec, None)).collect::<Vec<_>>())
     }
 
-    fn describe(&self, name: &str, namespace: Option<Namespace>, with_usage: bool) -> Result<Answer, Refusal> {
+    fn describe(
+        &self,
+        name: &str,
+        namespace: Option<Namespace>,
+        with_usage: bool,
+        by: &Identity,
+    ) -> Result<Answer, Refusal> {
         let function = match namespace {
             Some(namespace) => Function::new(name, namespace)?,
             None => Function::parse(name)?,
         };
-        let spec = self.registered(function)?;
+        let spec = self.registered(own(function, by)?)?;
         Ok(answer::json(StatusCode::OK, &status(&spec, with_usage.then(Usage::default))))
     }
 
-    async fn deploy(&self, body: Incoming) -> Result<Answer, Refusal> {
+    async fn deploy(&self, body: Incoming, by: &Identity) -> Result<Answer, Refusal> {
         let mut deployment: Deployment = json(body).await?;
+        if let Ok(function) = deployment.function() {
+            by.must_see(function.namespace())?;
+        }
         self.keep_pause(&mut deployment);
         let spec = self.ports.directory.borrow().deploy(deployment, self.ports.clock.now())?;
-        self.ports.control.put((&spec).into(), Expected::Whatever).await.map_err(unchanged)?;
+        self.ports.records.put(by, (&spec).into(), Expected::Whatever).await.map_err(unchanged)?;
         let mut directory = self.ports.directory.clone();
         // A script that goes on at once should find what it has just written; other processes follow by themselves.
         let seen = directory
@@ -157,14 +172,15 @@ impl Gateway {
         Ok(answer::empty(StatusCode::ACCEPTED))
     }
 
-    async fn delete(&self, body: Incoming) -> Result<Answer, Refusal> {
+    async fn delete(&self, body: Incoming, by: &Identity) -> Result<Answer, Refusal> {
         let Deletion { function_name, namespace } = json(body).await?;
         let function = match namespace.as_deref() {
             None | Some("") => Function::parse(&function_name)?,
             Some(namespace) => Function::new(&function_name, Namespace::parse(namespace)?)?,
         };
+        let function = own(function, by)?;
         // Whoever deletes it a second time finds nothing, as if it were gone already.
-        if !self.begin_removal(&function).await? {
+        if !self.begin_removal(&function, by).await? {
             return Err(Refusal::UnknownFunction(function));
         }
         let mut directory = self.ports.directory.clone();
@@ -184,14 +200,14 @@ impl Gateway {
     }
 
     /// Has a function be deleted when its calls have run; whether there was one.
-    async fn begin_removal(&self, function: &Function) -> Result<bool, Refusal> {
-        let (key, control) = (Key::Function(function.clone()), &self.ports.control);
+    async fn begin_removal(&self, function: &Function, by: &Identity) -> Result<bool, Refusal> {
+        let (key, records) = (Key::Function(function.clone()), &self.ports.records);
         loop {
-            let found = match control.get(&key).await {
+            let found = match records.control().get(&key).await {
                 Err(control::Error::Unreadable { .. }) => {
                     let leaving = Deployment::leaving(function, Removal::Drain);
                     let record = Record::Function(function.clone(), Box::new(leaving));
-                    return control.put(record, Expected::Whatever).await.map(|_| true).map_err(unchanged);
+                    return records.put(by, record, Expected::Whatever).await.map(|_| true).map_err(unchanged);
                 }
                 found => found.map_err(unchanged)?,
             };
@@ -200,7 +216,8 @@ impl Gateway {
                 return Ok(false);
             }
             deployment.deleting = Some(Removal::Drain);
-            match control.put(Record::Function(function.clone(), deployment), Expected::Revision(revision)).await {
+            let leaving = Record::Function(function.clone(), deployment);
+            match records.put(by, leaving, Expected::Revision(revision)).await {
                 // Somebody has changed it meanwhile: that is what is deleted.
                 Err(control::Error::Conflict { .. }) => {}
                 put => return put.map(|_| true).map_err(unchanged),

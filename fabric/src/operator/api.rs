@@ -99,12 +99,12 @@ pub fn path(of: &str, name: &str) -> String {
 }
 
 impl Api {
-    /// The one whose admin listener is at `url`.
+    /// The one whose admin listener is at `url`, asked with `key`.
     ///
     /// # Errors
-    /// [`Error::Away`] if that cannot be the URL of one.
-    pub fn new(url: &Url) -> Result<Self, Error> {
-        Ok(Self { site: Site::new(url, "--admin")? })
+    /// [`Error::Away`] if that cannot be the URL of one, [`Error::Key`].
+    pub fn new(url: &Url, key: Option<&str>) -> Result<Self, Error> {
+        Ok(Self { site: Site::new(url, "--admin", key)? })
     }
 
     /// The listener.

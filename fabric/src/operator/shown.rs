@@ -65,6 +65,20 @@ pub fn letters(items: &[Value]) -> String {
     table::table(&["NUMBER", "FUNCTION", "CALL", "REASON", "AT", "DETAIL"], &rows)
 }
 
+/// API keys.
+#[must_use]
+pub fn keys(items: &[Value]) -> String {
+    let row = |it: &Value| {
+        let state = match (&it["revoked_at"], &it["expires_at"]) {
+            (Value::Null, Value::Null) => String::new(),
+            (Value::Null, at) => format!("until {}", moment(at)),
+            (at, _) => format!("revoked {}", moment(at)),
+        };
+        vec![text(&it["id"]), text(&it["name"]), list(&it["scopes"]), list(&it["namespaces"]), state]
+    };
+    table::table(&["ID", "NAME", "SCOPES", "NAMESPACES", "STATE"], &items.iter().map(row).collect::<Vec<_>>())
+}
+
 /// The processes that are alive.
 #[must_use]
 pub fn workers(items: &[Value]) -> String {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -16,6 +16,7 @@ use url::Url;
 
 use super::events::Events;
 use crate::http_client;
+use crate::identity::credential::X_FABRIC_KEY;
 
 /// Why there is no answer that is of use.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,9 @@ pub enum Error {
         /// What says where it is.
         option: &'static str,
     },
+    /// What was given as a key cannot even be sent. It is not repeated.
+    #[error("--key (FABRIC_KEY) holds characters that no key has")]
+    Key,
     /// The answer is a refusal.
     #[error("{0}")]
     Refused(Problem),
@@ -51,7 +55,7 @@ impl Error {
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Refused(problem) => StatusCode::from_u16(problem.status).ok(),
-            Self::Away { .. } | Self::Strange { .. } => None,
+            Self::Away { .. } | Self::Strange { .. } | Self::Key => None,
         }
     }
 }
@@ -113,20 +117,26 @@ pub struct Site {
     base: String,
     option: &'static str,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// What says who asks.
+    key: Option<HeaderValue>,
 }
 
 impl Site {
-    /// The one at `url`, as `option` says.
+    /// The one at `url`, as `option` says, asked with `key`.
     ///
     /// # Errors
-    /// [`Error::Away`] if that cannot be the URL of one.
-    pub fn new(url: &Url, option: &'static str) -> Result<Self, Error> {
+    /// [`Error::Away`] if that cannot be the URL of one, [`Error::Key`].
+    pub fn new(url: &Url, option: &'static str, key: Option<&str>) -> Result<Self, Error> {
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             let why = "it is not an http URL".into();
             return Err(Error::Away { url: url.to_string(), why, option });
         }
         let base = url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { base, option, client: http_client::buffered() })
+        let mut key = key.map(HeaderValue::try_from).transpose().map_err(|_| Error::Key)?;
+        if let Some(key) = &mut key {
+            key.set_sensitive(true);
+        }
+        Ok(Self { base, option, client: http_client::buffered(), key })
     }
 
     /// The URL of `path` there.
@@ -154,6 +164,7 @@ impl Site {
         let request = Request::builder().method(method).uri(self.url(path)).body(Full::new(body));
         let mut request = request.map_err(|error| self.away(path, &error))?;
         request.headers_mut().extend(headers);
+        request.headers_mut().extend(self.key.clone().map(|key| (X_FABRIC_KEY, key)));
         self.client.request(request).await.map_err(|error| self.away(path, &error))
     }
 

@@ -61,6 +61,7 @@ const EMBEDDED: &[(&str, &[u8])] = embedded![
     "part/timeline.js",
     "part/toast.js",
     "shell/bar.js",
+    "shell/door.js",
     "shell/nav.js",
     "shell/pulse.js",
     "shell/screen.js",

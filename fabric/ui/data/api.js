@@ -2,7 +2,10 @@
 
 const BASE = "../admin/v1";
 const WITHIN = 10_000;
+// Kept for as long as the tab is open, and sent by this program only: no other site can have a browser send it.
+const KEY = "fabric.key";
 const listeners = new Set();
+const guards = new Set();
 let away = false;
 
 /** The process said no; `detail` says why, as it was told (RFC 9457). */
@@ -27,6 +30,21 @@ export function onReach(listener) {
   return () => listeners.delete(listener);
 }
 
+/** Calls `guard` whenever the process wants to know who asks. */
+export function onStranger(guard) {
+  guards.add(guard);
+}
+
+/** Sends this key from now on; none if it is empty. */
+export function useKey(key) {
+  if (key) sessionStorage.setItem(KEY, key);
+  else sessionStorage.removeItem(KEY);
+}
+
+export const hasKey = () => sessionStorage.getItem(KEY) !== null;
+
+const credentials = () => (hasKey() ? { authorization: `Bearer ${sessionStorage.getItem(KEY)}` } : {});
+
 /** Asks, and gives what was answered and its tag. */
 export async function ask(method, path, { query, body, headers, signal } = {}) {
   const signals = [AbortSignal.timeout(WITHIN), ...(signal ? [signal] : [])];
@@ -35,7 +53,7 @@ export async function ask(method, path, { query, body, headers, signal } = {}) {
   try {
     answer = await fetch(url(path, query), {
       method,
-      headers: { accept: "application/json", ...(body ? { "content-type": "application/json" } : {}), ...headers },
+      headers: { ...credentials(), accept: "application/json", ...(body ? { "content-type": "application/json" } : {}), ...headers },
       body: body ? JSON.stringify(body) : undefined,
       signal: AbortSignal.any(signals),
       cache: "no-store",
@@ -48,6 +66,7 @@ export async function ask(method, path, { query, body, headers, signal } = {}) {
   }
   reach(false);
   const data = read(text, answer.status);
+  if (answer.status === 401) for (const guard of guards) guard(data?.detail);
   if (!answer.ok) throw new Problem(answer.status, data ?? {});
   return { data, tag: answer.headers.get("etag") };
 }

@@ -38,7 +38,7 @@ async function look() {
 
 function keep(it, at) {
   sample("all", it, at);
-  record("all/dead", at, it.dead_letters);
+  if (it.dead_letters !== undefined) record("all/dead", at, it.dead_letters);
   for (const queue of it.queues) sample(`queue/${queue.name}`, queue, at);
   known = new Map(it.functions.filter((one) => one.queue !== "callbacks").map((one) => [one.function, one]));
   const told = new Set(known.keys());

@@ -37,7 +37,7 @@ function view({ activity: asked, queues }) {
       figure("Failed", rate(failed), { unit: "/s", tone: failed > 0 ? "bad" : "", below: share, graph: spark("all/failed", { tone: "is-bad", label: "Failed each second" }) }),
       figure("In flight", count(it.in_flight), { unit: `of ${count(it.permits)}`, below: meter("Permits in use", it.in_flight, it.permits), graph: spark("all/in_flight", { label: "In flight", say: count }) }),
       figure("Waiting", count(it.backlog), { graph: spark("all/backlog", { tone: "is-warn", label: "Waiting", say: count }), below: "ready to start" }),
-      figure("Dead letters", count(it.dead_letters), { href: "#/dead", tone: it.dead_letters > 0 ? "bad" : "", below: "Show them" })),
+      it.dead_letters !== undefined && figure("Dead letters", count(it.dead_letters), { href: "#/dead", tone: it.dead_letters > 0 ? "bad" : "", below: "Show them" })),
     h("div", { class: "columns even", key: "charts" },
       card("Attempts each second", { tight: true }, chart("Attempts each second", [
         { name: "all/answered", label: "answered", tone: "is-good" },

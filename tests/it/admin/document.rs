@@ -74,6 +74,15 @@ async fn every_operation_answers_as_the_document_says() {
     api.get("/queues").await;
     api.asked(204, Method::DELETE, "/queues/slow", &Value::Null).await;
 
+    assert_eq!(api.get("/whoami").await["who"], "anybody", "nobody has to say who he is");
+    let wanted = json!({"name": "ci", "scopes": ["read"], "namespaces": ["acme"], "expires_in": "90d"});
+    let key = api.asked(201, Method::POST, "/keys", &wanted).await.json();
+    let at = format!("/keys/{}", key["id"].as_str().unwrap());
+    assert_eq!((api.get(&at).await.get("key"), &key["namespaces"]), (None, &json!(["acme"])));
+    assert!(api.post(&format!("{at}/revoke")).await["revoked_at"].is_string());
+    assert_eq!(api.get("/keys?limit=1").await["items"].as_array().unwrap().len(), 1);
+    api.asked(204, Method::DELETE, &at, &Value::Null).await;
+
     let call = async {
         // For as long as nobody is told, there is something to tell.
         loop {
@@ -161,6 +170,9 @@ async fn every_no_is_a_problem_that_says_what_it_is_about() {
         (Method::DELETE, "/namespaces/nobody", Value::Null, 404, "unknown_namespace"),
         (Method::GET, "/calls/nobody", Value::Null, 404, "unknown_call"),
         (Method::GET, "/dead-letters/7", Value::Null, 404, "unknown_letter"),
+        (Method::GET, "/keys/7", Value::Null, 404, "unknown_key"),
+        (Method::GET, "/keys/No", Value::Null, 400, "bad_request"),
+        (Method::POST, "/keys", json!({"name": "x", "scopes": [], "namespaces": ["a"]}), 400, "bad_request"),
         (Method::GET, "/functions/No", Value::Null, 400, "bad_name"),
         (Method::GET, "/functions?limit=0", Value::Null, 400, "bad_request"),
         (Method::GET, "/functions?limti=1", Value::Null, 400, "bad_request"),

@@ -1,0 +1,10 @@
+//! Who may ask for what: keys, tokens, and what one tenant can learn of another.
+
+mod asker;
+mod audit;
+mod begin;
+mod isolation;
+mod issuer;
+mod keys;
+mod tokens;
+mod world;
