@@ -18,6 +18,12 @@ use crate::process::Process;
 
 /// Browsers at once: each is several processes that draw.
 static PLACES: Semaphore = Semaphore::const_new(2);
+/// How long a browser may take to start. Generous: a slow machine is not a failure.
+const STARTS_WITHIN: Duration = Duration::from_secs(240);
+/// What the driver says before its port, once it listens there.
+const LISTENS: &str = "ChromeDriver was started successfully on port ";
+/// What it says, and ends, if something else has its port in one of the two families of addresses.
+const NO_PORT: &str = "port not available";
 
 /// A browser with one window; it ends when this is dropped.
 pub struct Browser {
@@ -57,17 +63,11 @@ impl Browser {
     async fn launch() -> anyhow::Result<Self> {
         let place = PLACES.acquire().await?;
         let program = std::env::var("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".into());
-        let mut command = Command::new(&program);
-        // A group of its own: what it starts ends with it.
-        command.arg("--port=0").process_group(0);
-        let mut driver = Process::start("chromedriver", &mut command).with_context(|| {
-            format!("{program} is missing: ./tests/run installs it, or says how; FABRIC_UI_TESTS=skip leaves these tests out")
-        })?;
-        let port = driver.line_after("ChromeDriver was started successfully on port ").await?;
-        let base = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
+        let (driver, base) = driver(&program, &[]).await?;
         let profile = tempfile::tempdir()?;
         let folder = format!("--user-data-dir={}", profile.path().display());
-        let mut options = json!({"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        let startup = STARTS_WITHIN.as_millis() as u64;
+        let mut options = json!({"browserStartupTimeout": startup, "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
             "--no-first-run", "--disable-background-networking", "--force-color-profile=srgb", folder]});
         if let Ok(binary) = std::env::var("CHROMIUM") {
             options["binary"] = binary.into();
@@ -75,9 +75,15 @@ impl Browser {
         let wanted = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}});
         let client = Client::default();
         let mut browser = Self { driver, base, session: String::new(), client, _profile: profile, _place: place };
-        let made = browser.ask(Method::POST, "", &json!({"capabilities": {"alwaysMatch": wanted}})).await?;
+        let made = browser.ask(Method::POST, "", &json!({"capabilities": {"alwaysMatch": wanted}})).await;
+        let made = made.with_context(|| format!("no browser was started; {program} said:\n{}", browser.said()))?;
         browser.session = format!("/{}", made["sessionId"].as_str().context("no session")?);
         Ok(browser)
+    }
+
+    /// What the driver and the browser have said of themselves.
+    fn said(&self) -> String {
+        self.driver.lines().join("\n")
     }
 
     /// A command of the session.
@@ -183,6 +189,26 @@ impl Browser {
     }
 }
 
+/// A driver that listens, and where.
+///
+/// It has the kernel choose a port for IPv6, then wants the same one for IPv4, and ends if something listens there
+/// already: one in a few hundred does where dozens of servers run. It is started again until it has got both.
+async fn driver(program: &str, args: &[&str]) -> anyhow::Result<(Process, String)> {
+    loop {
+        let mut command = Command::new(program);
+        // A group of its own: what it starts ends with it.
+        command.args(args).args(["--port=0", "--enable-chrome-logs"]).process_group(0);
+        let mut driver = Process::start("chromedriver", &mut command).with_context(|| {
+            format!("{program} is missing: ./tests/run installs it, or says how; FABRIC_UI_TESTS=skip leaves these tests out")
+        })?;
+        match driver.line_after(LISTENS).await {
+            Ok(port) => return Ok((driver, format!("http://127.0.0.1:{}", port.trim_end_matches('.')))),
+            Err(_) if driver.lines().iter().any(|line| line.contains(NO_PORT)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
         // The driver is asked to close the window, which takes its processes along; then whatever is left is ended.
@@ -195,5 +221,28 @@ impl Drop for Browser {
         drop(closed);
         let group = format!("-{}", self.driver.pid());
         drop(Command::new("kill").args(["-KILL", "--", &group]).status());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_driver_whose_port_was_taken_is_started_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = format!(
+            "cd {}; if mkdir once; then echo 'IPv4 port not available. Exiting...'; exit 1; fi
+             echo 'ChromeDriver was started successfully on port 4321.'; exec sleep 60",
+            dir.path().display()
+        );
+        let (_driver, base) = driver("sh", &["-c", &script]).await.unwrap();
+        assert_eq!(base, "http://127.0.0.1:4321");
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_cannot_start_says_why() {
+        let told = driver("sh", &["-c", "echo 'no library' >&2; exit 127"]).await.err().unwrap().to_string();
+        assert!(told.contains("no library") && told.contains("127"), "{told}");
     }
 }

@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -14,7 +15,12 @@ pub struct Process {
     name: String,
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
 }
+
+/// How long the last lines of a process that has ended may take to be read. Its own children may hold its outputs open.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(5);
 
 impl Process {
     /// Starts a program.
@@ -31,15 +37,16 @@ impl Process {
         let lines = Arc::<Mutex<Vec<String>>>::default();
         let outputs: [Option<Box<dyn std::io::Read + Send>>; 2] =
             [child.stdout.take().map(|it| Box::new(it) as _), child.stderr.take().map(|it| Box::new(it) as _)];
-        for output in outputs.into_iter().flatten() {
+        let read = |output: Box<dyn std::io::Read + Send>| {
             let lines = lines.clone();
             thread::spawn(move || {
                 for line in BufReader::new(output).lines().map_while(Result::ok) {
                     lines.lock().unwrap().push(line);
                 }
-            });
-        }
-        Ok(Self { name: name.into(), child, lines })
+            })
+        };
+        let readers = outputs.into_iter().flatten().map(read).collect();
+        Ok(Self { name: name.into(), child, lines, readers })
     }
 
     /// What it has printed so far.
@@ -59,10 +66,22 @@ impl Process {
                 return Ok(found);
             }
             if let Some(status) = self.child.try_wait()? {
+                self.last_lines().await;
                 bail!("{} ended with {status} before it printed {prefix:?}:\n{}", self.name, self.lines().join("\n"));
             }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Waits until all that it printed before it ended is read.
+    async fn last_lines(&self) {
+        let read = async {
+            while !self.readers.iter().all(JoinHandle::is_finished) {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        // If it is not to be had, what is there is shown.
+        drop(tokio::time::timeout(LAST_LINES_WITHIN, read).await);
     }
 
     /// The process id.
