@@ -8,13 +8,12 @@ use std::time::Duration;
 use http::HeaderMap;
 use proto::dead::Reason;
 use proto::record::State;
+use proto::trace::{Context, TraceId};
 use proto::{Call, LaneKey};
+use tracing::field::{DisplayValue, display};
 
 use super::plan::{End, Next};
 use crate::meter::Series;
-
-/// The header by which a call belongs to a trace (W3C Trace Context).
-const TRACEPARENT: &str = "traceparent";
 
 /// What is counted of a turn, once what follows from it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,19 +125,16 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// The trace that a call belongs to, if its headers say so in the right form.
+/// The trace that a call belongs to, as a line tells it.
 #[must_use]
-pub fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let mut parts = headers.get(TRACEPARENT)?.to_str().ok()?.split('-');
-    let (version, trace) = (parts.next()?, parts.next()?);
-    let is_hex = |text: &str| text.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it));
-    (version.len() == 2 && trace.len() == 32 && is_hex(trace)).then_some(trace)
+pub fn trace_id(headers: &HeaderMap) -> Option<DisplayValue<TraceId>> {
+    Context::of(headers).map(|context| display(context.trace))
 }
 
 #[cfg(test)]
 mod tests {
     use proto::history::What;
-    use proto::{CallId, Function, Request, Timestamp};
+    use proto::{CallId, Function, Request, Timestamp, header};
 
     use super::*;
 
@@ -148,20 +144,16 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_is_known_by_a_header_of_the_right_form_only() {
-        let of = |value: &str| {
-            let headers: HeaderMap =
-                [(http::HeaderName::from_static(TRACEPARENT), value.parse().unwrap())].into_iter().collect();
-            trace_id(&headers).map(ToOwned::to_owned)
+    fn a_trace_is_told_of_as_it_is_read() {
+        let of = |value: &'static str| {
+            let headers = [(header::TRACEPARENT, http::HeaderValue::from_static(value))].into_iter().collect();
+            trace_id(&headers).map(|id| format!("{id:?}"))
         };
-        let trace = "0af7651916cd43dd8448eb211c80319c";
-        assert_eq!(of(&format!("00-{trace}-b7ad6b7169203331-01")).as_deref(), Some(trace));
-        for bad in
-            ["", "00", "00-short-b7ad6b7169203331-01", &format!("00-{}-b7ad6b7169203331-01", trace.to_uppercase())]
-        {
+        let known = of("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        assert_eq!(known.as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
+        for bad in ["", "00-short-b7ad6b7169203331-01", "00-00000000000000000000000000000000-b7ad6b7169203331-01"] {
             assert_eq!(of(bad), None, "{bad}");
         }
-        assert_eq!(trace_id(&HeaderMap::new()), None);
     }
 
     #[test]
