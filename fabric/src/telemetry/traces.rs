@@ -58,7 +58,8 @@ impl Traces {
         let tracing = match &settings.collector {
             None => Tracing::default(),
             Some(collector) => {
-                let exporter = SpanExporter::builder().with_http().with_http_client(send::Sender::new());
+                let why = send::Why::default();
+                let exporter = SpanExporter::builder().with_http().with_http_client(send::Sender::new(why.clone()));
                 let exporter = match collector.url() {
                     Some(url) => exporter.with_endpoint(url),
                     // The exporter reads the environment itself.
@@ -67,7 +68,7 @@ impl Traces {
                 let mut exporter = exporter.build().context("spans cannot be sent")?;
                 exporter.set_resource(&resource::of(id));
                 let (outbox, spans) = mpsc::channel(ROOM);
-                tasks.spawn(batch::run(exporter, spans, tally.clone(), stop.clone()));
+                tasks.spawn(batch::run(exporter, spans, tally.clone(), stop.clone(), why));
                 tracing::info!(collector = %collector, sample = %settings.sample, "spans are sent");
                 Tracing::by(Arc::new(Outbox {
                     spans: outbox,

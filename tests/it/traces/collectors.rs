@@ -52,6 +52,9 @@ async fn a_collector_that_dies_changes_no_result() {
     calls_go_on(&pair, || drop(collector.take())).await;
     let warned = || pair.worker.process.lines().iter().filter(|line| line.contains("spans cannot be sent")).count();
     eventually(async || if warned() == 0 { Err("nobody is warned") } else { Ok(()) }).await;
+    let lines = pair.worker.process.lines();
+    let warning = lines.iter().find(|line| line.contains("spans cannot be sent")).unwrap();
+    assert!(warning.contains("refused"), "it says why: {warning}");
     let told = scrape(&pair.worker).await;
     for outcome in ["sent", "lost"] {
         assert!(told.get("fabric_spans_total", &[("outcome", outcome)]).unwrap() > 0.0, "{outcome}");
@@ -76,6 +79,19 @@ async fn a_collector_that_hangs_or_refuses_changes_no_result() {
         let (_, _, lost) = numbers(&pair.worker);
         assert!(lost > 0, "{manner:?}");
     }
+}
+
+#[tokio::test]
+async fn a_collector_that_speaks_no_tls_changes_no_result_and_is_warned_of_once() {
+    let collector = Collector::start().await;
+    let mut pair = Pair::start(&collector.url().replace("http://", "https://"), &[]).await;
+    calls_go_on(&pair, || ()).await;
+    pair.end().await;
+    let lines = pair.worker.process.lines();
+    let warned = lines.iter().filter(|line| line.contains("spans cannot be sent"));
+    assert_eq!((warned.count(), collector.asked()), (1, 0), "{lines:#?}");
+    let (sent, _, lost) = numbers(&pair.worker);
+    assert!(sent == 0 && lost > 0, "{sent} {lost}");
 }
 
 #[tokio::test]

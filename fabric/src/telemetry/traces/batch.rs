@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::convert;
+use super::send::Why;
 use super::tally::Tally;
 
 /// The most spans in one request: about a megabyte.
@@ -26,6 +27,7 @@ pub(super) async fn run<E: SpanExporter>(
     spans: mpsc::Receiver<Span>,
     tally: Arc<Tally>,
     stop: CancellationToken,
+    why: Why,
 ) {
     let mut waiting = Waiting { spans, tally: tally.clone() };
     let scope = convert::scope();
@@ -44,7 +46,7 @@ pub(super) async fn run<E: SpanExporter>(
                 batch.sent();
                 trouble.is_over();
             }
-            Err(error) => trouble.began(&error, &tally),
+            Err(error) => trouble.began(&error, why.take(), &tally),
         }
     }
 }
@@ -107,10 +109,10 @@ impl Drop for Batch<'_> {
 struct Trouble(bool);
 
 impl Trouble {
-    fn began(&mut self, error: &dyn std::fmt::Display, tally: &Tally) {
+    fn began(&mut self, error: &dyn std::fmt::Display, why: Option<String>, tally: &Tally) {
         if !std::mem::replace(&mut self.0, true) {
             let dropped = tally.dropped();
-            tracing::warn!(%error, dropped, "spans cannot be sent: they are lost until the collector takes them again");
+            tracing::warn!(%error, why, dropped, "spans cannot be sent: they are lost until the collector takes them again");
         }
     }
 
@@ -164,7 +166,7 @@ mod tests {
         }
         let (tally, stop) = (Arc::<Tally>::default(), CancellationToken::new());
         stop.cancel();
-        let task = run(collector, spans, tally.clone(), stop);
+        let task = run(collector, spans, tally.clone(), stop, Why::default());
         drop(tokio::time::timeout(Duration::from_secs(60), task).await);
         (tally.sent(), tally.lost())
     }
