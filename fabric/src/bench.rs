@@ -7,6 +7,7 @@
 pub mod bare;
 mod caller;
 mod child;
+mod collector;
 pub mod figure;
 mod function;
 mod measure;

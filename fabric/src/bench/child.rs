@@ -47,6 +47,8 @@ pub(super) struct Child {
     lines: Lines<BufReader<ChildStdout>>,
     /// Where it takes calls, if it does.
     pub(super) public: String,
+    /// Where it tells of itself.
+    admin: String,
     /// How long it took until it was ready.
     pub(super) ready_after: Duration,
 }
@@ -65,11 +67,11 @@ impl Child {
         if public {
             child.public = child.line_after("listening: public http://").await?;
         }
-        let admin = child.line_after("listening: admin ").await?;
+        child.admin = child.line_after("listening: admin ").await?;
         let client = http_client::buffered();
         let ready = async {
             loop {
-                let request = Request::get(format!("{admin}/readyz")).body(Full::<Bytes>::default())?;
+                let request = Request::get(format!("{}/readyz", child.admin)).body(Full::<Bytes>::default())?;
                 if client.request(request).await.is_ok_and(|answer| answer.status() == StatusCode::OK) {
                     return anyhow::Ok(());
                 }
@@ -88,6 +90,9 @@ impl Child {
             .args(args)
             .env_remove("FABRIC_BROKER")
             .env_remove("FABRIC_DATA_DIR")
+            // Nothing is traced but where a measurement says so.
+            .env_remove("FABRIC_OTLP_ENDPOINT")
+            .env("OTEL_SDK_DISABLED", "true")
             .envs(broker.map(|server| ("FABRIC_BROKER", &server.url)))
             .envs(broker.map(|server| server.access.variables()).unwrap_or_default())
             .stdin(Stdio::null())
@@ -97,7 +102,8 @@ impl Child {
             .with_context(|| format!("{name} cannot be started"))?;
         let stdout = process.stdout.take().context("a process without stdout")?;
         let lines = BufReader::new(stdout).lines();
-        Ok(Self { name, process, lines, public: String::new(), ready_after: Duration::ZERO })
+        let (public, admin) = (String::new(), String::new());
+        Ok(Self { name, process, lines, public, admin, ready_after: Duration::ZERO })
     }
 
     /// The rest of the next line that begins with `prefix`.
@@ -132,6 +138,15 @@ impl Child {
         if status != StatusCode::ACCEPTED {
             bail!("function {name} cannot be registered: {status} {}", String::from_utf8_lossy(&body));
         }
+        Ok(())
+    }
+
+    /// Reads its metrics.
+    pub(super) async fn scrape(&self) -> anyhow::Result<()> {
+        let request = Request::get(format!("{}/metrics", self.admin)).body(Full::<Bytes>::default())?;
+        let answer = http_client::buffered().request(request).await?;
+        anyhow::ensure!(answer.status() == StatusCode::OK, "{} tells no metrics: {}", self.name, answer.status());
+        answer.into_body().collect().await?;
         Ok(())
     }
 

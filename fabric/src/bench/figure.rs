@@ -46,6 +46,18 @@ pub const DEFINITIONS: &[Definition] = &[
     define("latency_p99_ms", "sent to called at 200/s, p99", "ms", Some(Asked::RatioAtMost(2.0))),
     define("recovery_s", "until the last call of a killed worker runs again", "s", Some(Asked::AtMost(10.0))),
     define("fair_share", "slot-time of the function that got less, of its fair share", "", Some(Asked::AtLeast(0.9))),
+    define(
+        "watched",
+        "calls accepted and run, 1 % traced, scraped; of those unseen",
+        "/s",
+        Some(Asked::RatioAtLeast(0.95)),
+    ),
+    define(
+        "untold",
+        "the same, all traced, their collector killed; of those told",
+        "/s",
+        Some(Asked::RatioAtLeast(0.95)),
+    ),
     define("drain_1_lane", "calls run, 1 active function, 16 shards", "/s", None),
     define("drain_10_lanes", "calls run, 10 active functions", "/s", None),
     define("drain_100_lanes", "calls run, 100 active functions", "/s", None),
@@ -68,7 +80,7 @@ const fn define(key: &'static str, title: &'static str, unit: &'static str, aske
 /// Whose value it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// Of the program with no features.
+    /// Of the program with no features, or of Fabric without what the figure is about.
     Bare,
     /// Of Fabric.
     Fabric,
@@ -115,15 +127,15 @@ pub struct Figure {
     pub fabric: f64,
     /// The median of what was measured of the bare program, where there is one.
     pub bare: Option<f64>,
-    /// The median of the rounds' ratios: each round measures both, one after the other.
+    /// The median of the ratios of what was measured one after the other: once in a round, or several times.
     pub ratio: Option<f64>,
     /// What was asked.
     pub asked: Option<Asked>,
     /// Whether it is so.
     pub met: Option<bool>,
-    /// What each round measured of Fabric.
+    /// What was measured of Fabric, in order.
     pub rounds: Vec<f64>,
-    /// What each round measured of the bare program.
+    /// What was measured of the bare program, or of Fabric without what the figure is about.
     pub bare_rounds: Vec<f64>,
 }
 

@@ -8,6 +8,9 @@ mod footprint;
 mod lanes;
 mod latency;
 mod recovery;
+mod turns;
+mod untold;
+mod watched;
 
 use std::time::Duration;
 
@@ -40,6 +43,8 @@ pub(super) const MEASURES: &[Measure] = &[
     Measure { name: "latency", needs: Needs::Nats, run: |place, samples| Box::pin(latency::run(place, samples)) },
     Measure { name: "recovery", needs: Needs::Nats, run: |place, samples| Box::pin(recovery::run(place, samples)) },
     Measure { name: "fairness", needs: Needs::Nats, run: |place, samples| Box::pin(fairness::run(place, samples)) },
+    Measure { name: "watched", needs: Needs::Nats, run: |place, samples| Box::pin(watched::run(place, samples)) },
+    Measure { name: "untold", needs: Needs::Nats, run: |place, samples| Box::pin(untold::run(place, samples)) },
     Measure { name: "lanes", needs: Needs::Nats, run: |place, samples| Box::pin(lanes::run(place, samples)) },
     Measure {
         name: "embedded",

@@ -25,7 +25,8 @@ pub struct Bench {
     /// How many calls a rate is measured with.
     #[arg(long, default_value_t = 20_000, value_name = "N")]
     pub calls: usize,
-    /// Only these measurements: footprint, enqueue, drain, latency, recovery, fairness, lanes, embedded.
+    /// Only these measurements: footprint, enqueue, drain, latency, recovery, fairness, watched, untold, lanes,
+    /// embedded.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub only: Vec<String>,
     /// Write the results to this file as JSON.
