@@ -11,10 +11,11 @@ pub mod number;
 pub mod series;
 pub mod statuses;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use proto::LaneKey;
+use proto::{LaneKey, Queue};
 
 pub use self::capped::Capped;
 pub use self::histogram::Histogram;
@@ -40,6 +41,8 @@ pub struct Meter {
     pub child_restarts: Counter,
     /// How often subscribers were.
     pub subscriber_restarts: Counter,
+    /// How much waits in each queue for those that share a series.
+    others: Mutex<BTreeMap<Queue, u64>>,
     capacity: OnceLock<Capacity>,
     is_draining: AtomicBool,
 }
@@ -61,6 +64,7 @@ impl Meter {
             letters: Gauge::default(),
             child_restarts: Counter::default(),
             subscriber_restarts: Counter::default(),
+            others: Mutex::default(),
             capacity: OnceLock::new(),
             is_draining: AtomicBool::new(false),
         }
@@ -70,6 +74,20 @@ impl Meter {
     #[must_use]
     pub fn of(&self, lane: &LaneKey) -> Arc<Series> {
         if lane.queue.is_callbacks() { self.callbacks.clone() } else { self.lanes.get(lane) }
+    }
+
+    /// So much waits in a queue for those that share a series; with nothing, it is not known. They share it with those of
+    /// all other queues: what is told is the sum.
+    pub fn others_wait(&self, queue: &Queue, messages: Option<u64>) {
+        let Some(other) = self.lanes.other() else { return };
+        // Nothing panics while it holds the lock.
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        match messages {
+            Some(messages) => others.insert(queue.clone(), messages),
+            None => others.remove(queue),
+        };
+        let sum = others.values().sum::<u64>() as f64;
+        other.backlog.set(Some(sum).filter(|_| !others.is_empty()));
     }
 
     /// The permits of this process are these.
@@ -100,5 +118,27 @@ impl Meter {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::Function;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_waits_for_others_is_the_sum_of_all_queues() {
+        let meter = Meter::new(0);
+        let [a, b] = ["a", "b"].map(|name| Queue::parse(name).unwrap());
+        meter.others_wait(&a, Some(5));
+        assert!(meter.lanes.other().is_none(), "nobody shares anything yet");
+        let other = meter.of(&LaneKey::new(a.clone(), Function::parse("f").unwrap()));
+        let told = |queue, messages| {
+            meter.others_wait(queue, messages);
+            other.backlog.get()
+        };
+        assert_eq!((told(&a, Some(5)), told(&b, Some(2)), told(&a, Some(1))), (Some(5.0), Some(7.0), Some(3.0)));
+        assert_eq!((told(&a, None), told(&b, None)), (Some(2.0), None));
     }
 }

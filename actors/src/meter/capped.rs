@@ -44,16 +44,28 @@ impl<K: Clone + Eq + Hash + Ord, V: Default + Lively> Capped<K, V> {
     /// The one of this name, made if there is room; else the one that is shared.
     #[must_use]
     pub fn get(&self, key: &K) -> Arc<V> {
-        if let Some(entry) = self.read().get(key) {
-            return entry.value.clone();
+        // Those that share one come for it with every call, and are not to wait for each other.
+        let is_full = {
+            let own = self.read();
+            if let Some(entry) = own.get(key) {
+                return entry.value.clone();
+            }
+            own.len() >= self.most
+        };
+        if is_full {
+            return self.refuse();
         }
         let mut own = self.write();
-        if own.len() >= self.most {
-            self.refused.add(1);
-            return self.other.clone();
+        if own.len() >= self.most && !own.contains_key(key) {
+            return self.refuse();
         }
         let entry = Entry { value: Arc::default(), pulse: 0, since: Instant::now() };
         own.entry(key.clone()).or_insert(entry).value.clone()
+    }
+
+    fn refuse(&self) -> Arc<V> {
+        self.refused.add(1);
+        self.other.clone()
     }
 
     /// The one of this name, if it has its own.

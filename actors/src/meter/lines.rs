@@ -40,15 +40,30 @@ pub async fn look(desk: &Desk, queue: &Queue, found: &[Backlog]) {
             series.oldest.set(None);
         }
     }
-    if let Some(other) = desk.meter.lanes.other() {
-        other.backlog.set(Some(others as f64));
-    }
+    desk.meter.others_wait(queue, Some(others));
     let asked = own.into_iter().map(async |(lane, series)| {
         if let Err(error) = ask(desk, &lane, &series).await {
             tracing::debug!(%lane, %error, "what waits in a lane is not known now");
+            unknown(&series);
         }
     });
     stream::iter(asked).buffer_unordered(AT_ONCE).collect::<()>().await;
+}
+
+/// Says no more what waits in a queue: the broker does not tell, and what it told last is true no longer.
+pub fn forget(desk: &Desk, queue: &Queue) {
+    if queue.is_callbacks() {
+        return unknown(&desk.meter.callbacks);
+    }
+    for (_, series) in desk.meter.lanes.all().iter().filter(|(lane, _)| lane.queue == *queue) {
+        unknown(series);
+    }
+    desk.meter.others_wait(queue, None);
+}
+
+fn unknown(series: &Series) {
+    series.backlog.set(None);
+    series.oldest.set(None);
 }
 
 async fn ask(desk: &Desk, lane: &LaneKey, series: &Series) -> Result<(), Error> {
@@ -76,11 +91,17 @@ pub async fn follow(desk: &Desk) {
     loop {
         match desk.broker.later().await {
             Ok(count) => desk.meter.later.set(Some(count as f64)),
-            Err(error) => tracing::debug!(%error, "how much waits for its time is not known now"),
+            Err(error) => {
+                tracing::debug!(%error, "how much waits for its time is not known now");
+                desk.meter.later.set(None);
+            }
         }
         match desk.broker.dead_count().await {
             Ok(count) => desk.meter.letters.set(Some(count as f64)),
-            Err(error) => tracing::debug!(%error, "how many dead letters there are is not known now"),
+            Err(error) => {
+                tracing::debug!(%error, "how many dead letters there are is not known now");
+                desk.meter.letters.set(None);
+            }
         }
         sleep(FOLLOW_EVERY).await;
     }

@@ -76,11 +76,8 @@ pub(super) fn write(sources: &Sources, sheet: &mut Sheet<'_>) -> fmt::Result {
 fn all(sources: &Sources) -> All {
     let meter = &sources.meter;
     let other = meter.lanes.other().map(|it| ([OTHER.into(), OTHER.into()], it));
-    let callbacks = meter
-        .callbacks
-        .backlog
-        .get()
-        .map(|_| ([Queue::callbacks().to_string(), OTHER.into()], meter.callbacks.clone()));
+    // Who has no permits runs nothing.
+    let callbacks = meter.capacity().map(|_| ([Queue::callbacks().to_string(), OTHER.into()], meter.callbacks.clone()));
     let own = meter.lanes.all().into_iter().map(|(lane, it): (LaneKey, _)| (labels(&lane), it));
     own.chain(other).chain(callbacks).collect()
 }

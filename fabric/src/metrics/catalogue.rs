@@ -61,7 +61,7 @@ metrics! {
         "Synchronous requests whose function has not begun to answer.";
 
     BACKLOG = Gauge Cluster "fabric_backlog" ["queue" "function"]
-        "Calls that wait and that no worker has taken, as the broker said in the last 7 s. Of function other and of callbacks: with those that run.";
+        "Calls that wait and that no worker has taken, as the broker said in the last 7 s; absent while it does not tell. Of function other and of callbacks: with those that run.";
     OLDEST_AGE = Gauge Cluster "fabric_oldest_age_seconds" ["queue" "function"]
         "How long ago the first of the calls that wait was accepted, or its delay was over; 0 if none waits.";
     LATER = Gauge Cluster "fabric_later_depth" []
@@ -93,13 +93,13 @@ metrics! {
         "For how long calls waited in this worker's view while the first of them was held back, by what it waited for.";
 
     CONCURRENCY = Gauge Cluster "fabric_limit_concurrency" ["queue" "function"]
-        "How many calls may run at once in all workers; absent if that is not limited.";
+        "How many calls may run at once in all workers; absent if that is not limited, or while none waits or runs here.";
     ADAPTIVE = Gauge Process "fabric_limit_adaptive" ["queue" "function"]
-        "How many calls at once the function was found to bear from this worker; absent if it had enough so far.";
+        "How many calls at once the function was found to bear from this worker; absent if it had enough so far, or while none waits or runs here.";
     RATE = Gauge Process "fabric_limit_rate_per_second" ["queue" "function"]
-        "How many calls this worker may start in a second: its part of the function's rate. All parts make the whole.";
+        "How many calls this worker may start in a second: its part of the function's rate. All parts make the whole; absent while none waits or runs here.";
     PAUSED = Gauge Cluster "fabric_paused" ["queue" "function"]
-        "1 if an operator paused the function or its queue.";
+        "1 if an operator paused the function or its queue; absent while none of its calls waits or runs here.";
     PERMITS = Gauge Process "fabric_permits" []
         "How many calls this worker runs at once at the most.";
     PERMITS_FREE = Gauge Process "fabric_permits_free" []
@@ -144,7 +144,7 @@ metrics! {
     WORKER_RECONNECTS = Counter Process "queue_worker_nats_reconnect_total" []
         "OpenFaaS's name for fabric_broker_reconnects_total.";
     FUNCTION_INVOCATIONS = Counter Process "gateway_function_invocation_total" ["function_name" "code"]
-        "Requests to functions that ended: synchronous ones in gateways, attempts of asynchronous ones in workers.";
+        "Requests to functions that ended: synchronous ones in gateways, attempts of asynchronous ones in workers. Eight codes of a class are told apart; the others count as 499 and the like.";
     FUNCTION_SECONDS = Histogram Process "gateway_functions_seconds" ["function_name" "code"]
         "How long they took.";
     FUNCTION_STARTED = Gauge Process "gateway_function_invocation_started" ["function_name"]

@@ -45,6 +45,11 @@ async fn a_backlog_is_told_by_every_worker_and_counted_once() {
         other => Err(format!("{other:?} connected")),
     })
     .await;
+    eventually(async || match scrape(&cluster.workers[0]).await.get("fabric_backlog", &F) {
+        None => Ok(()),
+        Some(old) => Err(format!("{old} wait, as if anybody knew")),
+    })
+    .await;
     cluster.nats.restart().await;
     eventually(async || {
         let told = scrape(&cluster.gateway).await;

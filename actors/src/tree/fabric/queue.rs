@@ -215,10 +215,13 @@ impl State {
         let (desk, queue, me) = (self.args.desk.clone(), self.args.queue.clone(), self.me.clone());
         self.spawn_task(async move {
             let found = desk.broker.backlog(&queue).await;
-            let seen = found.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
-            let is_known = found.is_ok();
-            if me.cast(Msg::Scanned(found)).is_ok() && is_known {
-                lines::look(&desk, &queue, &seen).await;
+            let seen = found.as_ref().ok().cloned();
+            if me.cast(Msg::Scanned(found)).is_err() {
+                return;
+            }
+            match seen {
+                Some(seen) => lines::look(&desk, &queue, &seen).await,
+                None => lines::forget(&desk, &queue),
             }
         });
     }
