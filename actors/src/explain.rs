@@ -268,8 +268,15 @@ mod tests {
         let function = lane().function.to_string();
         let subscriber = view::Subscriber { function, phase: view::Phase::Running, in_flight, inflow };
         let name = lane().queue.to_string();
-        let queue =
-            view::Queue { name, permits: 0, permits_waiting: 0, children: Vec::new(), subscribers: vec![subscriber] };
+        let rest = view::Rest::default();
+        let queue = view::Queue {
+            name,
+            permits: 0,
+            permits_waiting: 0,
+            children: Vec::new(),
+            subscribers: vec![subscriber],
+            rest,
+        };
         let fabric = view::Fabric {
             phase: Cow::Borrowed("running"),
             children: Vec::new(),
@@ -278,7 +285,7 @@ mod tests {
             permits_free: 0,
             queues: vec![queue],
         };
-        view::Process { id: id.into(), fabric }
+        view::Process { id: id.into(), accepted_per_second: 0.0, fabric }
     }
 
     fn ask(record: Option<&Record>, ahead: Option<u64>, serving: usize, seen: &[view::Process]) -> Explanation {
@@ -305,6 +312,7 @@ mod tests {
         assert!(told.summary.contains("start one"), "{}", told.summary);
         assert_eq!(ask(Some(&ready), Some(0), 2, &[]).cause, Cause::NoAnswer);
         let elsewhere = view::Process {
+            accepted_per_second: 0.0,
             fabric: view::Fabric { queues: Vec::new(), ..process("w", 0, 0, None).fabric },
             id: "g".into(),
         };

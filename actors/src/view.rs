@@ -21,6 +21,9 @@ const WITHIN: Duration = Duration::from_secs(1);
 pub struct Process {
     /// Who it is among all.
     pub id: String,
+    /// Calls that it accepted in a second, lately.
+    #[serde(default)]
+    pub accepted_per_second: f64,
     /// Its tree.
     #[serde(flatten)]
     pub fabric: Fabric,
@@ -70,6 +73,42 @@ pub struct Queue {
     pub children: Vec<Child>,
     /// Its subscribers, as they see themselves.
     pub subscribers: Vec<Subscriber>,
+    /// Those that are not told of one by one, because there are too many.
+    #[serde(default, skip_serializing_if = "Rest::is_nobody")]
+    pub rest: Rest,
+}
+
+/// Subscribers together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rest {
+    /// How many they are.
+    pub subscribers: usize,
+    /// Calls in flight.
+    pub in_flight: usize,
+    /// What became of attempts lately, in a second.
+    pub per_second: PerSecond,
+}
+
+impl Rest {
+    fn is_nobody(&self) -> bool {
+        self.subscribers == 0
+    }
+
+    /// These and those together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            subscribers: self.subscribers + other.subscribers,
+            in_flight: self.in_flight + other.in_flight,
+            per_second: self.per_second.and(other.per_second),
+        }
+    }
+}
+
+impl From<&Subscriber> for Rest {
+    fn from(it: &Subscriber) -> Self {
+        Self { subscribers: 1, in_flight: it.in_flight, per_second: it.inflow.per_second }
+    }
 }
 
 impl Queue {

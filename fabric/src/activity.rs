@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actors::limit::throughput::PerSecond;
-use actors::view::{Process, Subscriber};
+use actors::view::{Process, Rest, Subscriber};
 use serde::Serialize;
 
 /// What a function does.
@@ -47,6 +47,17 @@ pub fn of(processes: &[Process]) -> Vec<Activity> {
     };
     let mut all: Vec<Activity> = all.into_iter().map(named).collect();
     all.sort_by_key(|it| std::cmp::Reverse((it.in_flight, it.backlog)));
+    all
+}
+
+/// What the functions do of which processes do not tell one by one, by queue.
+#[must_use]
+pub fn rest(processes: &[Process]) -> BTreeMap<&str, Rest> {
+    let mut all = BTreeMap::<&str, Rest>::new();
+    for queue in processes.iter().flat_map(|process| &process.fabric.queues).filter(|it| it.rest.subscribers > 0) {
+        let rest = all.entry(&queue.name).or_default();
+        *rest = rest.and(queue.rest);
+    }
     all
 }
 

@@ -33,6 +33,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use self::activity::Lookout;
 use self::calls::Calls;
 use self::dead::DeadLetters;
 use self::functions::Functions;
@@ -74,6 +75,7 @@ struct Admin {
     keys: Keys,
     calls: Calls,
     dead_letters: DeadLetters,
+    lookout: Lookout,
     metrics: Metrics,
     log: Log,
 }
@@ -163,7 +165,7 @@ impl Admin {
             Operation::PurgeLetter => self.dead_letters.purge(Some(name), query, by).await,
             Operation::RedriveLetter => self.dead_letters.redrive(Some(name), query, by).await,
             Operation::ListWorkers => workers::list(&self.gateway.ports().membership.borrow().clone(), query),
-            Operation::Activity => activity::show(self.gateway.ports(), query, by).await,
+            Operation::Activity => self.lookout.show(self.gateway.ports(), query, by).await,
             Operation::ListProcesses => processes::list(self.gateway.ports()).await,
             Operation::Events => events::follow(&self.gateway, query, drain, by).await,
             Operation::Tree => self.tree().await,
@@ -219,6 +221,7 @@ pub fn run(
         queues: Queues { registry, purger },
         calls: Calls(gateway.clone()),
         dead_letters: DeadLetters::new(redriver, records.audit().clone()),
+        lookout: Lookout::default(),
         metrics,
         log,
         gateway,

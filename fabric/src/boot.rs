@@ -329,7 +329,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
             ready: ready.subscribe(),
             recorder,
             survey: survey.clone(),
-            meter: taken,
+            meter: taken.clone(),
             tracing: traces.tracing(),
         },
         gateway::Settings {
@@ -339,13 +339,15 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     );
     let (public_addr, admin_addr) = (public.as_ref().map(listener::Bound::addr), admin.addr());
     let view = Arc::new(std::sync::OnceLock::new());
+    let accepts = Arc::new(move || taken.accepted_per_second());
+    let answerer = survey::Answerer { id: id.clone(), tree: view.clone(), accepts };
     let mut listeners = vec![
         Listener {
             name: "admin",
             run: admin::run(admin, gateway.clone(), redriver, ready.subscribe(), view.clone(), metrics, plan.log),
             until_last: true,
         },
-        Listener { name: "survey", run: survey::run(survey, id.clone(), view.clone()), until_last: true },
+        Listener { name: "survey", run: survey::run(survey, answerer), until_last: true },
     ];
     if let Some(public) = public {
         listeners.push(Listener { name: "gateway", run: gateway::run(public, gateway), until_last: false });

@@ -42,6 +42,26 @@ pub struct Meter {
     /// How long it took to store calls.
     pub enqueue: Histogram,
     refused: Mutex<BTreeMap<&'static str, u64>>,
+    pace: Mutex<Pace>,
+}
+
+/// How many calls are accepted in a second, as whoever asked last found it: nothing is counted for it.
+#[derive(Debug)]
+struct Pace {
+    at: Instant,
+    count: u64,
+    per_second: f64,
+}
+
+/// Who asks sooner is told the same.
+const PACE_OVER: Duration = Duration::from_secs(1);
+/// Who asks later than this was told of another time.
+const PACE_OVER_MAX: Duration = Duration::from_secs(10);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { at: Instant::now(), count: 0, per_second: 0.0 }
+    }
 }
 
 impl Default for Meter {
@@ -54,7 +74,26 @@ impl Meter {
     /// One in which so many functions have series of their own.
     #[must_use]
     pub fn new(functions: usize) -> Self {
-        Self { functions: Capped::new(functions), enqueue: Histogram::default(), refused: Mutex::default() }
+        Self {
+            functions: Capped::new(functions),
+            enqueue: Histogram::default(),
+            refused: Mutex::default(),
+            pace: Mutex::default(),
+        }
+    }
+
+    /// How many calls were accepted in a second since this was asked before, at least a second ago; zero, if that is long
+    /// ago.
+    pub fn accepted_per_second(&self) -> f64 {
+        let (now, count) = (Instant::now(), self.enqueue.counts().count());
+        // Nothing panics while it holds the lock.
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = now.duration_since(pace.at);
+        if over >= PACE_OVER {
+            let recent = if over <= PACE_OVER_MAX { count.saturating_sub(pace.count) as f64 } else { 0.0 };
+            *pace = Pace { at: now, count, per_second: recent / over.as_secs_f64() };
+        }
+        pace.per_second
     }
 
     /// A call was stored, and took so long.
@@ -112,8 +151,22 @@ impl Drop for Forwarding {
 #[cfg(test)]
 mod tests {
     use proto::{Function, Queue};
+    use tokio::time::advance;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pace_is_that_of_the_time_since_it_was_asked() {
+        let meter = Meter::new(1);
+        let lane = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
+        let after = async |calls, seconds| {
+            (0..calls).for_each(|_| meter.accepted(&lane, Duration::ZERO));
+            advance(Duration::from_secs_f64(seconds)).await;
+            meter.accepted_per_second()
+        };
+        assert_eq!((after(10, 2.0).await, after(9, 0.5).await, after(1, 1.5).await), (5.0, 5.0, 5.0));
+        assert_eq!((after(0, 2.0).await, after(1000, 60.0).await, after(4, 2.0).await), (0.0, 0.0, 2.0));
+    }
 
     #[tokio::test]
     async fn a_request_is_counted_once_and_one_that_is_given_up_not_at_all() {

@@ -38,6 +38,8 @@ async function look() {
 
 function keep(it, at) {
   sample("all", it, at);
+  // Whoever is limited to namespaces is not told what is everybody's.
+  if (it.accepted_per_second !== undefined) record("all/accepted", at, it.accepted_per_second);
   if (it.dead_letters !== undefined) record("all/dead", at, it.dead_letters);
   for (const queue of it.queues) sample(`queue/${queue.name}`, queue, at);
   known = new Map(it.functions.filter((one) => one.queue !== "callbacks").map((one) => [one.function, one]));

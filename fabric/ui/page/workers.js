@@ -39,8 +39,8 @@ function rows(members, trees) {
 }
 
 const sum = (all, of) => all.reduce((total, it) => total + of(it), 0);
-const subscribers = ({ tree }) => sum(tree.queues, (queue) => queue.subscribers.length);
-const inFlight = ({ tree }) => sum(tree.queues, (queue) => sum(queue.subscribers, (it) => it.in_flight));
+const subscribers = ({ tree }) => sum(tree.queues, (queue) => queue.subscribers.length + (queue.rest?.subscribers ?? 0));
+const inFlight = ({ tree }) => sum(tree.queues, (queue) => sum(queue.subscribers, (it) => it.in_flight) + (queue.rest?.in_flight ?? 0));
 const failures = ({ tree }) => sum(tree.children, (child) => child.failures) + sum(tree.queues, (queue) => sum(queue.children, (child) => child.failures));
 
 const COLUMNS = [

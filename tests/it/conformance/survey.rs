@@ -30,7 +30,7 @@ fn process(id: &str) -> view::Process {
         permits_free: 1,
         queues: Vec::new(),
     };
-    view::Process { id: id.into(), fabric }
+    view::Process { id: id.into(), accepted_per_second: 0.5, fabric }
 }
 
 async fn answer(mut asked: BoxStream<'static, Asked>, id: &'static str, expected: Question) {

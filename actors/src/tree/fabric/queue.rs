@@ -367,6 +367,7 @@ impl State {
             permits_waiting,
             children: if only.is_none() { self.subscribers.children() } else { Vec::new() },
             subscribers: Vec::new(),
+            rest: view::Rest::default(),
         };
         self.spawn_task(async move {
             let answers = futures_util::future::join_all(subscribers.iter().map(subscriber::Handle::view)).await;
