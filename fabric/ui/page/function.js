@@ -14,7 +14,7 @@ import { empty } from "../part/state.js";
 import { table } from "../part/table.js";
 import { time } from "../part/time.js";
 import { told } from "../part/toast.js";
-import { count, rate, seconds } from "../text/format.js";
+import { count, discreet, rate, seconds } from "../text/format.js";
 import { WAITS, isPaused } from "../text/words.js";
 import { callOf } from "./cells.js";
 
@@ -76,7 +76,7 @@ function page(name, { it, activity, why, calls }, { cursor, editing, edit, pause
       figure("Waiting", count(activity.backlog), { graph: spark(`function/${name}/backlog`, { tone: "is-warn", label: "Waiting", say: count }) }),
       figure("A call takes", seconds(one?.typical_seconds) || "–", { below: "usually, lately" })),
     h("div", { class: "columns even", key: "why" },
-      card("Why its calls wait", {}, explained(why)),
+      card("Why its calls wait", {}, explained({ ...why, backlog: activity.backlog })),
       card("Attempts each second", { tight: true }, chart("Attempts each second", [
         { name: `function/${name}/answered`, label: "answered", tone: "is-good" },
         { name: `function/${name}/failed`, label: "failed", tone: "is-bad" },
@@ -112,9 +112,9 @@ export function explained(why) {
         it.waiting.seconds !== undefined && `, ${seconds(it.waiting.seconds)} more`)))));
 }
 
-/** Everything as it is set, word for word. */
+/** Everything as it is set, word for word but for passwords. */
 function registered(it) {
-  const named = (pairs) => Object.entries(pairs ?? {}).map(([key, value]) => h("div", null, h("code", null, key), h("span", { class: "muted" }, " = "), h("code", null, value)));
+  const named = (pairs) => Object.entries(pairs ?? {}).map(([key, value]) => h("div", null, h("code", null, key), h("span", { class: "muted" }, " = "), h("code", null, discreet(value))));
   return facts([
     ["Revision", it.revision],
     ["Image", it.image],

@@ -10,9 +10,12 @@ import { table } from "../part/table.js";
 import { time } from "../part/time.js";
 import { turns } from "../part/timeline.js";
 import { toast } from "../part/toast.js";
-import { bytes } from "../text/format.js";
+import { bytes, discreet } from "../text/format.js";
 import { REASONS } from "../text/words.js";
 import { nameOf } from "./cells.js";
+
+// What these say is who somebody is: it goes with the call, and is not for a screen.
+const SECRET = new Set(["authorization", "proxy-authorization", "cookie", "x-api-key"]);
 
 export function open({ name: number }) {
   return {
@@ -81,7 +84,7 @@ function view(it) {
     request && card("Timeline", { key: "timeline" }, turns({ ...request, state: "dead", since: it.at, detail: it.detail })),
     request?.headers.length > 0 && card("Headers", { key: "headers", tight: "none" }, table("Headers", [
       { head: "Name", cell: ([name]) => h("code", null, name) },
-      { head: "Value", wide: true, cell: ([, value]) => h("code", null, value) },
+      { head: "Value", wide: true, cell: ([name, value]) => (SECRET.has(name) ? h("span", { class: "muted" }, "not shown here") : h("code", null, discreet(value))) },
     ], request.headers, ([name, value]) => `${name}: ${value}`)),
     card("Body", { key: "body" }, body(request?.body ?? it.message ?? {})),
   ];

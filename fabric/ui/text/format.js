@@ -41,6 +41,9 @@ export function ago(at, now = Date.now()) {
 export const clockTime = (at) => new Date(at).toLocaleTimeString("en-GB", { hour12: false });
 export const moment = (at) => `${new Date(at).toISOString().replace("T", " ").replace("Z", "")} UTC`;
 
+/** A text without the name and the password that a URL in it may have: a screen is seen by more than who sits there. */
+export const discreet = (text) => String(text).replace(/(:\/\/)[^/?#@\s]*@/g, "$1…@");
+
 /** `resize.acme` as its name and its namespace. */
 export function split(name) {
   const at = name.indexOf(".");

@@ -46,3 +46,28 @@ async fn all_that_match_are_removed_once_that_was_typed() {
     place.browser.click("dialog button[type=submit]").await;
     place.browser.says("No dead letters").await;
 }
+
+#[tokio::test]
+async fn no_password_is_on_the_screen() {
+    let Some(place) = Place::start().await else { return };
+    let upstream = place.server.url("/status/500").replace("http://", "http://me:hunter2@");
+    place.fabric.register("f", json!({"fabric.upstream": upstream, "com.openfaas.retry.attempts": "1"})).await;
+    let callback = "https://me:hunter2@callback.example/done";
+    let headers = [("authorization", "Bearer hunter2"), ("cookie", "id=hunter2"), ("x-callback-url", callback)];
+    place.fabric.accepted("f", &headers, "x").await;
+    let letter = eventually(async || {
+        let letters = place.api("/dead-letters?function=f").await;
+        letters["items"][0]["number"].as_u64().ok_or("no letter yet")
+    })
+    .await;
+    place.open("functions/f").await;
+    for (page, text) in
+        [("functions/f", "http://…@127.0.0.1"), (&format!("dead/{letter}"), "https://…@callback.example")]
+    {
+        place.go(page).await;
+        place.browser.says(text).await;
+        let told = place.browser.run("return document.documentElement.outerHTML", json!([])).await;
+        assert!(!told.as_str().unwrap().contains("hunter2"), "{page}: {told}");
+    }
+    place.browser.says("not shown here").await;
+}
