@@ -48,16 +48,11 @@ pub const DEFINITIONS: &[Definition] = &[
     define("fair_share", "slot-time of the function that got less, of its fair share", "", Some(Asked::AtLeast(0.9))),
     define(
         "watched",
-        "calls accepted and run, 1 % traced, scraped; of those unseen",
+        "calls run while traced at 1 % and scraped, of those unseen",
         "/s",
         Some(Asked::RatioAtLeast(0.95)),
     ),
-    define(
-        "untold",
-        "the same, all traced, their collector killed; of those told",
-        "/s",
-        Some(Asked::RatioAtLeast(0.95)),
-    ),
+    define("untold", "calls run while their collector is killed, of those told", "/s", Some(Asked::RatioAtLeast(0.95))),
     define("drain_1_lane", "calls run, 1 active function, 16 shards", "/s", None),
     define("drain_10_lanes", "calls run, 10 active functions", "/s", None),
     define("drain_100_lanes", "calls run, 100 active functions", "/s", None),
