@@ -24,7 +24,7 @@ fn offered(words: &[&str]) -> Vec<String> {
 
 #[test]
 fn bash_completes_commands_flags_and_values() {
-    assert_eq!(offered(&["w"]), ["watchdog", "worker", "why"]);
+    assert_eq!(offered(&["w"]), ["worker", "watchdog", "why"]);
     assert_eq!(offered(&["queue", "pu"]), ["purge"]);
     assert_eq!(offered(&["worker", "--max"]), ["--max-inflight", "--max-result"]);
     assert_eq!(offered(&["config", "worker", "--le"]), ["--lease"]);

@@ -73,6 +73,15 @@ impl Watchdog {
         .await
     }
 
+    /// Waits until this is in the last line that it has printed; all of them.
+    async fn says_last(&self, text: &str) -> Vec<String> {
+        eventually(async || {
+            let lines = self.process.lines();
+            if lines.last().is_some_and(|line| line.contains(text)) { Ok(lines) } else { Err(lines.join("\n")) }
+        })
+        .await
+    }
+
     /// Its children, by their ids, with their states.
     fn children(&self) -> Vec<(u32, char)> {
         let pid = self.process.pid();

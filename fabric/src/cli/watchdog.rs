@@ -149,7 +149,7 @@ mod tests {
             ("--ready-path ready", "write /ready"),
             ("--prefix-logs=maybe", "write true or false"),
             ("--log-buffer-size 0", "write a number of bytes, or -1"),
-            ("--max-inflight -3", "invalid"),
+            ("--max-inflight=-3", "invalid value"),
         ] {
             let refused = parsed(&format!("{flags} -- wc")).unwrap_err();
             assert!(refused.contains(advice), "{flags}: {refused}");

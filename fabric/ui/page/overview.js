@@ -33,7 +33,7 @@ function view({ activity: asked, queues }) {
   return [
     head("Overview", { lead: `${plural(it.answered, "process", "processes")} ${it.answered === 1 ? "answers" : "answer"}${it.alive > it.answered ? ` of ${it.alive}` : ""}` }),
     h("div", { class: "figures", key: "figures" },
-      figure("Accepted", rate(it.accepted_per_second), { unit: "/s", graph: spark("all/accepted", { label: "Accepted each second" }) }),
+      it.accepted_per_second !== undefined && figure("Accepted", rate(it.accepted_per_second), { unit: "/s", graph: spark("all/accepted", { label: "Accepted each second" }) }),
       figure("Answered", rate(answered), { unit: "/s", graph: spark("all/answered", { tone: "is-good", label: "Answered each second" }) }),
       figure("Failed", rate(failed), { unit: "/s", tone: failed > 0 ? "bad" : "", below: share, graph: spark("all/failed", { tone: "is-bad", label: "Failed each second" }) }),
       figure("In flight", count(it.in_flight), { unit: `of ${count(it.permits)}`, below: meter("Permits in use", it.in_flight, it.permits), graph: spark("all/in_flight", { label: "In flight", say: count }) }),

@@ -78,7 +78,7 @@ async fn a_function_that_is_asked_to_go_finishes_its_calls_and_the_next_run_when
     let more = gateway.accepted_many("long", &[], 3).await;
     assert!(leaving.process.ended().await.success());
     assert_eq!(has_lines(&ended, CALLS).await.into_iter().collect::<HashSet<_>>(), ids, "none was cut off");
-    let lines = leaving.process.lines();
+    let lines = leaving.says_last("exiting running=0").await;
     let at = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();
     let order = ["asked to end", "no new connections", "status=200", "exiting running=0"].map(at);
     assert!(order.is_sorted(), "{order:?}\n{}", lines.join("\n"));
