@@ -85,7 +85,7 @@ function view(it) {
     request?.headers.length > 0 && card("Headers", { key: "headers", tight: "none" }, table("Headers", [
       { head: "Name", cell: ([name]) => h("code", null, name) },
       { head: "Value", wide: true, cell: ([name, value]) => (SECRET.has(name) ? h("span", { class: "muted" }, "not shown here") : h("code", null, discreet(value))) },
-    ], request.headers, ([name, value]) => `${name}: ${value}`)),
+    ], request.headers.map(([name, value], n) => [name, value, n]), ([name, , n]) => `${name} ${n}`)),
     card("Body", { key: "body" }, body(request?.body ?? it.message ?? {})),
   ];
 }
