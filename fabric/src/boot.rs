@@ -85,7 +85,7 @@ pub struct Plan {
 #[derive(Debug)]
 pub enum Store {
     /// In JetStream.
-    JetStream(jetstream::Settings),
+    JetStream(Box<jetstream::Settings>),
     /// In a directory.
     Embedded(PathBuf, Quotas),
 }
@@ -96,7 +96,7 @@ impl TryFrom<cli::Broker> for Store {
     fn try_from(args: cli::Broker) -> Result<Self, Self::Error> {
         let quotas = Quotas { queue: args.queue_backlog, function: args.function_backlog };
         Ok(match (args.place.broker, args.place.data_dir) {
-            (Some(url), _) => Self::JetStream(jetstream::Settings {
+            (Some(url), _) => Self::JetStream(Box::new(jetstream::Settings {
                 access: args.access.to(&url)?,
                 url,
                 subjects: args.prefix,
@@ -104,7 +104,7 @@ impl TryFrom<cli::Broker> for Store {
                 shards: args.shards,
                 quotas,
                 payload_len_max: PAYLOAD_LEN_MAX,
-            }),
+            })),
             (None, dir) => Self::Embedded(dir.unwrap_or_default(), quotas),
         })
     }
@@ -193,7 +193,7 @@ enum Opened {
 impl Opened {
     async fn open(store: Store, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         Ok(match store {
-            Store::JetStream(settings) => Self::JetStream(Arc::new(JetStream::connect(settings).await?)),
+            Store::JetStream(settings) => Self::JetStream(Arc::new(JetStream::connect(*settings).await?)),
             Store::Embedded(dir, quotas) => {
                 let settings = actors::memory::Settings { quotas, payload_len_max: PAYLOAD_LEN_MAX };
                 Self::Embedded(Embedded::open(&dir, settings, clock)?)

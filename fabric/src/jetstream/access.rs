@@ -61,6 +61,23 @@ pub enum Secret {
     File(PathBuf),
 }
 
+impl Secret {
+    /// The word itself; `option` is where it was said that it is in a file.
+    fn read(&self, option: &'static str) -> Result<String, Error> {
+        let file = match self {
+            Self::Said(word) => return Ok(word.clone()),
+            Self::File(file) => file,
+        };
+        let failed = |why: String| Error::File { option, path: file.clone(), why };
+        let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+        match text.trim_end_matches(['\r', '\n']) {
+            "" => Err(failed("it is empty".into())),
+            word if word.contains('\n') => Err(failed("it has more than one line".into())),
+            word => Ok(word.to_owned()),
+        }
+    }
+}
+
 /// By what a process knows the server, and what it shows of itself.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
@@ -225,9 +242,9 @@ impl Identity {
             Self::Nobody => {}
             Self::Password { user, password } => {
                 auth.username = Some(user.clone());
-                auth.password = Some(self.word("--broker-password-file", password)?);
+                auth.password = Some(password.read("--broker-password-file")?);
             }
-            Self::Token(token) => auth.token = Some(self.word("--broker-token-file", token)?),
+            Self::Token(token) => auth.token = Some(token.read("--broker-token-file")?),
             Self::Nkey(file) => {
                 let key = creds::seed(file).map_err(|why| self.file(file, why))?;
                 auth.signature = Some(signed(&key, file)?);
@@ -240,20 +257,6 @@ impl Identity {
             }
         }
         Ok(auth)
-    }
-
-    fn word(&self, option: &'static str, secret: &Secret) -> Result<String, Error> {
-        let file = match secret {
-            Secret::Said(word) => return Ok(word.clone()),
-            Secret::File(file) => file,
-        };
-        let failed = |why: String| Error::File { option, path: file.clone(), why };
-        let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
-        match text.trim_end_matches(['\r', '\n']) {
-            "" => Err(failed("it is empty".into())),
-            word if word.contains('\n') => Err(failed("it has more than one line".into())),
-            word => Ok(word.to_owned()),
-        }
     }
 
     fn file(&self, path: &Path, why: String) -> Error {

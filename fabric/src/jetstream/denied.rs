@@ -47,13 +47,10 @@ impl Denied {
             Verb::Publish if self.subject.contains("API.STREAM.CREATE.") => {
                 "let one who may make it: fabric setup with the credentials of an admin, and --queue for a queue"
             }
-            Verb::Publish => {
-                "allow this in the permissions of that user (deploy/nats/secure.conf has all that is needed)"
-            }
             Verb::Subscribe if self.subject.starts_with("_INBOX") => {
                 "say with --broker-inbox where this user may listen to answers, such as _INBOX_worker"
             }
-            Verb::Subscribe => {
+            Verb::Publish | Verb::Subscribe => {
                 "allow this in the permissions of that user (deploy/nats/secure.conf has all that is needed)"
             }
         }

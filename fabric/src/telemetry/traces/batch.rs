@@ -46,7 +46,7 @@ pub(super) async fn run<E: SpanExporter>(
                 batch.sent();
                 trouble.is_over();
             }
-            Err(error) => trouble.began(&error, why.take(), &tally),
+            Err(error) => trouble.began(&error, why.take().as_deref(), &tally),
         }
     }
 }
@@ -109,7 +109,7 @@ impl Drop for Batch<'_> {
 struct Trouble(bool);
 
 impl Trouble {
-    fn began(&mut self, error: &dyn std::fmt::Display, why: Option<String>, tally: &Tally) {
+    fn began(&mut self, error: &dyn std::fmt::Display, why: Option<&str>, tally: &Tally) {
         if !std::mem::replace(&mut self.0, true) {
             let dropped = tally.dropped();
             tracing::warn!(%error, why, dropped, "spans cannot be sent: they are lost until the collector takes them again");
