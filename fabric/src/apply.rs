@@ -9,12 +9,16 @@ use std::fmt;
 use http::{Method, StatusCode};
 use proto::annotation;
 use proto::fault::Faults;
+use proto::tenant::Tenancy;
 use serde_json::{Map, Value, json};
 
 use self::diff::Difference;
 use self::file::{Kind, Wanted};
 use crate::operator::api::{self, Api, Condition, Found, Query};
 use crate::operator::site;
+
+/// The field of a namespace that holds secrets.
+const SIGNING: &str = "signing";
 
 /// Why something was not applied.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +79,10 @@ impl Step {
     fn of(mut wanted: Wanted, found: Option<Found>) -> Self {
         let (there, tag) = found.map_or((Map::new(), None), |found| (found.record, Some(found.tag)));
         keep_pause(&there, &mut wanted.body);
+        // The same of secrets: what a file does not speak of stays.
+        if let Some(signing) = there.get(SIGNING) {
+            wanted.body.entry(SIGNING).or_insert_with(|| signing.clone());
+        }
         let mut differences = diff::between(&shape(wanted.kind, &there), &shape(wanted.kind, &wanted.body));
         // A function that is being deleted is wanted again.
         if let Some(deleting) = there.get("deleting") {
@@ -190,7 +198,14 @@ fn shape(kind: Kind, record: &Map<String, Value>) -> Map<String, Value> {
         Value::Bool(true) | Value::Number(_) => true,
     };
     let kept = record.iter().filter(|(name, value)| fields.contains(&name.as_str()) && says(value));
-    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+    kept.map(|(name, value)| (name.clone(), if name == SIGNING { fingerprints(value) } else { value.clone() }))
+        .collect()
+}
+
+/// Secrets by their fingerprints, which is all that is shown of them, and compared.
+fn fingerprints(signing: &Value) -> Value {
+    let read = serde_json::from_value::<Tenancy>(json!({"name": "", SIGNING: signing}));
+    read.ok().and_then(|it| serde_json::to_value(it.signing).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -205,6 +220,19 @@ mod tests {
     fn found(record: Value) -> Option<Found> {
         let Value::Object(record) = record else { panic!("{record}") };
         Some(Found { record, tag: "\"7\"".into() })
+    }
+
+    #[test]
+    fn secrets_are_compared_and_shown_by_their_fingerprints() {
+        let namespace = |body| Wanted { kind: Kind::Namespace, ..wanted(body) };
+        let secret = json!({"signing": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]});
+        let new = Step::of(namespace(secret.clone()), None).to_string();
+        assert!(new.contains("+ signing: [\"sha256:") && !new.contains("MfKQ"), "{new}");
+        let there = json!({"name": "acme", "signing": fingerprints(&secret["signing"])});
+        assert!(!Step::of(namespace(secret), found(there.clone())).changes());
+        let silent = Step::of(namespace(json!({})), found(there.clone()));
+        assert!(!silent.changes() && silent.wanted.body.contains_key("signing"), "they stay as they are");
+        assert!(Step::of(namespace(json!({"signing": []})), found(there)).changes());
     }
 
     #[test]

@@ -21,6 +21,7 @@ use actors::survey;
 use actors::tree::{self, Ending};
 use anyhow::{Context, bail};
 use proto::Queue;
+use proto::host::{Hosts, Pattern};
 use proto::upstream::Template;
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
@@ -67,8 +68,8 @@ pub struct Plan {
     pub serve: Serves,
     /// How they are served.
     pub work: Work,
-    /// Whether callbacks may go to addresses inside the network.
-    pub allow_private_callbacks: bool,
+    /// Where callbacks may go.
+    pub callbacks: invoke::rules::Rules,
     /// The largest result that a callback carries, in bytes.
     pub max_result: usize,
     /// How long a drain is announced before it begins.
@@ -131,6 +132,17 @@ impl From<&cli::Work> for Work {
         let queue = QueueSettings { terms, ..QueueSettings::default() };
         Self { max_inflight: args.max_inflight, standings, queue }
     }
+}
+
+/// Where the command line lets callbacks go.
+///
+/// # Errors
+/// When a list is too long.
+pub fn callbacks(args: &cli::Callbacks) -> anyhow::Result<invoke::rules::Rules> {
+    let list =
+        |patterns: &[Pattern], flag| Hosts::try_from(patterns.to_vec()).map_err(|why| anyhow::anyhow!("{flag}: {why}"));
+    let (allow, deny) = (list(&args.allow, "--callback-allow")?, list(&args.deny, "--callback-deny")?);
+    Ok(invoke::rules::Rules { allow_private: args.allow_private_callbacks, allow, deny })
 }
 
 /// Which queues the command line asks to serve.
@@ -288,7 +300,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let traces = Traces::start(&plan.traces, &id)?;
     let member = Member { gateway: plan.public.is_some(), serves: plan.serve.clone() };
     let membership = Arc::new(watch::Sender::new(Arc::new(Membership::alone(id.clone(), member))));
-    let invoker = HttpInvoker::new(invoke::Settings { allow_private_callbacks: plan.allow_private_callbacks });
+    let invoker = HttpInvoker::new(plan.callbacks, Arc::new(invoke::resolve::System));
     let recorder = Recorder::new(broker.clone(), plan.keep_calls);
     let redriver = Redriver { broker: broker.clone(), clock: clock.clone(), recorder: recorder.clone() };
     let (meter, taken) = (Meter::new(plan.metrics_functions), gateway::meter::Meter::new(plan.metrics_functions));

@@ -13,8 +13,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 /// How long an idle connection is kept: less than the five seconds after which Node closes its end, so that we do it
 /// first and no request meets a closing connection.
 const IDLE_WITHIN: Duration = Duration::from_secs(4);
+/// The largest head of an answer, in bytes, and the most headers in it.
+const HEAD_LEN_MAX: usize = 64 * 1024;
+const HEADERS_MAX: usize = 128;
 /// How long connecting may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+pub const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// A client that passes bodies through.
 #[must_use]
@@ -71,6 +74,7 @@ pub fn tcp() -> HttpConnector {
 
 fn builder() -> Builder {
     let mut builder = Client::builder(TokioExecutor::new());
+    builder.http1_max_buf_size(HEAD_LEN_MAX).http1_max_headers(HEADERS_MAX);
     builder.pool_idle_timeout(IDLE_WITHIN).pool_timer(TokioTimer::new()).timer(TokioTimer::new());
     builder
 }

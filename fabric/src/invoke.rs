@@ -3,12 +3,15 @@
 pub mod address;
 pub mod guard;
 pub mod redirect;
+pub mod resolve;
+pub mod rules;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
 use actors::port::{BoxFuture, Invoker};
@@ -19,21 +22,20 @@ use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::client::legacy::{self, Client};
+use proto::host::Hosts;
 use tokio::time::timeout;
 use url::Url;
 
 use self::guard::Guarded;
 use self::redirect::Hop;
+use self::resolve::Resolve;
+use self::rules::Rules;
 use crate::http_client;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("fabric/", env!("CARGO_PKG_VERSION")));
 
-/// How requests are sent.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Settings {
-    /// Whether callbacks may go to loopback, private and link-local addresses.
-    pub allow_private_callbacks: bool,
-}
+/// How much of a receiver's answer is read, in bytes: only its status counts, and it may send for as long as it likes.
+const RECEIVER_LEN_MAX: u64 = 64 * 1024;
 
 /// Sends requests over pooled HTTP/1.1 connections.
 pub struct HttpInvoker {
@@ -42,10 +44,10 @@ pub struct HttpInvoker {
 }
 
 impl HttpInvoker {
-    /// An invoker.
+    /// An invoker whose callbacks go where `rules` allow it, names being what `resolver` says.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        let guarded = Guarded::new(settings.allow_private_callbacks);
+    pub fn new(rules: Rules, resolver: Arc<dyn Resolve>) -> Self {
+        let guarded = Guarded::new(rules, resolver);
         Self { functions: http_client::buffered(), callbacks: http_client::buffered_over(http_client::https(guarded)) }
     }
 
@@ -58,11 +60,14 @@ impl HttpInvoker {
         keep(response, keep_up_to).await
     }
 
-    async fn to_receiver(&self, mut url: Url, invocation: Invocation) -> Result<Answer, Error> {
+    async fn to_receiver(&self, mut url: Url, only: Option<Hosts>, invocation: Invocation) -> Result<Answer, Error> {
         for hop in 0.. {
-            let response = exchange(&self.callbacks, request(&url, invocation.clone())?).await?;
+            let mut request = request(&url, invocation.clone())?;
+            name_host(&mut request);
+            confine(request.uri_mut(), only.as_ref())?;
+            let response = exchange(&self.callbacks, request).await?;
             match redirect::next(&url, response.status(), response.headers(), hop)? {
-                Hop::Stay => return keep(response, invocation.keep).await,
+                Hop::Stay => return skim(response).await,
                 Hop::Follow(next) => url = next,
             }
         }
@@ -77,7 +82,7 @@ impl Invoker for HttpInvoker {
             let attempt = async {
                 match invocation.destination.clone() {
                     Destination::Function { url, host } => self.to_function(url, host, invocation).await,
-                    Destination::Callback(url) => self.to_receiver(url, invocation).await,
+                    Destination::Callback { url, only } => self.to_receiver(url, only, invocation).await,
                 }
             };
             timeout(within, attempt).await.unwrap_or(Err(Error::TimedOut(within)))
@@ -105,6 +110,10 @@ fn request(url: &Url, invocation: Invocation) -> Result<Request<Full<Bytes>>, Er
     let credentials =
         if url.has_authority() && url.authority().contains('@') { credentials(bare.to_mut()) } else { None };
     let uri: Uri = bare.as_str().parse().map_err(|error: http::uri::InvalidUri| invalid(&error))?;
+    // Two parsers read it. Where they disagree about the host, one of them would be asked and the other one checked.
+    if uri.host() != url.host_str() {
+        return Err(invalid(&"it can be read in two ways"));
+    }
     // RFC 9110, 8.6: of a request that could have a body it is said that it has none; some servers insist.
     let is_bare = invocation.body.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(&invocation.method);
     let mut request = Request::new(Full::new(invocation.body));
@@ -123,6 +132,22 @@ fn request(url: &Url, invocation: Invocation) -> Result<Request<Full<Bytes>>, Er
         headers.insert(header::AUTHORIZATION, credentials);
     }
     Ok(request)
+}
+
+/// Says whose host it is: what is in the way of that in the authority is nobody's business.
+fn name_host<B>(request: &mut Request<B>) {
+    let host = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    request.headers_mut().extend(host.map(|host| (header::HOST, host)));
+}
+
+/// Has the request use connections only that were made by the same list.
+fn confine(uri: &mut Uri, only: Option<&Hosts>) -> Result<(), Error> {
+    let too_long = |error: &dyn std::fmt::Display| Error::Forbidden(format!("fabric.callback-hosts: {error}"));
+    let mut parts = std::mem::take(uri).into_parts();
+    let confined = parts.authority.as_ref().map(|authority| guard::pooled(authority, only)).transpose();
+    parts.authority = confined.map_err(|error| too_long(&error))?;
+    *uri = Uri::from_parts(parts).map_err(|error| too_long(&error))?;
+    Ok(())
 }
 
 /// Takes `user:password` out of a URL, as Basic authentication (RFC 7617).
@@ -147,7 +172,8 @@ async fn exchange<C>(
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let to = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+    let to = request.uri().authority().map(|it| it.as_str().rsplit('@').next().unwrap_or_default().to_owned());
+    let to = to.unwrap_or_default();
     client.request(request).await.map_err(|error| read_error(error, to))
 }
 
@@ -171,6 +197,21 @@ fn read_error(error: legacy::Error, to: String) -> Error {
     }
     let what = if error.is_connect() { "cannot connect" } else { "the exchange broke" };
     Error::Broken { what, source: error.into() }
+}
+
+/// A receiver's answer, of which only the head counts. A short body is read to its end, so that its connection can be
+/// used again; whoever sends more is not listened to.
+async fn skim(response: Response<Incoming>) -> Result<Answer, Error> {
+    let (head, mut body) = response.into_parts();
+    let mut length: u64 = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Error::Broken { what: "the answer broke off", source: error.into() })?;
+        length += frame.data_ref().map_or(0, |data| data.len() as u64);
+        if length > RECEIVER_LEN_MAX {
+            break;
+        }
+    }
+    Ok(Answer { status: head.status, headers: head.headers, body: Bytes::new(), omitted: None })
 }
 
 /// The answer, read to its end, so that its connection can be used again; the body only if it is wanted and fits.
@@ -199,7 +240,7 @@ mod tests {
     fn length(method: Method, body: &'static str) -> Option<HeaderValue> {
         let url: Url = "http://f.example/".parse().unwrap();
         let invocation = Invocation {
-            destination: Destination::Callback(url.clone()),
+            destination: Destination::Callback { url: url.clone(), only: None },
             method,
             headers: http::HeaderMap::new(),
             body: body.into(),

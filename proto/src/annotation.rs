@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::fault::Faults;
+use crate::host::Hosts;
 use crate::limit::{Rate, Throttle};
 use crate::record::Keep;
 use crate::retry::{self, Jitter};
@@ -27,6 +28,8 @@ pub const BURST: &str = "fabric.burst";
 pub const ACCEPT_RATE: &str = "fabric.accept-rate";
 /// How many of them at once.
 pub const ACCEPT_BURST: &str = "fabric.accept-burst";
+/// The hosts and networks to which callbacks of a namespace may go, of those to which any may.
+pub const CALLBACK_HOSTS: &str = "fabric.callback-hosts";
 /// Whether no call starts for now: `true` or `false`.
 pub const PAUSED: &str = "fabric.paused";
 /// How long a call may run, such as `90s`.
@@ -77,7 +80,9 @@ const KEEP_MAX: u64 = 512 * 1024;
 /// Those that a queue has too.
 const OF_QUEUES: [&str; 4] = [PAUSED, RETRY_JITTER, RETRY_MAX_AGE, RETRY_CRASHES];
 /// Those that a namespace has too.
-const OF_NAMESPACES: [&str; 5] = [WEIGHT, RATE, BURST, ACCEPT_RATE, ACCEPT_BURST];
+const OF_NAMESPACES: [&str; 6] = [WEIGHT, RATE, BURST, ACCEPT_RATE, ACCEPT_BURST, CALLBACK_HOSTS];
+/// Those that only a namespace has.
+const OF_NAMESPACES_ONLY: [&str; 1] = [CALLBACK_HOSTS];
 
 /// Why an annotation cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +93,9 @@ pub enum Error {
     /// An annotation that means something for functions only.
     #[error("annotation {0} means nothing for a namespace; known there are {known}", known = OF_NAMESPACES.join(", "))]
     NotForNamespaces(String),
+    /// An annotation that means something for namespaces only.
+    #[error("annotation {0} means nothing here; it is set for a namespace")]
+    OnlyForNamespaces(String),
     /// An annotation that means something for functions only.
     #[error("annotation {0} means nothing for a queue; known there are com.openfaas.retry.*, {known}", known = OF_QUEUES.join(", "))]
     NotForQueues(String),
@@ -130,7 +138,10 @@ impl Error {
     #[must_use]
     pub fn annotation(&self) -> &str {
         match self {
-            Self::Unknown(name) | Self::NotForNamespaces(name) | Self::NotForQueues(name) => name,
+            Self::Unknown(name)
+            | Self::NotForNamespaces(name)
+            | Self::OnlyForNamespaces(name)
+            | Self::NotForQueues(name) => name,
             Self::BurstOfNothing { burst, .. } => burst,
             Self::Unreadable { annotation, .. } => annotation,
             Self::NoUpstream | Self::NotByTemplate { .. } => UPSTREAM,
@@ -159,6 +170,8 @@ impl Whose {
             return Ok(());
         }
         match self {
+            Self::Namespace if OF_NAMESPACES_ONLY.contains(&name) => Ok(()),
+            _ if OF_NAMESPACES_ONLY.contains(&name) => Err(Error::OnlyForNamespaces(name.into())),
             _ if !KNOWN.contains(&name) => Err(Error::Unknown(name.into())),
             Self::Namespace if !OF_NAMESPACES.contains(&name) => Err(Error::NotForNamespaces(name.into())),
             Self::Queue if !OF_QUEUES.contains(&name) => Err(Error::NotForQueues(name.into())),
@@ -209,6 +222,10 @@ impl<'a> Reader<'a> {
             (None, Some(_)) if self.annotations.contains_key(rate) => None,
             (None, Some(_)) => self.faults.annotation(Err(Error::BurstOfNothing { burst, rate })),
         }
+    }
+
+    pub(crate) fn hosts(&mut self, annotation: &'static str) -> Option<Hosts> {
+        self.read(annotation, Hosts::parse)
     }
 
     pub(crate) fn flag(&mut self, annotation: &'static str) -> bool {

@@ -11,7 +11,8 @@ use crate::header::{
     X_RESULT_OMITTED, X_START_TIME, drop_hop_by_hop,
 };
 use crate::record::State;
-use crate::{Call, Function, LaneKey, Queue, Request, Target, Timestamp, trace};
+use crate::signing::Secret;
+use crate::{Call, Function, LaneKey, Queue, Request, Target, Timestamp, signing, trace};
 
 /// Why a callback URL was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +71,8 @@ pub fn call(call: &Call, url: &Url, result: Result, now: Timestamp) -> Call {
     let mut headers = result.headers;
     drop_hop_by_hop(&mut headers);
     headers.remove(header::CONTENT_LENGTH);
+    // A function could otherwise say that it is signed by whoever signs for its namespace.
+    signing::sign(&mut headers, &[], "", now, b"");
     trace::carry(&call.request.headers, &mut headers);
     headers.insert(X_CALL_ID, text(&call.id));
     headers.insert(X_FUNCTION_NAME, text(&call.function));
@@ -88,6 +91,17 @@ pub fn call(call: &Call, url: &Url, result: Result, now: Timestamp) -> Call {
         redriven: call.redriven,
         ..Call::new(call.id.clone(), call.function.clone(), now, request)
     }
+}
+
+/// Signs a callback that is sent `now` with all `secrets` of its namespace; none, and it is not signed. Each attempt is
+/// signed anew, under the same `webhook-id`: by that a receiver knows what it has seen.
+pub fn sign(call: &Call, headers: &mut HeaderMap, secrets: &[Secret], now: Timestamp) {
+    let id = match call.redriven {
+        0 => call.id.to_string(),
+        // What was redriven ends anew, and that is another message.
+        redriven => format!("{}_{redriven}", call.id),
+    };
+    signing::sign(headers, secrets, &id, now, &call.request.body);
 }
 
 /// Numbers, names and ids are always visible ASCII, and so always header values.
@@ -132,6 +146,7 @@ mod tests {
         headers.insert("content-type", HeaderValue::from_static("text/plain"));
         headers.insert("content-length", HeaderValue::from_static("2"));
         headers.insert("connection", HeaderValue::from_static("close"));
+        headers.insert("webhook-signature", HeaderValue::from_static("v1,forged"));
         let result = Result {
             state: State::Succeeded,
             status: StatusCode::CREATED,
@@ -150,7 +165,9 @@ mod tests {
         assert_eq!(value("x-start-time"), Some("5"));
         assert_eq!((value("x-attempt"), value("x-call-state")), (Some("3"), Some("succeeded")));
         assert_eq!(value("content-type"), Some("text/plain"));
-        assert_eq!((value("content-length"), value("connection"), value("x-result-omitted")), (None, None, None));
+        for name in ["content-length", "connection", "x-result-omitted", "webhook-signature"] {
+            assert_eq!(value(name), None, "{name}");
+        }
         assert_eq!((callback.request.body.as_ref(), callback.callback), (&b"hi"[..], None));
     }
 }

@@ -37,6 +37,12 @@ headers! {
     X_RESULT_OMITTED = "x-result-omitted";
     /// On an answer that comes from the platform, not the function.
     X_OPENFAAS_INTERNAL = "x-openfaas-internal";
+    /// On a signed callback: which message it is, the same at every attempt (Standard Webhooks).
+    WEBHOOK_ID = "webhook-id";
+    /// On a signed callback: when it was signed, in seconds since the epoch.
+    WEBHOOK_TIMESTAMP = "webhook-timestamp";
+    /// On a signed callback: a signature for each secret of the namespace.
+    WEBHOOK_SIGNATURE = "webhook-signature";
     /// Where the request is in its caller's trace (W3C Trace Context).
     TRACEPARENT = "traceparent";
     /// What others say of that trace.
@@ -45,7 +51,7 @@ headers! {
 
 /// Headers that describe one connection and never travel further (RFC 9110 §7.6.1, and `proxy-connection`, which
 /// clients send though it was never standardised).
-const HOP_BY_HOP: [HeaderName; 8] = [
+pub const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),

@@ -27,6 +27,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod annotation;
 pub mod call;
 pub mod callback;
@@ -36,6 +38,7 @@ pub mod fault;
 pub mod header;
 pub mod history;
 pub mod key;
+pub mod host;
 pub mod limit;
 pub mod name;
 pub mod openfaas;
@@ -46,6 +49,7 @@ pub mod queue;
 pub mod record;
 pub mod refusal;
 pub mod retry;
+pub mod signing;
 pub mod spec;
 pub mod subject;
 pub mod tenant;

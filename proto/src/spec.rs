@@ -352,6 +352,7 @@ mod tests {
             ("fabric.retry.crashes", "0"),
             ("fabric.result", "1MiB"),
             ("fabric.result", "all"),
+            ("fabric.callback-hosts", "acme.example"),
         ] {
             let error = FunctionSpec::compile(deployment(&[(name, value)])).unwrap_err();
             assert!(error.to_string().contains(name), "{name}={value}: {error}");

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::Namespace;
 use crate::annotation::{self, Whose};
-use crate::fault::Faults;
+use crate::fault::{Fault, Faults};
+use crate::host::Hosts;
 use crate::limit::Throttle;
+use crate::signing::{Entry, SECRETS_MAX, Secret};
+use crate::{Namespace, signing};
 
 /// OpenFaaS's `FunctionNamespace`, the body of `POST` and `PUT /system/namespace/{name}`, kept as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +21,60 @@ pub struct Tenancy {
     pub labels: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// Ours: what callbacks are signed with. Shown by fingerprints, see [`Kept`]. Absent means that nothing is said of it.
+    #[serde(default, deserialize_with = "signing::entries", skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Vec<Entry>>,
+}
+
+impl Tenancy {
+    /// The same, with what it leaves unsaid or only names taken from what is set now: so a record that was read can be
+    /// written again, and who knows nothing of secrets leaves them alone.
+    ///
+    /// # Errors
+    /// [`Faults`] if it names a secret that is not set.
+    pub fn over(mut self, now: Option<&Self>) -> Result<Self, Faults> {
+        let known = now.and_then(|it| it.signing.as_deref()).unwrap_or_default();
+        let Some(said) = &mut self.signing else {
+            self.signing = Some(known.to_vec()).filter(|known| !known.is_empty());
+            return Ok(self);
+        };
+        let mut faults = Faults::default();
+        for (n, entry) in said.iter_mut().enumerate() {
+            if let Entry::Known(fingerprint) = entry {
+                match known.iter().find(|it| it.fingerprint() == *fingerprint) {
+                    Some(secret) => *entry = secret.clone(),
+                    None => {
+                        let why = format!("no signing secret with fingerprint {fingerprint} is set");
+                        faults.add(Fault::new(format!("/signing/{n}"), why));
+                    }
+                }
+            }
+        }
+        faults.check()?;
+        self.signing = self.signing.filter(|said| !said.is_empty());
+        Ok(self)
+    }
+}
+
+/// A record as it is kept, with its secrets written out. For stores, and never for people.
+pub struct Kept<'a>(pub &'a Tenancy);
+
+impl Serialize for Kept<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            #[serde(flatten)]
+            shown: &'a Tenancy,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            signing: Option<Vec<String>>,
+        }
+        let reveal = |entry: &Entry| match entry {
+            Entry::Secret(secret) => secret.reveal(),
+            Entry::Known(fingerprint) => fingerprint.clone(),
+        };
+        let signing = self.0.signing.as_ref().map(|all| all.iter().map(reveal).collect());
+        Whole { shown: &Tenancy { signing: None, ..self.0.clone() }, signing }.serialize(serializer)
+    }
 }
 
 /// A namespace, as its functions share it.
@@ -32,6 +88,10 @@ pub struct NamespaceSpec {
     pub rate: Option<Throttle>,
     /// How many calls of all its functions all gateways together accept in a time.
     pub accept: Option<Throttle>,
+    /// Where callbacks of its functions may go, of all the places where any may; everywhere there, if absent.
+    pub callback_hosts: Option<Hosts>,
+    /// What callbacks of its functions are signed with.
+    pub secrets: Vec<Secret>,
     /// The record it was read from.
     pub tenancy: Tenancy,
 }
@@ -46,11 +106,25 @@ impl NamespaceSpec {
         let weight = read.count(annotation::WEIGHT).unwrap_or(NonZeroU32::MIN);
         let rate = read.throttle(annotation::RATE, annotation::BURST);
         let accept = read.throttle(annotation::ACCEPT_RATE, annotation::ACCEPT_BURST);
+        let callback_hosts = read.hosts(annotation::CALLBACK_HOSTS);
         let mut faults = read.faults;
+        let secrets = faults.take("/signing", secrets(tenancy.signing.as_deref().unwrap_or_default()));
         let Some(namespace) = faults.take("/name", Namespace::parse(&tenancy.name)) else { return Err(faults) };
         faults.check()?;
-        Ok(Self { namespace, weight, rate, accept, tenancy })
+        let secrets = secrets.unwrap_or_default();
+        Ok(Self { namespace, weight, rate, accept, callback_hosts, secrets, tenancy })
     }
+}
+
+fn secrets(entries: &[Entry]) -> Result<Vec<Secret>, String> {
+    if entries.len() > SECRETS_MAX {
+        return Err(format!("at most {SECRETS_MAX} signing secrets may be set at once"));
+    }
+    let secret = |entry: &Entry| match entry {
+        Entry::Secret(secret) => Ok(secret.clone()),
+        Entry::Known(fingerprint) => Err(format!("no signing secret with fingerprint {fingerprint} is set")),
+    };
+    entries.iter().map(secret).collect()
 }
 
 #[cfg(test)]
@@ -64,8 +138,47 @@ mod tests {
 
     #[test]
     fn what_a_namespace_may_have_is_read() {
-        let spec = compile(&[("fabric.weight", "3"), ("fabric.rate", "50/s"), ("other", "theirs")]).unwrap();
+        let spec = compile(&[
+            ("fabric.weight", "3"),
+            ("fabric.rate", "50/s"),
+            ("other", "theirs"),
+            ("fabric.callback-hosts", "*.acme.example"),
+        ])
+        .unwrap();
         assert_eq!((spec.weight.get(), spec.rate.unwrap().burst.get(), spec.accept), (3, 5, None));
+    }
+
+    fn read(json: &str) -> Tenancy {
+        serde_json::from_str(json).unwrap()
+    }
+
+    const ACME: &str = r#"{"name":"acme","signing":["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]}"#;
+
+    #[test]
+    fn secrets_are_kept_and_not_shown() {
+        let tenancy = read(ACME);
+        assert_eq!(serde_json::to_string(&Kept(&tenancy)).unwrap(), ACME);
+        let packed = rmp_serde::to_vec_named(&Kept(&tenancy)).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Tenancy>(&packed).unwrap(), tenancy);
+        let spec = NamespaceSpec::compile(tenancy.clone()).unwrap();
+        assert_eq!(spec.secrets.len(), 1);
+        for shown in [serde_json::to_string(&tenancy).unwrap(), format!("{spec:?}")] {
+            assert!(shown.contains("sha256:") && !shown.contains("MfKQ"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_was_read_can_be_written_again_and_silence_changes_nothing() {
+        let now = read(ACME);
+        let shown = serde_json::to_string(&now).unwrap();
+        assert_eq!(read(&shown).over(Some(&now)), Ok(now.clone()));
+        assert_eq!(read(r#"{"name":"acme"}"#).over(Some(&now)), Ok(now.clone()));
+        assert_eq!(read(r#"{"name":"acme","signing":[]}"#).over(Some(&now)).unwrap().signing, None);
+        assert_eq!(read(&shown).over(None).unwrap_err().all()[0].field, "/signing/0");
+        assert!(NamespaceSpec::compile(read(&shown)).is_err(), "a fingerprint signs nothing");
+        let alone = read(r#"{"name":"acme","signing":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#);
+        assert_eq!(alone, now);
+        assert_eq!(read(r#"{"name":"acme","signing":null}"#).signing, None);
     }
 
     #[test]

@@ -28,6 +28,8 @@ mod openfaas;
 mod overlap;
 mod refusals;
 mod shards;
+mod signing;
+mod ssrf;
 mod streaming;
 mod tidy;
 mod traces;

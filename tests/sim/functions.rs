@@ -173,7 +173,7 @@ impl Invoker for Reach {
             let header = |name: &str| invocation.headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default();
             let call: u32 = header("x-call-id").trim_start_matches('c').parse().unwrap();
             let function = match &invocation.destination {
-                Destination::Callback(_) => RECEIVER,
+                Destination::Callback { .. } => RECEIVER,
                 Destination::Function { url, .. } => {
                     let host = url.host_str().unwrap();
                     self.functions.plan.functions.iter().position(|it| it.host() == host).unwrap()

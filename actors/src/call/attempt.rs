@@ -141,9 +141,14 @@ impl Desk {
 
     async fn deliver(&self, call: &Call, to: &str, codes: &[u16], trace: &mut Trace<'_>) -> Result<Answer, Error> {
         let url = Url::parse(to).map_err(|error| Error::Forbidden(format!("callback URL: {error}")))?;
+        let namespace = self.directory.borrow().namespace(call.function.namespace()).cloned();
         let mut headers = call.request.headers.clone();
+        if let Some(namespace) = namespace.as_deref().filter(|it| !it.secrets.is_empty()) {
+            callback::sign(call, &mut headers, &namespace.secrets, self.clock.now());
+        }
+        let only = namespace.and_then(|it| it.callback_hosts.clone());
         let sent = trace.send(&mut headers);
-        let answer = self.send(call, Destination::Callback(url), headers, self.callbacks.timeout, None).await;
+        let answer = self.send(call, Destination::Callback { url, only }, headers, self.callbacks.timeout, None).await;
         trace.answered(sent, call, to, codes, &answer);
         answer
     }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::Memory;
 use super::store::Change as Commit;
-use crate::port::control::{Change, Changes, Error, Expected, Form, Key, Record};
+use crate::port::control::{Change, Changes, Error, Expected, Form, Key, Record, Stored};
 use crate::port::{BoxFuture, Control, broker};
 
 impl Control for Memory {
@@ -32,7 +32,7 @@ impl Control for Memory {
 
     fn put(&self, record: Record, expected: Expected) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(async move {
-            let bytes = rmp_serde::to_vec_named(&record).map_err(|error| broker::Error::Refused(error.into()))?;
+            let bytes = rmp_serde::to_vec_named(&Stored(&record)).map_err(|error| broker::Error::Refused(error.into()))?;
             self.change(record.key(), Some(bytes.into()), expected).await.map(Option::unwrap_or_default)
         })
     }

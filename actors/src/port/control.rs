@@ -3,7 +3,7 @@
 use std::fmt;
 
 use proto::spec::Deployment;
-use proto::tenant::Tenancy;
+use proto::tenant::{Kept, Tenancy};
 use proto::{ApiKey, Function, FunctionSpec, KeyId, Namespace, NamespaceSpec, Queue, key, name, queue};
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
@@ -200,7 +200,19 @@ impl Record {
     }
 }
 
-/// What it says, without whose it is: that is in its key.
+/// A record as adapters keep it, secrets included.
+pub struct Stored<'a>(pub &'a Record);
+
+impl Serialize for Stored<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Record::Namespace(_, tenancy) => Kept(tenancy).serialize(serializer),
+            record => record.serialize(serializer),
+        }
+    }
+}
+
+/// What it says, as it may be shown, without whose it is: that is in its key.
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

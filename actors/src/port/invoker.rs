@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
+use proto::host::Hosts;
 use proto::outcome::Reply;
 use url::Url;
 
@@ -37,7 +38,12 @@ pub enum Destination {
     },
     /// A caller's callback URL: redirects are followed with method and body kept, and addresses inside the network
     /// are refused unless the configuration allows them.
-    Callback(Url),
+    Callback {
+        /// The URL.
+        url: Url,
+        /// The hosts that its namespace allows, if it does not allow all.
+        only: Option<Hosts>,
+    },
 }
 
 /// A request to be sent.

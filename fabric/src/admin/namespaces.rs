@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use actors::port::control::{Key, Record};
+use actors::port::control::{self, Key, Record};
 use http::{HeaderMap, StatusCode};
 use proto::tenant::Tenancy;
 use proto::{Namespace, NamespaceSpec, Refusal};
@@ -52,10 +52,30 @@ impl Namespaces {
         body: &[u8],
         by: &Identity,
     ) -> Result<Answer, Refusal> {
-        let mut body = object(body, &["name", "labels", "annotations"])?;
+        let mut body = object(body, &["name", "labels", "annotations", "signing"])?;
         registry::named(&mut body, "name", name)?;
-        let spec = NamespaceSpec::compile(registry::read(body)?)?;
-        let (is_new, revision) = self.0.put(by, (&spec).into(), headers).await?;
+        let wanted: Tenancy = registry::read(body)?;
+        let key = Key::Namespace(Namespace::parse(name)?);
+        // A record that nobody can read is put anew.
+        if let Err(control::Error::Unreadable { .. }) = self.0.records.control().get(&key).await {
+            let spec = NamespaceSpec::compile(wanted.over(None)?)?;
+            let (is_new, revision) = self.0.put(by, (&spec).into(), headers).await?;
+            return Ok(show(status_of(is_new), &spec.tenancy, Some(revision)));
+        }
+        let (mut is_new, mut specs) = (true, None);
+        // What it says of secrets depends on those that are set.
+        let written = self.0.edit(by, &key, headers, |found| {
+            let now = match &found {
+                Some(Record::Namespace(_, now)) => Some(&**now),
+                _ => None,
+            };
+            let spec = NamespaceSpec::compile(wanted.clone().over(now)?)?;
+            let record = Record::from(&spec);
+            (is_new, specs) = (found.is_none(), Some(spec));
+            Ok(record)
+        });
+        let (_, revision) = written.await?;
+        let Some(spec) = specs else { return Err(Refusal::BrokerAway) };
         self.0.seen(|it| it.namespace(&spec.namespace).is_some_and(|seen| seen.tenancy == spec.tenancy)).await;
         Ok(show(status_of(is_new), &spec.tenancy, Some(revision)))
     }

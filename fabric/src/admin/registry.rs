@@ -72,7 +72,7 @@ impl Registry {
         by: &Identity,
         key: &Key,
         headers: &HeaderMap,
-        edit: impl Fn(Option<Record>) -> Result<Record, Refusal>,
+        mut edit: impl FnMut(Option<Record>) -> Result<Record, Refusal>,
     ) -> Result<(Record, u64), Refusal> {
         let condition = Condition::read(headers)?;
         loop {

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use proto::fault::{Fault, Faults};
 use proto::queue::QueueSpec;
+use proto::signing::Entry;
 use proto::spec::Deployment;
+use proto::tenant::Tenancy;
 use proto::{Function, FunctionSpec, NamespaceSpec, annotation};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -63,7 +65,7 @@ impl Kind {
                 "limits",
                 "requests",
             ],
-            Self::Namespace => &["labels", "annotations"],
+            Self::Namespace => &["labels", "annotations", "signing"],
             Self::Queue => &["annotations"],
         }
     }
@@ -188,7 +190,10 @@ fn check(kind: Kind, name: &str, body: &Map<String, Value>) -> Result<(), Faults
         }
         Kind::Namespace => {
             whole.insert("name".into(), name.into());
-            NamespaceSpec::compile(typed(whole)?).map(drop)
+            let mut tenancy: Tenancy = typed(whole)?;
+            // Whether a secret that is only named is set is known where it is applied.
+            tenancy.signing.iter_mut().for_each(|all| all.retain(|it| matches!(it, Entry::Secret(_))));
+            NamespaceSpec::compile(tenancy).map(drop)
         }
         Kind::Queue => {
             whole.insert("name".into(), name.into());

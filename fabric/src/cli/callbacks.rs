@@ -1,6 +1,7 @@
 //! What callbacks carry, and where to.
 
 use clap::{ArgAction, Args};
+use proto::host::Pattern;
 
 use super::value::size;
 
@@ -13,6 +14,12 @@ pub struct Callbacks {
     /// Let callbacks go to loopback, private and link-local addresses.
     #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", value_name = "BOOL")]
     pub allow_private_callbacks: bool,
+    /// A host, *.host or network to which callbacks may go though it is inside; may be repeated.
+    #[arg(long = "callback-allow", value_delimiter = ',', value_parser = Pattern::parse, value_name = "HOST")]
+    pub allow: Vec<Pattern>,
+    /// A host, *.host or network to which no callback may go, whatever else is allowed; may be repeated.
+    #[arg(long = "callback-deny", value_delimiter = ',', value_parser = Pattern::parse, value_name = "HOST")]
+    pub deny: Vec<Pattern>,
     /// The largest result that a callback carries; of a larger one its receiver is told the length.
     #[arg(long, default_value = "1MiB", value_parser = size, value_name = "SIZE")]
     pub max_result: usize,

@@ -10,6 +10,7 @@ use proto::{Function, FunctionSpec};
 use crate::boot::{self, Plan, Store};
 use crate::cli::{Dev, Upstream};
 use crate::demo::Demo;
+use crate::invoke::rules::Rules;
 use crate::telemetry::Log;
 use crate::watchdog::Local;
 
@@ -31,7 +32,7 @@ pub(super) async fn run(args: Dev, log: Log) -> anyhow::Result<()> {
         serve: boot::serve(&args.work),
         work: (&args.work).into(),
         max_result: crate::cli::MAX_RESULT,
-        allow_private_callbacks: true,
+        callbacks: Rules { allow_private: true, ..Rules::default() },
         pre_stop: Duration::ZERO,
         grace: Some(Duration::from_secs(10)),
         metrics_functions: args.metrics.metrics_functions,

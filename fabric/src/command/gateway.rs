@@ -4,6 +4,7 @@ use actors::membership::Serves;
 
 use crate::boot::{self, Plan};
 use crate::cli::Gateway;
+use crate::invoke::rules::Rules;
 use crate::telemetry::Log;
 
 pub(super) async fn run(args: Gateway, log: Log) -> anyhow::Result<()> {
@@ -21,7 +22,7 @@ pub(super) async fn run(args: Gateway, log: Log) -> anyhow::Result<()> {
         serve: Serves::Nothing,
         work: boot::Work::default(),
         max_result: crate::cli::MAX_RESULT,
-        allow_private_callbacks: false,
+        callbacks: Rules::default(),
         pre_stop: args.drain.pre_stop,
         grace: args.drain.grace,
         metrics_functions: args.metrics.metrics_functions,

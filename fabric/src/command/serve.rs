@@ -19,7 +19,7 @@ pub(super) async fn run(args: Serve, log: Log) -> anyhow::Result<()> {
         serve: boot::serve(&args.work),
         work: (&args.work).into(),
         max_result: args.callbacks.max_result,
-        allow_private_callbacks: args.callbacks.allow_private_callbacks,
+        callbacks: boot::callbacks(&args.callbacks)?,
         pre_stop: args.drain.pre_stop,
         grace: args.drain.grace,
         metrics_functions: args.metrics.metrics_functions,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use actors::port::control::{Expected, Key};
+use actors::port::control::{self, Expected, Key, Record};
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use proto::tenant::Tenancy;
@@ -58,8 +58,24 @@ impl Gateway {
         if !name.is_empty() && name != tenancy.name {
             return Err(Refusal::Malformed(format!("the path names {name}, the body {}", tenancy.name)));
         }
-        let spec = NamespaceSpec::compile(tenancy)?;
-        self.ports.records.put(by, (&spec).into(), Expected::Whatever).await.map_err(unchanged)?;
+        let key = Key::Namespace(Namespace::parse(&tenancy.name)?);
+        let spec = loop {
+            // What it leaves unsaid of secrets is as it is set now.
+            let found = self.ports.records.control().get(&key).await;
+            let (now, expected) = match &found {
+                Ok(Some((Record::Namespace(_, now), revision))) => (Some(&**now), Expected::Revision(*revision)),
+                Ok(_) => (None, Expected::Absent),
+                // A record that nobody can read is put anew.
+                Err(control::Error::Unreadable { .. }) => (None, Expected::Whatever),
+                Err(_) => return found.map_err(unchanged).map(|_| answer::empty(StatusCode::ACCEPTED)),
+            };
+            let spec = NamespaceSpec::compile(tenancy.clone().over(now)?)?;
+            match self.ports.records.put(by, (&spec).into(), expected).await {
+                // Somebody has changed it meanwhile: that is what it is set over.
+                Err(control::Error::Conflict { .. }) => {}
+                put => break put.map(|_| spec).map_err(unchanged)?,
+            }
+        };
         let mut directory = self.ports.directory.clone();
         // A script that goes on at once should find what it has just written; other processes follow by themselves.
         let seen =

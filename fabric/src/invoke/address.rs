@@ -31,18 +31,28 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || address.is_multicast())
 }
 
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [s0, s1, s2, s3, s4, s5, s6, s7] = address.segments();
-    let v4 = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        is_public_v4(Ipv4Addr::new(a, b, c, d))
+/// The IPv4 address that is inside an IPv6 address: mapped or compatible, translated, NAT64, 6to4.
+#[must_use]
+pub fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V6(address) = address else { return None };
+    let ([0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+    | [0, 0, 0, 0, 0xffff, 0, high, low]
+    | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+    | [0x2002, high, low, ..]) = address.segments()
+    else {
+        return None;
     };
+    let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+    Some(Ipv4Addr::new(a, b, c, d))
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    if let Some(inside) = embedded(address.into()) {
+        // It is as public as the IPv4 in it; a compatible one is nobody's any more.
+        return is_public_v4(inside) && !matches!(address.segments(), [0, 0, 0, 0, 0, 0, ..]);
+    }
+    let [s0, s1, ..] = address.segments();
     match (s0, s1) {
-        // IPv4 inside IPv6 is as public as the IPv4 in it: mapped and compatible, translated, NAT64, 6to4.
-        (0, 0) if (s2, s3, s4) == (0, 0, 0) && (s5 == 0xffff || s5 == 0) => s5 == 0xffff && v4(s6, s7),
-        (0, 0) if (s2, s3, s4, s5) == (0, 0, 0xffff, 0) => v4(s6, s7),
-        (0x64, 0xff9b) => (s2, s3, s4, s5) == (0, 0, 0, 0) && v4(s6, s7),
-        (0x2002, _) => v4(s1, s2),
         // Teredo, benchmarks, ORCHID and documentation lie in 2001::/16; so do ordinary addresses.
         (0x2001, 0..0x200 | 0x0db8) | (0x3fff, 0..0x1000) => false,
         // Global unicast is 2000::/3. Everything else is local, multicast or not assigned.

@@ -2,7 +2,7 @@
 //! [`Control`] port. Keys: `<namespace>.<name>`, `<namespace>` and `queue/<name>`, and `key/<id>`; values: OpenFaaS's
 //! records as JSON, and ours of queues and API keys.
 
-use actors::port::control::{Change, Changes, Error, Expected, Form, Key, Record};
+use actors::port::control::{Change, Changes, Error, Expected, Form, Key, Record, Stored};
 use actors::port::{BoxFuture, Control, broker};
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::kv::{CreateErrorKind, Entry, Operation, Store, UpdateErrorKind};
@@ -132,7 +132,7 @@ impl Control for JetStream {
 
     fn put(&self, record: Record, expected: Expected) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(async move {
-            let json = serde_json::to_vec(&record).map_err(|error| broker::Error::Refused(error.into()))?;
+            let json = serde_json::to_vec(&Stored(&record)).map_err(|error| broker::Error::Refused(error.into()))?;
             // Those who accept and run its calls may not be allowed to make the streams for them.
             if let Some(queue) = queue(&record) {
                 self.layout.make_queue(&queue).await.map_err(unavailable)?;

@@ -94,7 +94,7 @@ impl Invoker for Functions {
     }
 
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, Error>> {
-        let (Destination::Function { url, .. } | Destination::Callback(url)) = invocation.destination;
+        let (Destination::Function { url, .. } | Destination::Callback { url, .. }) = invocation.destination;
         let host = url.host_str().unwrap().to_owned();
         let text = |name: &str| invocation.headers[name].to_str().unwrap().to_owned();
         let (id, attempt) = (text("x-call-id"), text("x-attempt").parse().unwrap());

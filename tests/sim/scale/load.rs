@@ -168,7 +168,7 @@ impl Invoker for Load {
 
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, Error>> {
         Box::pin(async move {
-            let (Destination::Function { url, .. } | Destination::Callback(url)) = invocation.destination;
+            let (Destination::Function { url, .. } | Destination::Callback { url, .. }) = invocation.destination;
             let function = url.host_str().unwrap().trim_start_matches('f').parse().unwrap();
             self.begin(function);
             let _running = Running(self, function, Instant::now());
