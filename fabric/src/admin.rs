@@ -47,7 +47,7 @@ use crate::gateway::Gateway;
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::enqueue::read;
 use crate::identity::Identity;
-use crate::listener::{self, Bound};
+use crate::listener::{self, Bound, host};
 use crate::metrics::Metrics;
 use crate::telemetry::Log;
 use crate::ui;
@@ -87,6 +87,9 @@ struct Readiness {
 
 impl Admin {
     async fn handle(&self, mut request: Request<Incoming>, drain: Draining) -> Answer {
+        if let Err(refusal) = host::check(&request) {
+            return answer::refuse_and_close(&refusal);
+        }
         let path = request.uri().path().to_owned();
         let part = Part::of(&path);
         if foreign::is_foreign(request.method(), request.headers()) {

@@ -54,6 +54,8 @@ pub struct Plan {
     pub authentication: identity::settings::Settings,
     /// Where changes are told, beside the log.
     pub audit_stream: Option<String>,
+    /// How many connections each listener takes.
+    pub limits: listener::Limits,
     /// The largest body of an asynchronous call, in bytes.
     pub max_body: usize,
     /// How long the record of a call is kept after its end.
@@ -287,8 +289,8 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     // Before anything is bound: a moment would do for whoever waits for it.
     plan.public.map_or(Ok(()), |addr| plan.authentication.check("--listen", addr))?;
     plan.authentication.check("--admin-listen", plan.admin)?;
-    let public = plan.public.map(|addr| listener::bind(addr, "--listen")).transpose()?;
-    let admin = listener::bind(plan.admin, "--admin-listen")?;
+    let public = plan.public.map(|addr| listener::bind(addr, plan.limits, "--listen")).transpose()?;
+    let admin = listener::bind(plan.admin, plan.limits, "--admin-listen")?;
     let store = Opened::open(plan.store, clock.clone()).await?;
     let Ports { broker, control, presence, survey } = store.ports();
     let intakes = store.intakes(plan.openfaas)?;

@@ -39,7 +39,8 @@ impl Demo {
     /// When no port can be had.
     #[expect(clippy::unused_async, reason = "a runtime must be there to serve on")]
     pub async fn start(say: Say) -> Result<Self, listener::Error> {
-        let bound = listener::bind(([127, 0, 0, 1], 0).into(), "another network namespace")?;
+        let bound =
+            listener::bind(([127, 0, 0, 1], 0).into(), listener::Limits::default(), "another network namespace")?;
         let base = format!("http://{}", bound.addr());
         let functions = Arc::new(Functions { say, flaky: Mutex::default() });
         let handle = move |request| {

@@ -44,7 +44,7 @@ use self::meter::Meter;
 use self::route::Route;
 use crate::audit::Audited;
 use crate::identity::{Authenticator, Identity};
-use crate::listener::{self, Bound};
+use crate::listener::{self, Bound, host};
 
 /// What a gateway needs.
 #[derive(Clone)]
@@ -104,6 +104,9 @@ impl Gateway {
 
     /// Answers one request of the public listener.
     pub async fn handle(&self, mut request: Request<Incoming>) -> Answer {
+        if let Err(refusal) = host::check(&request) {
+            return answer::refuse_and_close(&refusal);
+        }
         let (need, is_call) = {
             let route = Route::of(request.uri().path());
             (route.need(request.method()), matches!(route, Route::Enqueue(_)) && *request.method() != Method::DELETE)

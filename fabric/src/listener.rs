@@ -1,4 +1,9 @@
-//! A TCP port that speaks HTTP/1.1: accept, bound what a peer may take, end gracefully.
+//! A TCP port that speaks HTTP/1.1, and HTTP/2 to who begins with it: accept, bound what a peer may take, end gracefully.
+
+mod framing;
+pub mod host;
+mod peers;
+mod stream;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -6,25 +11,41 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// How long a connection may wait for the next whole head of a request: for hyper, a peer that sends it slowly and one
-/// that keeps an idle connection open are the same. Shorter, and clients that pool connections would meet closed ones.
-const HEAD_WITHIN: Duration = Duration::from_secs(75);
+pub use self::framing::Framing;
+use self::peers::Peers;
+use self::stream::Stream;
+
+/// How long a connection may be idle. Shorter, and clients that pool connections would meet closed ones. A head that has
+/// begun has less time: see [`stream`].
+const IDLE_WITHIN: Duration = Duration::from_secs(75);
 /// The largest head of a request, in bytes, and the most headers in it.
 const HEAD_LEN_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 128;
-/// Connections at once; more wait in the operating system's queue.
-const CONNECTIONS_MAX: usize = 16 * 1024;
+/// Requests at once over a connection of HTTP/2.
+const STREAMS_MAX: u32 = 128;
+/// How much of the bodies of one request, and of all of a connection, comes in before somebody reads it, in bytes; and how
+/// much of an answer is held until it can go out. HTTP/2 only: with HTTP/1 there is one buffer of [`HEAD_LEN_MAX`].
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+const SEND_BUFFER: usize = 64 * 1024;
+/// Requests of HTTP/2 that were taken back before anybody looked at them, and that were ended here for what is wrong with
+/// them: with more of either the connection ends.
+const RESETS_PENDING_MAX: usize = 32;
+const RESETS_LOCAL_MAX: usize = 256;
+/// A peer that speaks HTTP/2 is asked whether it is still there, and has so long to say so.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
 /// The pause after the operating system refused a connection, for lack of descriptors perhaps.
 const AFTER_A_REFUSAL: Duration = Duration::from_millis(100);
 
@@ -51,11 +72,27 @@ pub enum Error {
     },
 }
 
+/// How much a port takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once; more wait in the operating system's queue.
+    pub connections: usize,
+    /// Connections at once from one address; more are closed.
+    pub per_address: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 16 * 1024, per_address: 4 * 1024 }
+    }
+}
+
 /// A bound port. It stays bound while its server is restarted, and is let go of when a drain begins.
 #[derive(Debug)]
 pub struct Bound {
     socket: Mutex<Option<std::net::TcpListener>>,
     addr: SocketAddr,
+    limits: Limits,
 }
 
 /// Who sent a request, among its extensions.
@@ -66,12 +103,12 @@ pub struct Peer(pub IpAddr);
 ///
 /// # Errors
 /// [`Error::Bind`].
-pub fn bind(addr: SocketAddr, flag: &'static str) -> Result<Bound, Error> {
+pub fn bind(addr: SocketAddr, limits: Limits, flag: &'static str) -> Result<Bound, Error> {
     let bind = || {
         let socket = std::net::TcpListener::bind(addr)?;
         socket.set_nonblocking(true)?;
         let addr = socket.local_addr()?;
-        Ok(Bound { socket: Mutex::new(Some(socket)), addr })
+        Ok(Bound { socket: Mutex::new(Some(socket)), addr, limits })
     };
     bind().map_err(|source| Error::Bind { addr, flag, source })
 }
@@ -110,7 +147,8 @@ where
     B: Body<Error: std::error::Error + Send + Sync, Data: Send> + Send + 'static,
 {
     let listener = bound.listen()?;
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(bound.limits.connections));
+    let peers = Peers::new(bound.limits.per_address);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let deadline = loop {
@@ -124,9 +162,13 @@ where
             Some(_) = connections.join_next() => {}
             (accepted, place) = accept => match accepted {
                 Ok((stream, peer)) => {
+                    let Some(guest) = peers.admit(peer.ip()) else {
+                        tracing::debug!(peer = %peer.ip(), "a connection was closed: there are too many from there");
+                        continue;
+                    };
                     let connection = graceful.watch(connection(stream, Peer(peer.ip()), handle.clone()));
                     connections.spawn(async move {
-                        let _place = place;
+                        let _held = (place, guest);
                         if let Err(error) = connection.await {
                             tracing::debug!(%error, "a connection ended early");
                         }
@@ -159,27 +201,71 @@ fn connection<H, F, B>(
     stream: TcpStream,
     peer: Peer,
     handle: H,
-) -> http1::Connection<
-    TokioIo<TcpStream>,
-    impl hyper::service::HttpService<Incoming, ResBody = B, Error = Infallible, Future: Send> + Send,
->
+) -> impl GracefulConnection<Error = Box<dyn std::error::Error + Send + Sync>> + Send + 'static
 where
     H: Fn(Request<Incoming>) -> F + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Error: std::error::Error + Send + Sync> + 'static,
+    B: Body<Error: std::error::Error + Send + Sync, Data: Send> + Send + 'static,
 {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        if request.version() == Version::HTTP_2 {
+            name_host(&mut request);
+            join_cookies(request.headers_mut());
+        }
         let response = handle(request);
         async move { Ok::<_, Infallible>(response.await) }
     });
-    http1::Builder::new()
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(IDLE_WITHIN)
         .max_buf_size(HEAD_LEN_MAX)
-        .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .max_headers(HEADERS_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_LEN_MAX as u32)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
+        .max_local_error_reset_streams(RESETS_LOCAL_MAX)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PONG_WITHIN);
+    builder.serve_connection(TokioIo::new(Stream::new(stream)), service).into_owned()
+}
+
+/// HTTP/2 names the host beside the headers, and what comes after this looks for it there (RFC 9113, 8.3.1).
+fn name_host<B>(request: &mut Request<B>) {
+    let authority = request.uri().authority().filter(|_| !request.headers().contains_key(header::HOST));
+    let host = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    request.headers_mut().extend(host.map(|host| (header::HOST, host)));
+}
+
+/// HTTP/2 may send cookies one by one, HTTP/1 may not (RFC 9113, 8.2.3), and functions are called by HTTP/1.
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1 {
+        // What was the value of a header, is one with "; " in between.
+        headers.extend(HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).ok().map(|value| (header::COOKIE, value)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crumbs_of_cookies_are_one_header() {
+        let mut headers: HeaderMap =
+            ["a=1", "b=2"].iter().map(|crumb| (header::COOKIE, HeaderValue::from_static(crumb))).collect();
+        join_cookies(&mut headers);
+        assert_eq!(headers.get_all(header::COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2"]);
+    }
 }

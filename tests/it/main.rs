@@ -26,6 +26,7 @@ mod logs;
 mod metrics;
 mod openfaas;
 mod overlap;
+mod raw;
 mod refusals;
 mod shards;
 mod signing;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::value::size;
+use crate::listener::Limits;
 
 /// The listeners of a gateway.
 #[derive(Debug, Args)]
@@ -15,8 +16,24 @@ pub struct Listen {
     /// Health, readiness and the admin API.
     #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub admin_listen: SocketAddr,
+    /// Connections at once to each listener; more wait.
+    #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
+    pub max_connections: u32,
+    /// Connections at once to each listener from one address, or from one /64 of IPv6; more are closed. Behind a proxy,
+    /// its address is everybody's.
+    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub max_connections_per_address: u32,
     /// The largest body of an asynchronous call, up to 512MiB; more is refused with 413. What a NATS server does not
     /// take as a message is kept aside in pieces.
     #[arg(long, default_value = "1MiB", value_parser = size, value_name = "SIZE")]
     pub max_body: usize,
+}
+
+impl Listen {
+    /// How many connections each listener takes.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let most = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        Limits { connections: most(self.max_connections), per_address: most(self.max_connections_per_address) }
+    }
 }

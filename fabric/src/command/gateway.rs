@@ -14,6 +14,7 @@ pub(super) async fn run(args: Gateway, log: Log) -> anyhow::Result<()> {
         admin: args.listen.admin_listen,
         authentication: (&args.authentication).try_into()?,
         audit_stream: args.authentication.audit_stream.clone(),
+        limits: args.listen.limits(),
         max_body: args.listen.max_body,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.template(),

@@ -2,6 +2,7 @@
 
 use crate::boot::{self, Plan};
 use crate::cli::Worker;
+use crate::listener::Limits;
 use crate::telemetry::Log;
 
 pub(super) async fn run(args: Worker, log: Log) -> anyhow::Result<()> {
@@ -14,6 +15,7 @@ pub(super) async fn run(args: Worker, log: Log) -> anyhow::Result<()> {
         admin: args.admin_listen,
         authentication: (&args.authentication).try_into()?,
         audit_stream: args.authentication.audit_stream.clone(),
+        limits: Limits::default(),
         max_body: 0,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.template(),

@@ -42,6 +42,14 @@ pub fn challenge(refusal: &Refusal) -> Option<HeaderValue> {
     matches!(refusal, Refusal::Unauthenticated(_)).then(|| HeaderValue::from_static("Bearer realm=\"fabric\""))
 }
 
+/// The same to somebody whose next words are not waited for: they may not be his.
+#[must_use]
+pub fn refuse_and_close(refusal: &Refusal) -> Answer {
+    let mut answer = refuse(refusal);
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
 /// When to try again, in whole seconds.
 #[must_use]
 pub fn retry_after(refusal: &Refusal) -> Option<HeaderValue> {

@@ -14,7 +14,7 @@ use proto::header::{IDEMPOTENCY_KEY, X_CALL_ID, X_CALLBACK_URL, X_START_TIME, dr
 use proto::record::State;
 use proto::when::{self, When};
 use proto::{Call, CallId, Function, Record, Refusal, callback};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use super::Gateway;
@@ -23,8 +23,9 @@ use super::route::OwnedTarget;
 use super::trace::Trace;
 use crate::identity::Identity;
 
-/// How long a body may stand still.
+/// How long a body may stand still, and how fast it must come on the whole after that time, in bytes a second.
 const PROGRESS_WITHIN: Duration = Duration::from_secs(30);
+const PACE_MIN: u32 = 1024;
 
 /// How much of an unwanted body is taken in, in bytes, and for how long.
 const DISCARD_MAX: usize = 64 * 1024 * 1024;
@@ -172,9 +173,10 @@ pub(crate) async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Ref
         return Err(Refusal::TooLarge { limit });
     }
     let mut whole = BytesMut::with_capacity(announced);
-    while let Some(frame) =
-        timeout(PROGRESS_WITHIN, body.frame()).await.map_err(|_| Refusal::Stalled(PROGRESS_WITHIN))?
-    {
+    let began = Instant::now();
+    loop {
+        let frame = timeout_at(next_by(began, Instant::now(), whole.len()), body.frame()).await;
+        let Some(frame) = frame.map_err(|_| Refusal::Stalled(PROGRESS_WITHIN))? else { break };
         let frame = frame.map_err(|error| Refusal::Malformed(format!("the body could not be read: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > limit {
@@ -183,6 +185,12 @@ pub(crate) async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Ref
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
+}
+
+/// When more of a body must have come, of which so many bytes have: who sends one now and then does not stand still.
+fn next_by(began: Instant, now: Instant, received: usize) -> Instant {
+    let on_the_whole = began + PROGRESS_WITHIN + Duration::from_secs(received as u64) / PACE_MIN;
+    on_the_whole.min(now + PROGRESS_WITHIN)
 }
 
 /// Takes in what is left of a body that nobody wants, as far as that is reasonable: a caller that is still sending when
@@ -217,5 +225,20 @@ pub(crate) fn refusal(error: Error, limit: usize) -> Refusal {
             tracing::error!(%cause, "a call was refused: the broker does not take it");
             Refusal::BrokerAway
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_may_neither_stand_still_nor_crawl() {
+        let began = Instant::now();
+        let after = |seconds| began + Duration::from_secs(seconds);
+        assert_eq!(next_by(began, began, 0), after(30));
+        assert_eq!(next_by(began, after(29), 29), after(30) + Duration::from_secs(29) / PACE_MIN, "a byte a second");
+        assert_eq!(next_by(began, after(40), 1024 * 1024), after(70), "what was fast may not stop");
+        assert_eq!(next_by(began, after(300), 512 * 1024), after(330), "a slow line is no attack");
     }
 }
