@@ -19,6 +19,7 @@ mod conformance;
 mod drain;
 mod figures;
 mod first_call;
+mod fuzzed;
 mod identity;
 mod isolation;
 mod limits;

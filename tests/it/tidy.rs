@@ -116,7 +116,8 @@ fn habits(source: &Source) -> Vec<String> {
             faults.push(format!("contains {word}"));
         }
     }
-    if source.path.ends_with("/Cargo.toml") && !source.text.contains("[lints]\nworkspace = true") {
+    let is_member = source.path.ends_with("/Cargo.toml") && !source.text.contains("\n[workspace]");
+    if is_member && !source.text.contains("[lints]\nworkspace = true") {
         faults.push("does not take the workspace's lints".into());
     }
     faults

@@ -21,6 +21,7 @@ pub mod collector;
 pub mod eventually;
 pub mod fabric;
 pub mod function;
+pub mod fuzz;
 pub mod nats;
 pub mod process;
 
