@@ -197,7 +197,9 @@ impl<'a> Route<'a> {
     #[must_use]
     pub fn of(method: &Method, path: &'a str) -> Self {
         let mut allow = Vec::new();
-        for (takes, template, operation) in &TABLE {
+        // What a path is called as a whole, it is: `redrive` is the number of no dead letter.
+        let is_whole = TABLE.iter().any(|(_, template, _)| *template == path);
+        for (takes, template, operation) in TABLE.iter().filter(|(_, template, _)| !is_whole || *template == path) {
             match name_in(template, path) {
                 Some(name) if takes == method => return Self::To(*operation, name),
                 Some(_) => allow.push(takes.as_str()),
@@ -220,6 +222,7 @@ mod tests {
         assert_eq!(to(Method::POST, "/dead-letters/7/redrive"), Route::To(Operation::RedriveLetter, "7"));
         assert_eq!(to(Method::POST, "/dead-letters/redrive"), Route::To(Operation::RedriveLetters, ""));
         assert_eq!(to(Method::POST, "/queues"), Route::Method("GET".into()));
+        assert_eq!(to(Method::GET, "/dead-letters/redrive"), Route::Method("POST".into()));
         assert_eq!(to(Method::POST, "/calls/c"), Route::Method("GET, DELETE".into()));
         for nowhere in ["", "/", "/functions/", "/functions/f/g", "/queues/q/purge/now", "functions"] {
             assert_eq!(to(Method::GET, nowhere), Route::Nowhere, "{nowhere}");
