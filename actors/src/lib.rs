@@ -85,6 +85,8 @@
 //! # Ok(()) }
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod arrival;
 pub mod call;
 pub mod cancel;

@@ -11,6 +11,8 @@
 //!
 //! The adapters never import each other; only [`boot`] knows them all.
 
+#![forbid(unsafe_code)]
+
 pub mod activity;
 pub mod admin;
 pub mod apply;

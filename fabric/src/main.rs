@@ -1,5 +1,7 @@
 //! `fabric`: see `fabric --help`.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 /// The bytes of a call are allocated where its message is read and freed where it is settled, on another thread as a

@@ -1,5 +1,6 @@
 //! What a call passes through, piece by piece: `cargo bench -p tests --bench hot`. As a test each runs once.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

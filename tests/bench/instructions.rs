@@ -2,6 +2,7 @@
 //! instructions`. Counted by valgrind, so that it is the same on a busy machine; fails if a call has become dearer
 //! than it is said to be in `instructions.txt`.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,5 +1,6 @@
 //! Behaviour that crosses crates: a module for each promise, one binary.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -123,6 +123,25 @@ fn habits(source: &Source) -> Vec<String> {
     faults
 }
 
+/// What a compiler begins with: nothing in it may be unsafe, and nobody can allow it further down.
+fn roots(source: &Source) -> Vec<String> {
+    let is_root =
+        ["src/lib.rs", "src/main.rs", "it/main.rs", "sim/main.rs"].iter().any(|end| source.path.ends_with(end))
+            || source.text.contains("\nfn main()")
+            || source.text.contains("#![no_main]");
+    let forbids =
+        source.text.contains("\n#![forbid(unsafe_code)]") || source.text.starts_with("#![forbid(unsafe_code)]");
+    if source.path.ends_with(".rs") && is_root && !forbids {
+        return vec!["does not forbid unsafe code".into()];
+    }
+    Vec::new()
+}
+
+#[test]
+fn no_crate_is_unsafe() {
+    check(roots);
+}
+
 #[test]
 fn files_are_short() {
     check(length);
@@ -152,7 +171,7 @@ fn habits_are_kept() {
 fn the_rules_can_fail() {
     let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
     let long = "x\n".repeat(451);
-    let cases: [(Rule, Source); 11] = [
+    let cases: [(Rule, Source); 14] = [
         (length, source("proto/src/a.rs", &long)),
         (layers, source("proto/src/a.rs", "use tokio::time;")),
         (layers, source("actors/src/a.rs", "use async_nats::Client;")),
@@ -164,6 +183,9 @@ fn the_rules_can_fail() {
         (habits, source("proto/src/a/mod.rs", "")),
         (habits, source("proto/src/a.rs", concat!("// TO", "DO: later"))),
         (habits, source("proto/Cargo.toml", "[package]")),
+        (roots, source("proto/src/lib.rs", "pub mod a;")),
+        (roots, source("tests/bench/a.rs", "//! A.\n\nfn main() {}")),
+        (roots, source("fuzz/targets/a.rs", "#![no_main]")),
     ];
     for (n, (rule, bad)) in cases.iter().enumerate() {
         assert!(!rule(bad).is_empty(), "case {n}");

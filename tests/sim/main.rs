@@ -15,6 +15,7 @@
 //! `FABRIC_SIM_SEEDS=5000` runs so many, `FABRIC_SIM_FROM=100000` begins there, `FABRIC_SIM_SEED=123` runs one and
 //! prints what happens in it.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -3,6 +3,7 @@
 //! It waits for facts, never for time: [`eventually`] asks again until something holds, and fails with the last
 //! reason why it did not.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
