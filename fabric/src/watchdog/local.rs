@@ -17,7 +17,7 @@ use super::program::Program;
 use super::service::{Function, Parts, Service};
 use super::slots::Slots;
 use super::{CONTENT_TYPE, LINE_LEN_MAX};
-use crate::listener;
+use crate::listener::{self, Limits};
 
 /// The function at work.
 pub struct Local {
@@ -48,7 +48,7 @@ impl Local {
     #[expect(clippy::unused_async, reason = "a runtime must be there to serve on")]
     pub async fn start(name: &str, program: Program) -> Result<Self, Error> {
         super::descriptors::allow();
-        let bound = listener::bind(([127, 0, 0, 1], 0).into(), "another network namespace")?;
+        let bound = listener::bind(([127, 0, 0, 1], 0).into(), Limits::default(), "another network namespace")?;
         let url = Url::parse(&format!("http://{}", bound.addr()))?;
         let (tasks, hurry) = (TaskTracker::new(), CancellationToken::new());
         let exec = Exec {

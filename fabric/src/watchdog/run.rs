@@ -23,7 +23,7 @@ use super::service::{Function, Parts, Service};
 use super::settings::{Mode, Settings};
 use super::slots::Slots;
 use super::upstream::{self, Upstream};
-use crate::listener::{self, Bound};
+use crate::listener::{self, Bound, Limits};
 use crate::metrics::format::Format;
 use crate::signal::Signals;
 
@@ -68,7 +68,7 @@ pub enum Error {
 pub async fn run(settings: Settings, say: impl Fn(String) -> anyhow::Result<()>) -> Result<(), Error> {
     let mut signals = Signals::listen().map_err(Error::Signals)?;
     descriptors::allow();
-    let bound = listener::bind(settings.metrics_listen, "--metrics-listen")?;
+    let bound = listener::bind(settings.metrics_listen, Limits::default(), "--metrics-listen")?;
     say(format!("listening: metrics http://{}/metrics", bound.addr())).map_err(Error::Announce)?;
     let meter = Meter::new();
     // It is not drained but dropped, last of all: what a drain leaves is told to its end.
@@ -105,7 +105,7 @@ pub async fn run(settings: Settings, say: impl Fn(String) -> anyhow::Result<()>)
     };
 
     // Not before the function is there: whoever cannot connect knows that nobody is, and that he may try again.
-    let bound = listener::bind(settings.listen, "--listen")?;
+    let bound = listener::bind(settings.listen, Limits::default(), "--listen")?;
     let addr = bound.addr();
     let (slots, health) = (Slots::new(settings.max_inflight), Health::new(settings.lock_file.clone()));
     let service = Service::new(Parts {

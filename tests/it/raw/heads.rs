@@ -88,7 +88,8 @@ async fn what_can_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read() 
     let (fabric, server) = fabric(&dir, &[]).await;
     let after_first_line = |rest: &str| format!("POST /async-function/f HTTP/1.1\r\nhost: x\r\n{rest}");
     let chunked = |rest: &str| after_first_line(&format!("transfer-encoding: chunked\r\n\r\n{rest}"));
-    let both = [&fabric.public, &fabric.admin].as_slice();
+    let both = [&fabric.public, &fabric.admin];
+    let both = both.as_slice();
     let heads = REFUSED.iter().map(|(what, rest)| (*what, after_first_line(rest), both));
     let whole = WHOLE.iter().map(|(what, whole)| (*what, (*whole).to_owned(), both));
     // Only where somebody reads it does anybody hear of what is wrong with a body.
