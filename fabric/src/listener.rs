@@ -251,9 +251,11 @@ fn name_host<B>(request: &mut Request<B>) {
 /// HTTP/2 may send cookies one by one, HTTP/1 may not (RFC 9113, 8.2.3), and functions are called by HTTP/1.
 fn join_cookies(headers: &mut HeaderMap) {
     let crumbs: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if crumbs.len() > 1 {
+    if crumbs.len() > 1
         // What was the value of a header, is one with "; " in between.
-        headers.extend(HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).ok().map(|value| (header::COOKIE, value)));
+        && let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, whole);
     }
 }
 

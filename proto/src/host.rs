@@ -50,9 +50,7 @@ impl Pattern {
         // As a URL's host is read, so that both are written alike; what is an address there is one here.
         match Host::parse(name).map_err(|_| wrong())? {
             // A URL's host may be odder than that; a list's would be a mistake.
-            Host::Domain(name) if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) => {
-                Err(wrong())
-            }
+            Host::Domain(name) if !plain(&name).split('.').all(is_label) => Err(wrong()),
             Host::Domain(name) if below => Ok(Self::Below(plain(&name).into())),
             Host::Domain(name) => Ok(Self::Host(plain(&name).into())),
             Host::Ipv4(address) if !below => Ok(Self::Network(Network::of(address.into()))),
@@ -108,6 +106,10 @@ fn masked(address: IpAddr, bits: u8) -> IpAddr {
             Ipv6Addr::from_bits(address.to_bits() & mask).into()
         }
     }
+}
+
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// A host's name without the dot that may end it.
@@ -222,9 +224,21 @@ mod tests {
 
     #[test]
     fn what_means_no_host_is_refused() {
-        for bad in
-            ["", "*", "*.", "a b", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0/8", "::/129", "http://a", "*.1.2.3.4", "a,,b"]
-        {
+        for bad in [
+            "",
+            "*",
+            "*.",
+            "a b",
+            "10.0.0.0/33",
+            "10.0.0.0/+8",
+            "10.0.0/8",
+            "::/129",
+            "http://a",
+            "*.1.2.3.4",
+            "a,,b",
+            "a..b",
+            "*...",
+        ] {
             assert!(Hosts::parse(bad).is_err(), "{bad:?}");
         }
         assert!(Hosts::parse(&vec!["a"; PATTERNS_MAX + 1].join(",")).is_err());

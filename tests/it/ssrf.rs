@@ -381,6 +381,7 @@ async fn a_kept_connection_is_no_way_around_the_list_of_a_namespace() {
 async fn what_an_operator_denies_is_denied_whatever_is_allowed() {
     let outside = Receiver::start("127.0.0.2:0").await;
     let liar = Liar::default().says("a.example", &[&["127.0.0.2"]]).says("b.example", &[&["127.0.0.2"]]);
+    let liar = liar.says("localhost", &[&["127.0.0.1"]]);
     let deny = Hosts::parse("b.example,127.0.0.1").unwrap();
     let invoker = HttpInvoker::new(Rules { allow_private: true, deny, ..Rules::default() }, Arc::new(liar));
     let url = |host: &str| format!("http://{host}:{}/", outside.addr.port());

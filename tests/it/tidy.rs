@@ -128,7 +128,7 @@ fn roots(source: &Source) -> Vec<String> {
     let is_root =
         ["src/lib.rs", "src/main.rs", "it/main.rs", "sim/main.rs"].iter().any(|end| source.path.ends_with(end))
             || source.text.contains("\nfn main()")
-            || source.text.contains("#![no_main]");
+            || source.text.lines().any(|line| line == "#![no_main]");
     let forbids =
         source.text.contains("\n#![forbid(unsafe_code)]") || source.text.starts_with("#![forbid(unsafe_code)]");
     if source.path.ends_with(".rs") && is_root && !forbids {

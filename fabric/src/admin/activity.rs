@@ -105,7 +105,8 @@ impl Lookout {
         let (limit, function) = (query.page()?.limit, query.get("function").map(Function::parse).transpose()?);
         let directory = ports.directory.borrow().clone();
         let lane = function.map(|function| {
-            let queue = directory.get(&function).map(|spec| spec.queue.clone()).unwrap_or_default();
+            let own = directory.get(&function).filter(|_| by.sees(function.namespace()));
+            let queue = own.map(|spec| spec.queue.clone()).unwrap_or_default();
             LaneKey::new(queue, function)
         });
         let (roll, depot) = tokio::try_join!(self.roll(ports, lane.clone()), self.0.depot.get(depot(ports)))

@@ -5,6 +5,7 @@ use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use proto::record::State;
 use proto::{Call, CallId, Function, LaneKey, Queue, Record, Refusal, codec};
+use serde_json::Value;
 
 use super::query::{List, Query};
 use crate::gateway::Gateway;
@@ -113,7 +114,11 @@ impl Calls {
     }
 
     pub(super) async fn cancel(&self, id: &str, by: &Identity) -> Result<Answer, Refusal> {
-        self.0.cancel(&CallId::parse(id)?, by).await
+        let id = CallId::parse(id)?;
+        let answer = self.0.cancel(&id, by).await?;
+        let audit = self.0.ports().records.audit();
+        audit.tell(by, &format!("cancel call {id}"), &Value::Null, &State::Cancelled.as_str().into()).await;
+        Ok(answer)
     }
 }
 

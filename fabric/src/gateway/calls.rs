@@ -13,7 +13,6 @@ use proto::history::What;
 use proto::record::Kept;
 use proto::{CallId, Record, Refusal, Timestamp, page};
 use serde::Serialize;
-use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use url::form_urlencoded;
@@ -170,20 +169,12 @@ impl Gateway {
     /// Cancels a call: its record, once that says so.
     pub(crate) async fn cancel(&self, id: &CallId, by: &Identity) -> Result<Answer, Refusal> {
         // That it is there, also if it was accepted a moment ago.
-        let before = self.record(id, by).await?;
+        self.record(id, by).await?;
         let Ok(answer) = timeout(CANCEL_WITHIN, self.canceller.cancel(id)).await else {
             return Err(Refusal::BrokerAway);
         };
         match answer {
-            Ok(record) => {
-                let (was, is) = (json!(before.state.as_str()), json!(record.state.as_str()));
-                self.ports
-                    .records
-                    .audit()
-                    .tell(by, &format!("cancel call {id} of {}", record.function), &was, &is)
-                    .await;
-                Ok(answer::json(StatusCode::OK, &View::of(record, self.ports.clock.now())))
-            }
+            Ok(record) => Ok(answer::json(StatusCode::OK, &View::of(record, self.ports.clock.now()))),
             Err(cancel::Error::Unknown(id)) => Err(Refusal::UnknownCall(id)),
             Err(cancel::Error::Ended(state)) => Err(Refusal::Ended(id.clone(), state.as_str())),
             Err(cancel::Error::Broker(error)) => Err(refusal(error, 0)),

@@ -98,10 +98,14 @@ impl Issuer {
     /// [`Refusal::IssuerAway`] if nobody can tell.
     pub async fn rights(&self, token: &str) -> Result<Arc<Rights>, Refusal> {
         let Hash(hash) = secret::hash(token.as_bytes());
-        if let Some((rights, until)) = self.0.known().tokens.get(&hash)
-            && jsonwebtoken::get_current_timestamp() < *until
+        // A token that was good is so for as long as the keys hold, and has them be looked up as any other does.
+        if let Some((_, age)) = self.0.at_hand()
+            && let Some(rights) = self.0.known().good(&hash)
         {
-            return Ok(rights.clone());
+            if age >= FRESH_FOR {
+                self.look_soon();
+            }
+            return Ok(rights);
         }
         let header = decode_header(token).map_err(|_| refused("it is no token"))?;
         let keys = self.keys(&header).await?;
@@ -148,6 +152,14 @@ impl Issuer {
                 }
             });
         }
+    }
+}
+
+impl Known {
+    /// What the bearer of a token may do that was found good, and is not over.
+    fn good(&self, hash: &[u8; proto::key::SECRET_LEN]) -> Option<Arc<Rights>> {
+        let (rights, until) = self.tokens.get(hash)?;
+        (jsonwebtoken::get_current_timestamp() < *until).then(|| rights.clone())
     }
 }
 

@@ -36,11 +36,17 @@ fn one(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     }
     let Some(value) = first else { return Ok(None) };
     // An empty one is what a client says whose target has no host.
-    let is_host = |text: &&str| text.is_empty() || (is_bare(text) && text.parse::<Authority>().is_ok());
+    let is_host =
+        |text: &&str| text.is_empty() || (is_bare(text) && text.parse().is_ok_and(|it| has_a_port_if_any(&it)));
     match value.to_str().ok().filter(is_host) {
         Some(text) => Ok(Some(text)),
         None => Err(Refusal::Malformed("the header host names no host".into())),
     }
+}
+
+/// Whether what comes after the host is a port.
+fn has_a_port_if_any(authority: &Authority) -> bool {
+    authority.port_u16().is_some() || authority.host().len() == authority.as_str().len()
 }
 
 /// Whether no more than a host and a port is in it.

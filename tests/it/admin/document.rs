@@ -77,11 +77,11 @@ async fn every_operation_answers_as_the_document_says() {
     assert_eq!(api.get("/whoami").await["who"], "anybody", "nobody has to say who he is");
     let wanted = json!({"name": "ci", "scopes": ["read"], "namespaces": ["acme"], "expires_in": "90d"});
     let key = api.asked(201, Method::POST, "/keys", &wanted).await.json();
-    let place = format!("/keys/{}", key["id"].as_str().unwrap());
-    assert_eq!((api.get(&place).await.get("key"), &key["namespaces"]), (None, &json!(["acme"])));
-    assert!(api.post(&format!("{place}/revoke")).await["revoked_at"].is_string());
+    let made = format!("/keys/{}", key["id"].as_str().unwrap());
+    assert_eq!((api.get(&made).await.get("key"), &key["namespaces"]), (None, &json!(["acme"])));
+    assert!(api.post(&format!("{made}/revoke")).await["revoked_at"].is_string());
     assert_eq!(api.get("/keys?limit=1").await["items"].as_array().unwrap().len(), 1);
-    api.asked(204, Method::DELETE, &place, &Value::Null).await;
+    api.asked(204, Method::DELETE, &made, &Value::Null).await;
 
     let call = async {
         // For as long as nobody is told, there is something to tell.

@@ -44,7 +44,7 @@ async fn every_change_is_told_in_the_log_and_in_the_stream() {
         if lines.len() == wanted.len() { Ok(lines) } else { Err(format!("{lines:#?}")) }
     })
     .await;
-    let said = |line: &Value, field: &str| line["fields"][field].as_str().unwrap().to_owned();
+    let said = |line: &Value, field: &str| line[field].as_str().unwrap().to_owned();
     assert_eq!(logged.iter().map(|line| said(line, "what")).collect::<Vec<_>>(), wanted);
     assert_eq!((said(&logged[0], "who"), said(&logged[0], "from")), ("the admin key".into(), "127.0.0.1".into()));
     assert_eq!(said(&logged[6], "who"), format!("key {id} (operator)"));

@@ -37,6 +37,8 @@ impl World {
                 let annotations = json!({
                     "fabric.upstream": server.url(path),
                     "fabric.concurrency": "1",
+                    // What is held is held for as long as the walk takes.
+                    "fabric.timeout": "1h",
                     "com.openfaas.queue": format!("{tenant}-q"),
                 });
                 put(format!("/functions/{tenant}-{name}.{tenant}"), json!({"annotations": annotations})).await;

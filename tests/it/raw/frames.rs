@@ -1,7 +1,5 @@
 //! HTTP/2 of a client that begins with it.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -11,8 +9,9 @@ use serde_json::json;
 use tests::eventually;
 use tests::fabric::Fabric;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::{SOON, connect, fabric};
 
@@ -68,18 +67,16 @@ async fn a_drain_lets_what_runs_come_to_its_end() {
     let answer = tokio::spawn(slow);
     server.running_is(1).await;
     fabric.process.terminate();
-    // It says that it goes, and takes nothing more.
-    let gone = async {
-        while sender.ready().await.is_ok() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(SOON, gone).await.unwrap();
+    // It takes nothing more.
+    let address = fabric.public.trim_start_matches("http://").to_owned();
+    eventually(async || if TcpStream::connect(&address).await.is_err() { Ok(()) } else { Err("it still accepts") })
+        .await;
     server.release();
     let answer = timeout(SOON, answer).await.unwrap().unwrap().unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "answer to ");
     assert!(fabric.process.ended().await.success());
+    assert!(sender.ready().await.is_err(), "the connection is over");
 }
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
