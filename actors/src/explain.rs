@@ -222,6 +222,7 @@ impl fmt::Display for Reason {
             Self::RampingUp => "its calls were held back until a moment ago; more and more start at once",
             Self::CircuitOpen => "the function failed everything lately; one call at a time probes it",
             Self::EndpointsBusy => "every endpoint of the function has all the calls it takes, or is ejected",
+            Self::NamespaceLimit => "its namespace runs as many calls in each worker as it may",
             Self::QueueShare => "its queue runs as many calls in each worker as it may",
             Self::WorkerCapacity => "the workers run as many calls as they may, and others have their turn",
             Self::DueLater => "nothing is ready; the next retry is due later",

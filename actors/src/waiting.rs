@@ -28,6 +28,8 @@ pub enum Reason {
     QueueShare,
     /// The worker runs as many calls as it may; this function's turn comes.
     WorkerCapacity,
+    /// Its namespace runs as many calls in this worker as it may.
+    NamespaceLimit,
     /// Nothing is ready; the next retry known here is due later.
     DueLater,
 }
@@ -43,7 +45,7 @@ pub struct Waiting {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ClusterLimit,
         Self::AdaptiveLimit,
         Self::Rate,
@@ -53,6 +55,7 @@ impl Reason {
         Self::EndpointsBusy,
         Self::QueueShare,
         Self::WorkerCapacity,
+        Self::NamespaceLimit,
         Self::DueLater,
     ];
 
@@ -69,6 +72,7 @@ impl Reason {
             Self::EndpointsBusy => "endpoints_busy",
             Self::QueueShare => "queue_share",
             Self::WorkerCapacity => "worker_capacity",
+            Self::NamespaceLimit => "namespace_limit",
             Self::DueLater => "due_later",
         }
     }

@@ -11,6 +11,7 @@
 
 pub mod accept;
 pub mod answer;
+mod backlog;
 pub mod calls;
 mod elsewhere;
 pub mod enqueue;
@@ -39,6 +40,7 @@ use tokio::sync::watch;
 
 use self::accept::Accept;
 use self::answer::Answer;
+use self::backlog::Backlogs;
 use self::forward::Forward;
 use self::meter::Meter;
 use self::route::Route;
@@ -88,6 +90,7 @@ pub struct Gateway {
     ports: Ports,
     settings: Settings,
     accept: Accept,
+    backlogs: Backlogs,
     canceller: Canceller,
     forward: Forward,
 }
@@ -99,7 +102,7 @@ impl Gateway {
         let accept = Accept::new(ports.membership.clone());
         let (broker, clock, recorder) = (ports.broker.clone(), ports.clock.clone(), ports.recorder.clone());
         let canceller = Canceller { broker, clock, recorder };
-        Self { ports, settings, accept, canceller, forward: Forward::new() }
+        Self { ports, settings, accept, backlogs: Backlogs::default(), canceller, forward: Forward::new() }
     }
 
     /// Answers one request of the public listener.

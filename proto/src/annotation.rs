@@ -30,6 +30,10 @@ pub const ACCEPT_RATE: &str = "fabric.accept-rate";
 pub const ACCEPT_BURST: &str = "fabric.accept-burst";
 /// The hosts and networks to which callbacks of a namespace may go, of those to which any may.
 pub const CALLBACK_HOSTS: &str = "fabric.callback-hosts";
+/// Calls of a namespace that may wait or run; more are refused.
+pub const BACKLOG: &str = "fabric.backlog";
+/// The largest body of a namespace's calls, such as `256KiB`.
+pub const MAX_BODY: &str = "fabric.max-body";
 /// Whether no call starts for now: `true` or `false`.
 pub const PAUSED: &str = "fabric.paused";
 /// How long a call may run, such as `90s`.
@@ -80,9 +84,10 @@ const KEEP_MAX: u64 = 512 * 1024;
 /// Those that a queue has too.
 const OF_QUEUES: [&str; 4] = [PAUSED, RETRY_JITTER, RETRY_MAX_AGE, RETRY_CRASHES];
 /// Those that a namespace has too.
-const OF_NAMESPACES: [&str; 6] = [WEIGHT, RATE, BURST, ACCEPT_RATE, ACCEPT_BURST, CALLBACK_HOSTS];
+const OF_NAMESPACES: [&str; 9] =
+    [WEIGHT, CONCURRENCY, RATE, BURST, ACCEPT_RATE, ACCEPT_BURST, BACKLOG, MAX_BODY, CALLBACK_HOSTS];
 /// Those that only a namespace has.
-const OF_NAMESPACES_ONLY: [&str; 1] = [CALLBACK_HOSTS];
+const OF_NAMESPACES_ONLY: [&str; 3] = [BACKLOG, MAX_BODY, CALLBACK_HOSTS];
 
 /// Why an annotation cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -204,6 +209,13 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn count(&mut self, annotation: &'static str) -> Option<NonZeroU32> {
         self.read(annotation, |text| NonZeroU32::from_str(text).map_err(|_| "must be a whole number above 0".into()))
+    }
+
+    pub(crate) fn size(&mut self, annotation: &'static str) -> Option<u64> {
+        self.read(annotation, |text| match parse_size::parse_size(text) {
+            Ok(bytes) if bytes > 0 => Ok(bytes),
+            _ => Err("must be a size above 0, such as 256KiB".into()),
+        })
     }
 
     pub(crate) fn duration(&mut self, annotation: &'static str) -> Option<Duration> {

@@ -88,6 +88,12 @@ pub struct NamespaceSpec {
     pub rate: Option<Throttle>,
     /// How many calls of all its functions all gateways together accept in a time.
     pub accept: Option<Throttle>,
+    /// How many calls of all its functions may run at once in the whole cluster, in each queue.
+    pub concurrency: Option<NonZeroU32>,
+    /// How many calls of all its functions may wait or run; delayed calls and retries count when they are due.
+    pub backlog: Option<NonZeroU32>,
+    /// The largest body of an asynchronous call, in bytes.
+    pub body_len_max: Option<u64>,
     /// Where callbacks of its functions may go, of all the places where any may; everywhere there, if absent.
     pub callback_hosts: Option<Hosts>,
     /// What callbacks of its functions are signed with.
@@ -107,12 +113,25 @@ impl NamespaceSpec {
         let rate = read.throttle(annotation::RATE, annotation::BURST);
         let accept = read.throttle(annotation::ACCEPT_RATE, annotation::ACCEPT_BURST);
         let callback_hosts = read.hosts(annotation::CALLBACK_HOSTS);
+        let (concurrency, backlog) = (read.count(annotation::CONCURRENCY), read.count(annotation::BACKLOG));
+        let body_len_max = read.size(annotation::MAX_BODY);
         let mut faults = read.faults;
         let secrets = faults.take("/signing", secrets(tenancy.signing.as_deref().unwrap_or_default()));
         let Some(namespace) = faults.take("/name", Namespace::parse(&tenancy.name)) else { return Err(faults) };
         faults.check()?;
         let secrets = secrets.unwrap_or_default();
-        Ok(Self { namespace, weight, rate, accept, callback_hosts, secrets, tenancy })
+        Ok(Self {
+            namespace,
+            weight,
+            rate,
+            accept,
+            concurrency,
+            backlog,
+            body_len_max,
+            callback_hosts,
+            secrets,
+            tenancy,
+        })
     }
 }
 
@@ -179,6 +198,17 @@ mod tests {
         let alone = read(r#"{"name":"acme","signing":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#);
         assert_eq!(alone, now);
         assert_eq!(read(r#"{"name":"acme","signing":null}"#).signing, None);
+    }
+
+    #[test]
+    fn a_namespace_has_quotas() {
+        let spec = compile(&[("fabric.backlog", "500"), ("fabric.concurrency", "7"), ("fabric.max-body", "64KiB")]);
+        let spec = spec.unwrap();
+        let counts = [spec.backlog, spec.concurrency].map(|it| it.map(NonZeroU32::get));
+        assert_eq!((counts, spec.body_len_max), ([Some(500), Some(7)], Some(65536)));
+        for (name, value) in [("fabric.backlog", "0"), ("fabric.max-body", "0"), ("fabric.max-body", "some")] {
+            assert!(compile(&[(name, value)]).is_err(), "{name}={value}");
+        }
     }
 
     #[test]

@@ -198,6 +198,62 @@ async fn a_full_queue_refuses_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_namespaces_quotas_hold_for_all_its_functions_together() {
+    let (cluster, server) = (Cluster::start(2, &[]).await, Server::start().await);
+    let gateway = &cluster.gateway;
+    let quotas = json!({"fabric.concurrency": "5", "fabric.backlog": "20", "fabric.max-body": "1KiB"});
+    gateway.set_namespace("acme", quotas).await;
+    for name in ["a.acme", "b.acme", "c.other"] {
+        gateway.register(name, json!({"fabric.upstream": server.url(&format!("/hold/{name}"))})).await;
+    }
+    let mut accepted = HashSet::new();
+    for n in 0..30 {
+        let answer = gateway.call(if n % 2 == 0 { "a.acme" } else { "b.acme" }, &[], "x").await;
+        if answer.status == StatusCode::ACCEPTED {
+            accepted.insert(answer.header("x-call-id").to_owned());
+        } else {
+            assert_eq!(
+                (answer.status, &answer.json()["error"]),
+                (StatusCode::TOO_MANY_REQUESTS, &json!("backlog_full"))
+            );
+            assert!(answer.json()["message"].as_str().unwrap().contains("namespace acme"));
+        }
+    }
+    assert_eq!(accepted.len(), 20);
+    gateway.accepted("c.other", &[], "x").await;
+    let large = "x".repeat(2000);
+    assert_eq!(gateway.call("c.other", &[], &large).await.status, StatusCode::ACCEPTED);
+    let running = || (server.count("/hold/a.acme") + server.count("/hold/b.acme"), server.count("/hold/c.other"));
+    eventually(async || if running() == (5, 2) { Ok(()) } else { Err(format!("{:?} run", running())) }).await;
+    let waits = async || {
+        let mut reasons = Vec::new();
+        for worker in &cluster.workers {
+            reasons.extend(worker.waits_for("a.acme").await);
+            reasons.extend(worker.waits_for("b.acme").await);
+        }
+        reasons
+    };
+    eventually(async || {
+        let reasons = waits().await;
+        if reasons.iter().any(|it| it == "namespace_limit") { Ok(()) } else { Err(format!("{reasons:?}")) }
+    })
+    .await;
+    assert_eq!(running(), (5, 2), "and no more");
+    server.release();
+    for name in ["a.acme", "b.acme"] {
+        let own: HashSet<_> = server.calls(&format!("/hold/{name}"));
+        assert!(own.is_subset(&accepted));
+    }
+    eventually(async || if running().0 == 20 { Ok(()) } else { Err(format!("{:?} ran", running())) }).await;
+    // What has ended has made room.
+    eventually(async || {
+        let answer = gateway.call("a.acme", &[], &large).await;
+        if answer.status == StatusCode::PAYLOAD_TOO_LARGE { Ok(()) } else { Err(answer.status) }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_queues_most_holds_whatever_is_free_and_is_said() {
     let (cluster, server) = (Cluster::start(1, &["--queue-inflight", "default=3"]).await, Server::start().await);
     cluster.gateway.register("f", json!({"fabric.upstream": server.url("/hold")})).await;

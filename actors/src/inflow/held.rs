@@ -88,6 +88,7 @@ impl Inflow {
         let short = if self.wished > 0 { self.seat.short_of() } else { None };
         match short? {
             Short::Queue => Some(Reason::QueueShare.open_ended()),
+            Short::Namespace => Some(Reason::NamespaceLimit.open_ended()),
             Short::Worker => Some(Reason::WorkerCapacity.open_ended()),
         }
     }

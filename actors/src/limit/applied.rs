@@ -38,6 +38,12 @@ impl Applied {
         if lane.queue.is_callbacks() {
             return applied;
         }
+        let namespace = lane.function.namespace();
+        if let Some(most) = directory.namespace(namespace).and_then(|it| it.concurrency) {
+            // Who has one more where the parts cannot be equal is another one for each namespace.
+            let turn = namespace.as_str().bytes().map(u32::from).sum();
+            applied.standings.namespace.cap = Some(part.share(most.get(), turn));
+        }
         if let Some(spec) = directory.get(&lane.function) {
             applied.limits.concurrency = spec.concurrency;
             // What is buried goes nowhere, and waits for nothing.
@@ -135,6 +141,20 @@ mod tests {
         let callbacks = LaneKey::new(Queue::callbacks(), lane.function);
         let applied = Applied::read(&callbacks, &directory, part, Standing::default(), LIMITS);
         assert_eq!((applied.limits, applied.paces), (LIMITS, Paces::new()));
+    }
+
+    #[test]
+    fn all_workers_together_have_all_that_a_namespace_may_run() {
+        let mut directory = Directory::default();
+        let annotations = [("fabric.concurrency".to_owned(), "5".to_owned())].into();
+        let tenancy = Tenancy { name: "acme".into(), annotations, ..Tenancy::default() };
+        directory.insert_namespace(Arc::new(NamespaceSpec::compile(tenancy).unwrap()));
+        let lane = spec(&[]).lane();
+        for of in [1, 2, 3, 7] {
+            let cap = |index| Applied::read(&lane, &directory, Part { index, of }, Standing::default(), LIMITS);
+            let caps = (0..of).map(|index| cap(index).standings.namespace.cap.unwrap());
+            assert_eq!(caps.sum::<u32>(), 5, "{of} workers");
+        }
     }
 
     #[test]

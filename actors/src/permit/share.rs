@@ -75,6 +75,8 @@ pub struct Wish {
 pub enum Short {
     /// The queue holds as many permits as it may.
     Queue,
+    /// The namespace does.
+    Namespace,
     /// All permits of the worker are in use.
     Worker,
 }
@@ -212,10 +214,14 @@ impl Share {
     /// What keeps `lane`'s wish unanswered, if it has one.
     #[must_use]
     pub fn short_of(&self, lane: &LaneKey) -> Option<Short> {
-        let [queue, ..] = path(lane);
+        let [queue, namespace, _] = path(lane);
         let waits = self.root.find(&path(lane)).is_some_and(|leaf| leaf.wanted > 0);
-        let queue_is_full = self.root.find(&[queue]).is_some_and(Node::is_full);
-        waits.then_some(if queue_is_full { Short::Queue } else { Short::Worker })
+        let is_full = |path: &[&str]| self.root.find(path).is_some_and(Node::is_full);
+        waits.then_some(match (is_full(&[queue]), is_full(&[queue, namespace])) {
+            (true, _) => Short::Queue,
+            (_, true) => Short::Namespace,
+            _ => Short::Worker,
+        })
     }
 
     /// How many functions of a queue wait, and how many permits they hold.

@@ -65,8 +65,14 @@ impl Gateway {
         let spec = self.function(&target.name, by)?;
         let id = call_id(&head.headers, &spec.function)?;
         let callback = callback_url(&head.headers)?;
-        self.accept.call(&spec, &self.ports.directory.borrow().clone())?;
-        let limit = self.body_len_max();
+        let directory = self.ports.directory.borrow().clone();
+        self.accept.call(&spec, &directory)?;
+        let tenant = directory.namespace(spec.function.namespace());
+        if let Some(quota) = tenant.and_then(|it| it.backlog) {
+            Box::pin(self.backlogs.admit(&self.ports, &directory, spec.function.namespace(), quota)).await?;
+        }
+        let own = tenant.and_then(|it| it.body_len_max).and_then(|max| usize::try_from(max).ok());
+        let limit = own.map_or(self.body_len_max(), |own| own.min(self.body_len_max()));
         let body = read(body, limit).await?;
         // The body may have been long in coming, and the function deleted since.
         let spec = self.registered(spec.function.clone())?;

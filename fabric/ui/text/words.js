@@ -56,6 +56,7 @@ export const WAITS = {
   ramping_up: "it starts step by step after a pause",
   circuit_open: "it failed everything lately; it is probed",
   endpoints_busy: "its endpoints are busy",
+  namespace_limit: "its namespace's limit is reached",
   queue_share: "its queue's share is used up",
   worker_capacity: "the workers are full",
   due_later: "the next retry is due later",

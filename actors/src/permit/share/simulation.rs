@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proto::{Function, LaneKey, Queue};
 
-use super::{BRIEF, GROUP, QUICK, Share, Standing, Standings, Wish};
+use super::{BRIEF, GROUP, QUICK, Share, Short, Standing, Standings, Wish};
 
 /// A function that always has more work than permits.
 #[derive(Clone, Copy, Debug)]
@@ -219,6 +219,22 @@ fn quick_calls_of_many_functions_are_served_in_groups_and_fairly() {
     // Of 64 permits among 200 functions, each would have one or none.
     let served = run.lanes.iter().map(|(lane, _)| run.share.held(lane)).filter(|held| *held > 0).count();
     assert!(served <= 32, "{served} functions are served at once");
+}
+
+#[test]
+fn a_namespaces_cap_holds_for_all_its_functions_and_for_nobody_else() {
+    let now = tokio::time::Instant::now().into_std();
+    let mut share = Share::new(64, now);
+    let lane = |name: &str| LaneKey::new(Queue::default(), Function::parse(name).unwrap());
+    let capped = Standings { namespace: Standing { weight: 1, cap: Some(3) }, ..Standings::default() };
+    for name in ["a.acme", "b.acme"] {
+        share.want(&lane(name), Wish { count: 10, standings: capped, ..Wish::default() }, now);
+    }
+    share.want(&lane("c.other"), Wish { count: 10, ..Wish::default() }, now);
+    let granted = share.grants(now);
+    let of_acme: u32 = granted.iter().filter(|it| it.0.function.namespace().as_str() == "acme").map(|it| it.1).sum();
+    assert_eq!((of_acme, share.held(&lane("c.other"))), (3, 10));
+    assert_eq!((share.short_of(&lane("a.acme")), share.short_of(&lane("c.other"))), (Some(Short::Namespace), None));
 }
 
 proptest! {
