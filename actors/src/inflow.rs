@@ -182,7 +182,11 @@ impl Inflow {
     pub fn over(&mut self, Pulled { unused, taken, error }: Pulled) -> Option<Error> {
         self.pull = None;
         self.rates.put_back(&self.paces, unused.count(), Instant::now().into_std());
-        self.hand.join(unused);
+        // One that found nothing stands in line again: else a lane in which all that may run do elsewhere, or that is
+        // empty by now, would go on waiting with a permit that somebody here has a call for.
+        if taken > 0 || !self.seat.is_contended() {
+            self.hand.join(unused);
+        }
         if taken == 0 {
             // Where a limit holds in the cluster, messages may wait although nothing came.
             self.dry = self.gate.limits().concurrency.is_some() && self.backlog > 0;
@@ -389,6 +393,45 @@ mod tests {
             assert!(inflow.over(out).is_none());
             assert_eq!(inflow.backlog(), 1, "another call came meanwhile");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pull_that_found_nothing_leaves_its_permit_to_who_waits() {
+        let key = |name| LaneKey::new(Queue::default(), Function::parse(name).unwrap());
+        let capacity = Capacity::new(1);
+        let seat = |name| {
+            let granted = Arc::<Mutex<Vec<Permits>>>::default();
+            let grants = granted.clone();
+            let tell = move |notice| {
+                if let Notice::Granted(permits) = notice {
+                    grants.lock().unwrap().push(permits);
+                }
+                Ok(())
+            };
+            (capacity.join(key(name), Arc::new(tell)), granted)
+        };
+        let ((own, granted), (mut other, others)) = (seat("own"), seat("other"));
+        let mut inflow = Inflow::new(1, Arc::default(), own, Arc::new(|_| ()), false, Arc::default());
+        let limits = Limits { concurrency: NonZeroU32::new(1), paused: false, ceiling: 1 };
+        inflow.gate.set(limits, None, Instant::now().into_std());
+        let lane: Arc<dyn Lane> = Arc::new(Slow(key("own")));
+        let mut tasks = JoinSet::new();
+        for waits in [false, true] {
+            inflow.know(Ok(1000));
+            inflow.dry = false;
+            inflow.proceed(&lane, 0, &mut tasks);
+            let unused = granted.lock().unwrap().pop().unwrap();
+            inflow.seat.granted();
+            inflow.pull = Some((CancellationToken::new(), 1));
+            if waits {
+                other.wish(Wish { count: 1, ..Wish::default() });
+            }
+            assert!(inflow.over(Pulled { unused, taken: 0, error: None }).is_none());
+            assert!(inflow.is_dry(), "messages wait, and none can be had");
+            assert_eq!(inflow.hand.count(), u32::from(!waits), "alone, it goes on waiting with it");
+            inflow.release();
+        }
+        assert_eq!(others.lock().unwrap().len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -271,7 +271,11 @@ impl State {
     }
 
     fn pulled(&mut self, pulled: Pulled) -> Result<(), ActorProcessingErr> {
+        let was_dry = self.inflow.is_dry();
         let error = self.inflow.over(pulled);
+        if !was_dry {
+            self.ask_if_dry();
+        }
         if self.phase != Phase::Running {
             self.inflow.release();
         }
@@ -354,13 +358,17 @@ impl State {
             self.tell_me(async move { Msg::Extended(extension.ask().await) });
         }
         self.follow_orders();
-        // What nobody here can take may have been taken elsewhere.
-        if let Some(count) = self.link.count().filter(|_| self.inflow.is_dry()) {
-            self.tell_me(async move { Msg::Waits(count.await) });
-        }
+        self.ask_if_dry();
         self.rest_if_idle(now);
         self.proceed();
         self.tell_me_at(now + self.flights.beat(), Msg::Beat);
+    }
+
+    /// What nobody here can take may have been taken elsewhere.
+    fn ask_if_dry(&mut self) {
+        if let Some(count) = self.link.count().filter(|_| self.inflow.is_dry()) {
+            self.tell_me(async move { Msg::Waits(count.await) });
+        }
     }
 
     fn rest_if_idle(&mut self, now: Instant) {
