@@ -19,7 +19,7 @@
 //!   and nobody waits.
 //!
 //! Use is remembered while somebody waits, and for [`MEMORY`] after; who becomes active meanwhile begins level with
-//! whoever has used least: an idle function saves nothing up.
+//! whoever has used least: an idle function saves nothing up, and has its share of the time that it is there.
 
 mod node;
 #[cfg(test)]

@@ -9,12 +9,23 @@ use proto::{Function, LaneKey, Queue};
 
 use super::{BRIEF, GROUP, QUICK, Share, Short, Standing, Standings, Wish};
 
-/// A function that always has more work than permits.
+/// A function that has more work than permits, always or now and then.
 #[derive(Clone, Copy, Debug)]
 struct Load {
     namespace: u8,
     weight: u32,
     call: Duration,
+    /// How long it has work, and how long it has none then; absent if it always has.
+    turns: Option<(Duration, Duration)>,
+}
+
+/// What happens, to which function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// A call ends.
+    Ends(usize),
+    /// It has work from now on, or has none.
+    Turns(usize),
 }
 
 struct Run {
@@ -22,8 +33,9 @@ struct Run {
     began: Instant,
     now: Instant,
     lanes: Vec<(LaneKey, Load)>,
-    /// When a call of which function ends.
-    ends: BinaryHeap<Reverse<(Instant, usize)>>,
+    events: BinaryHeap<Reverse<(Instant, Event)>>,
+    /// Whether each has work.
+    works: Vec<bool>,
     /// The slot-time of each function since `began`, and when it last began a call.
     used: Vec<Duration>,
     last: Vec<Instant>,
@@ -42,13 +54,15 @@ impl Run {
             began: now,
             now,
             lanes: loads.iter().enumerate().map(lane).collect(),
-            ends: BinaryHeap::new(),
+            events: BinaryHeap::new(),
+            works: vec![true; loads.len()],
             used: vec![Duration::ZERO; loads.len()],
             last: vec![now; loads.len()],
             longest_wait: Duration::ZERO,
         };
-        for index in 0..loads.len() {
+        for (index, load) in loads.iter().enumerate() {
             run.wish(index);
+            run.events.extend(load.turns.map(|(with, _)| Reverse((now + with, Event::Turns(index)))));
         }
         run.grant();
         run
@@ -58,9 +72,10 @@ impl Run {
         let (lane, load) = &self.lanes[index];
         let function = Standing { weight: load.weight, cap: None };
         let standings = Standings { function, ..Standings::default() };
+        let count = if self.works[index] { 1000 } else { 0 };
         self.share.want(
             lane,
-            Wish { count: 1000, brief: load.call <= BRIEF, quick: load.call <= QUICK, standings },
+            Wish { count, brief: load.call <= BRIEF, quick: load.call <= QUICK, standings },
             self.now,
         );
     }
@@ -80,13 +95,13 @@ impl Run {
         self.longest_wait = self.longest_wait.max(self.now - self.last[index]);
         self.last[index] = self.now;
         self.used[index] += call;
-        self.ends.push(Reverse((self.now + call, index)));
+        self.events.push(Reverse((self.now + call, Event::Ends(index))));
     }
 
     /// Runs on, and begins counting once `warm` is over.
     fn run(&mut self, warm: Duration, for_: Duration) {
         let (start, mut counting) = (self.began, false);
-        while let Some(Reverse((at, index))) = self.ends.pop() {
+        while let Some(Reverse((at, event))) = self.events.pop() {
             self.now = at;
             if !counting && at > start + warm {
                 counting = true;
@@ -95,22 +110,40 @@ impl Run {
             if at > start + warm + for_ {
                 return;
             }
-            let lane = self.lanes[index].0.clone();
-            if self.share.may_keep(&lane, at) {
-                self.begin(index);
-            } else {
-                self.share.returned(&lane, 1, at);
-                self.grant();
+            match event {
+                Event::Ends(index) => self.end(index),
+                Event::Turns(index) => self.turn(index),
             }
             self.check();
         }
+    }
+
+    fn end(&mut self, index: usize) {
+        let lane = &self.lanes[index].0;
+        if self.works[index] && self.share.may_keep(lane, self.now) {
+            self.begin(index);
+        } else {
+            self.share.returned(lane, 1, self.now);
+            self.grant();
+        }
+    }
+
+    fn turn(&mut self, index: usize) {
+        self.works[index] = !self.works[index];
+        if let Some((with, without)) = self.lanes[index].1.turns {
+            let after = if self.works[index] { with } else { without };
+            self.events.push(Reverse((self.now + after, Event::Turns(index))));
+        }
+        self.wish(index);
+        self.grant();
     }
 
     /// Nothing is free that somebody could have, and nothing is lost or made.
     fn check(&self) {
         let long = |load: &Load| load.call > BRIEF;
         let heavy: u32 = self.lanes.iter().filter(|it| long(&it.1)).map(|it| self.share.held(&it.0)).sum();
-        let reserved = self.lanes.iter().all(|it| long(&it.1)) && heavy >= self.share.total() - self.share.total() / 8;
+        let only_long = self.lanes.iter().zip(&self.works).all(|(it, works)| !works || long(&it.1));
+        let reserved = only_long && heavy >= self.share.total() - self.share.total() / 8;
         // Of many with quick calls one waits until there are enough for a group.
         let grouped = self.lanes.len() > 8 && self.share.free() < GROUP;
         assert!(self.share.free() == 0 || reserved || grouped, "{} free while all wait", self.share.free());
@@ -125,7 +158,7 @@ impl Run {
 }
 
 fn load(weight: u32, call: Duration) -> Load {
-    Load { namespace: 0, weight, call }
+    Load { namespace: 0, weight, call, turns: None }
 }
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -182,7 +215,7 @@ fn a_newcomer_has_its_share_within_a_second() {
     // Alone at first: what the newcomer held has gone home as its calls ended.
     let held = run.share.held(&newcomer);
     run.share.returned(&newcomer, held, run.now);
-    run.ends.retain(|Reverse((_, index))| *index == 0);
+    run.events.retain(|Reverse((_, event))| *event == Event::Ends(0));
     run.wish(0);
     run.grant();
     run.run(Duration::ZERO, Duration::from_secs(5));
@@ -195,6 +228,25 @@ fn a_newcomer_has_its_share_within_a_second() {
     run.began = run.now;
     run.run(Duration::ZERO, Duration::from_secs(1));
     assert!((15..=17).contains(&run.share.held(&run.lanes[1].0)));
+}
+
+#[test]
+fn who_comes_and_goes_has_its_share_of_the_time_it_is_there() {
+    let ms = Duration::from_millis;
+    for (call, steady) in [(100, 100), (100, 500), (100, 2500), (500, 100), (500, 2500), (2500, 100), (2500, 500)] {
+        for (with, without) in [(1070u32, 930u32), (1090, 230), (2510, 530), (3130, 2870)] {
+            let always = (0..4).map(|namespace| Load { namespace, ..load(1, ms(steady)) });
+            let comes_and_goes =
+                Load { namespace: 4, turns: Some((ms(with.into()), ms(without.into()))), ..load(1, ms(call)) };
+            let mut run = Run::new(8, &always.chain([comes_and_goes]).collect::<Vec<_>>());
+            run.run(Duration::from_secs(60), Duration::from_secs(2000));
+            // At most what it would have if it were always there: its last calls outlast its work.
+            let (due, most) = (f64::from(with) / f64::from(with + without) / 5.0, 0.2);
+            let share = run.shares()[4];
+            let told = format!("calls of {call} beside {steady}, {with} with work, {without} without (ms)");
+            assert!((0.9 * due..=1.05 * most).contains(&share), "{told}: {share:.3}, due {due:.3}");
+        }
+    }
 }
 
 #[test]
