@@ -13,9 +13,13 @@ use tokio::time::{Instant, sleep};
 
 use super::Size;
 
+/// How many calls begin between two lines that tell how far it is.
+const TOLD_EVERY: u64 = 250_000;
+
 /// All functions, as what answers their calls.
 pub(crate) struct Load {
     size: Size,
+    began: Instant,
     /// Told of a tenant whose next function may begin.
     next: mpsc::UnboundedSender<usize>,
     state: Mutex<State>,
@@ -26,8 +30,8 @@ struct State {
     functions: Vec<(u32, u32)>,
     /// The time that calls of each tenant took, while every tenant of its queue had more to do than there was room for.
     slot_time: Vec<Duration>,
-    /// Whether a queue's tenants all still have more to do.
-    saturated: Vec<bool>,
+    /// How long all tenants of a queue had more to do; absent as long as they have.
+    saturated: Vec<Option<Duration>>,
     runs: u64,
     over_limit: u64,
     drained: u64,
@@ -44,6 +48,8 @@ pub(crate) struct Tally {
     pub(crate) slowest_drain: Duration,
     /// How far the tenant that is farthest from the mean of its queue is from it, as a part of that.
     pub(crate) unfairness: f64,
+    /// Which part of its workers' slots calls ran in, while all tenants had more to do, in the queue where it was least.
+    pub(crate) in_use: f64,
     pub(crate) idle_mb: u64,
     pub(crate) most_mb: u64,
 }
@@ -79,7 +85,7 @@ impl Load {
         let state = State {
             functions: vec![(u32::try_from(size.calls_each).unwrap(), 0); size.functions],
             slot_time: vec![Duration::ZERO; size.tenants],
-            saturated: vec![true; size.queues],
+            saturated: vec![None; size.queues],
             runs: 0,
             over_limit: 0,
             drained: 0,
@@ -87,7 +93,7 @@ impl Load {
             idle_mb: 0,
             most_mb: 0,
         };
-        Self { size, next, state: Mutex::new(state) }
+        Self { size, began: Instant::now(), next, state: Mutex::new(state) }
     }
 
     fn begin(&self, function: usize) {
@@ -96,8 +102,11 @@ impl Load {
         let (_, running) = state.functions.get_mut(function).unwrap();
         *running += 1;
         state.over_limit += u64::from(*running as usize > self.size.limit());
-        if state.runs.is_multiple_of(10_000) {
+        if state.runs.is_multiple_of(1_000) {
             state.most_mb = state.most_mb.max(megabytes());
+        }
+        if state.runs.is_multiple_of(TOLD_EVERY) {
+            eprintln!("  {} of {} calls, after {:.0?}", state.runs, self.size.calls(), self.began.elapsed());
         }
     }
 
@@ -107,7 +116,7 @@ impl Load {
         let (left, running) = state.functions.get_mut(function).unwrap();
         (*left, *running) = (left.saturating_sub(1), *running - 1);
         let is_last = *left == 0;
-        if state.saturated.get(self.size.queue_of(tenant)) == Some(&true) {
+        if state.saturated.get(self.size.queue_of(tenant)) == Some(&None) {
             *state.slot_time.get_mut(tenant).unwrap() += began.elapsed();
         }
         if is_last {
@@ -118,7 +127,7 @@ impl Load {
     /// A tenant has no function left that has not begun: from now on it may get less than its part.
     pub(crate) fn ran_dry(&self, tenant: usize) {
         if let Some(saturated) = self.state.lock().unwrap().saturated.get_mut(self.size.queue_of(tenant)) {
-            *saturated = false;
+            saturated.get_or_insert(self.began.elapsed());
         }
     }
 
@@ -139,16 +148,20 @@ impl Load {
 
     pub(crate) fn tally(&self) -> Tally {
         let state = self.state.lock().unwrap();
-        let mut unfairness: f64 = 0.0;
+        let slots = (self.size.workers * self.size.permits / self.size.queues) as f64;
+        let (mut unfairness, mut in_use): (f64, f64) = (0.0, 1.0);
         for queue in 0..self.size.queues {
             let of_queue = (0..self.size.tenants).filter(|tenant| self.size.queue_of(*tenant) == queue);
             let times: Vec<f64> =
                 of_queue.filter_map(|tenant| state.slot_time.get(tenant).map(Duration::as_secs_f64)).collect();
-            let mean = times.iter().sum::<f64>() / times.len() as f64;
+            let all: f64 = times.iter().sum();
+            let mean = all / times.len() as f64;
             unfairness = times.iter().map(|time| (time / mean - 1.0).abs()).fold(unfairness, f64::max);
+            let saturated = state.saturated.get(queue).copied().flatten().unwrap_or_default();
+            in_use = in_use.min(all / (slots * saturated.as_secs_f64()));
         }
         let State { runs, over_limit, drained, slowest_drain, idle_mb, most_mb, .. } = *state;
-        Tally { runs, over_limit, drained, slowest_drain, unfairness, idle_mb, most_mb }
+        Tally { runs, over_limit, drained, slowest_drain, unfairness, in_use, idle_mb, most_mb }
     }
 }
 
