@@ -67,7 +67,7 @@ struct Wire<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     query: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
-    headers: Vec<(Cow<'a, str>, &'a serde_bytes::Bytes)>,
+    headers: Vec<(&'a str, &'a serde_bytes::Bytes)>,
     #[serde(default, borrow)]
     body: &'a serde_bytes::Bytes,
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
@@ -120,7 +120,7 @@ pub fn encode(call: &Call) -> Bytes {
             .request
             .headers
             .iter()
-            .map(|(name, value)| (name.as_str().into(), serde_bytes::Bytes::new(value.as_bytes())))
+            .map(|(name, value)| (name.as_str(), serde_bytes::Bytes::new(value.as_bytes())))
             .collect(),
         body: serde_bytes::Bytes::new(&call.request.body),
         callback: call.callback.as_ref().map(Into::into),
@@ -178,7 +178,7 @@ fn newer_version(bytes: &Bytes, error: rmp_serde::decode::Error) -> Error {
     }
 }
 
-fn headers(bytes: &Bytes, wire: &[(Cow<'_, str>, &serde_bytes::Bytes)]) -> Result<HeaderMap, Error> {
+fn headers(bytes: &Bytes, wire: &[(&str, &serde_bytes::Bytes)]) -> Result<HeaderMap, Error> {
     let bad = |_| Error::Field { field: "headers" };
     let mut headers = HeaderMap::try_with_capacity(wire.len()).map_err(|_| Error::Field { field: "headers" })?;
     for (name, value) in wire {

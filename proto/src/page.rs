@@ -25,7 +25,7 @@ impl Window {
     /// The window of an id, if it says when it was made: those that callers choose as a rule do not.
     #[must_use]
     pub fn of(id: &CallId) -> Option<Self> {
-        Some(Self(made_at(id)? >> WINDOW_BITS))
+        made_at(id).map(Self::at)
     }
 
     /// The window of a record, if its call's id was made when the call was accepted: one that its caller chose may claim
@@ -33,7 +33,13 @@ impl Window {
     #[must_use]
     pub fn of_record(record: &Record) -> Option<Self> {
         let accepted_at = u64::try_from(record.accepted_at.unix_nanos()).ok()? / 1_000_000;
-        (made_at(&record.id)?.abs_diff(accepted_at) <= APART_MAX).then(|| Self::of(&record.id))?
+        let made_at = made_at(&record.id)?;
+        (made_at.abs_diff(accepted_at) <= APART_MAX).then(|| Self::at(made_at))
+    }
+
+    /// The window of ids that were made at this time, in Unix milliseconds.
+    fn at(millis: u64) -> Self {
+        Self(millis >> WINDOW_BITS)
     }
 }
 
