@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use self::lease::{Ring, Schedule};
 use crate::call::Desk;
-use crate::call::report::{Done, Report};
+use crate::call::report::Ledger;
 use crate::call::run::{self, Means, Stop};
 use crate::limit::endpoints::Endpoints;
 use crate::limit::retries::Retries;
@@ -98,19 +98,19 @@ impl Flights {
         }
     }
 
-    /// Starts a call whose message was taken at `now`; `tell` hears of its end.
+    /// Starts a call whose message was taken at `now`; its end is put down in `ledger`.
     pub fn launch(
         &mut self,
         tasks: &mut JoinSet<()>,
         desk: &Arc<Desk>,
         (delivery, permit): (Delivery, Permits),
         now: Instant,
-        tell: &Arc<dyn Fn(Done) + Send + Sync>,
+        ledger: &Ledger,
     ) {
         self.last_key += 1;
         let key = self.last_key;
         let (desk, endpoints, lease) = (desk.clone(), self.endpoints.clone(), delivery.lease.clone());
-        let report = Report::new(key, now, permit, tell.clone());
+        let report = ledger.report(key, now, permit);
         // Taken here rather than in the task, so that whoever asks for room next sees it taken.
         let slot = endpoints.take(&[]);
         if delivery.deliveries > 1 {

@@ -1,6 +1,7 @@
 //! The guard that tells the subscriber what became of a call, whatever becomes of its task.
 
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
@@ -35,22 +36,81 @@ pub struct Done {
     pub permit: Permits,
 }
 
-/// Tells [`Done`] exactly once: when finished, or when dropped by a panic or an abort.
+/// Where the calls of one subscriber are put down when they are over. It is told of the first, and takes all that are there
+/// by then in one turn: a turn costs more than what there is to do for a call.
 ///
-/// It reports to the incarnation of the subscriber that made it. If that one is gone the report is dropped, and the
-/// permit in it goes home.
+/// Whoever drops this takes no more; the permits of what is put down then go home.
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    /// Absent once nobody takes them any more.
+    over: Mutex<Option<Vec<Done>>>,
+    ring: Ring,
+}
+
+/// Tells the subscriber that there is something to take; whether it hears.
+pub type Ring = Box<dyn Fn() -> bool + Send + Sync>;
+
+impl Ledger {
+    /// An empty one.
+    #[must_use]
+    pub fn new(ring: Ring) -> Self {
+        Self(Arc::new(Inner { over: Mutex::new(Some(Vec::new())), ring }))
+    }
+
+    /// The guard of a call that begins at `began`.
+    pub fn report(&self, key: u64, began: Instant, permit: Permits) -> Report {
+        let done = Done { key, began, ended: Ended::Unsettled, feedback: None, again: None, permit };
+        Report { done: Some(done), ledger: self.0.clone() }
+    }
+
+    /// All that is there.
+    #[must_use]
+    pub fn take(&self) -> Vec<Done> {
+        self.0.over().as_mut().map(mem::take).unwrap_or_default()
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl Inner {
+    fn put(&self, done: Done) {
+        let is_first = match &mut *self.over() {
+            Some(over) => {
+                over.push(done);
+                over.len() == 1
+            }
+            None => return,
+        };
+        if is_first && !(self.ring)() {
+            self.close();
+        }
+    }
+
+    fn close(&self) {
+        // Permits that go home may come back here, and so must find no lock.
+        let over = self.over().take();
+        drop(over);
+    }
+
+    /// Held for moments and never across an await; nothing is left half done.
+    fn over(&self) -> MutexGuard<'_, Option<Vec<Done>>> {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts [`Done`] down exactly once: when finished, or when dropped by a panic or an abort.
 #[must_use]
 pub struct Report {
     done: Option<Done>,
-    tell: Arc<dyn Fn(Done) + Send + Sync>,
+    ledger: Arc<Inner>,
 }
 
 impl Report {
-    /// For one call that begins at `began`.
-    pub fn new(key: u64, began: Instant, permit: Permits, tell: Arc<dyn Fn(Done) + Send + Sync>) -> Self {
-        Self { done: Some(Done { key, began, ended: Ended::Unsettled, feedback: None, again: None, permit }), tell }
-    }
-
     /// The function was heard of.
     pub fn heard(&mut self, feedback: Option<Feedback>) {
         if let Some(done) = &mut self.done {
@@ -77,26 +137,39 @@ impl Report {
 impl Drop for Report {
     fn drop(&mut self) {
         if let Some(done) = self.done.take() {
-            (self.tell)(done);
+            self.ledger.put(done);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
 
+    fn ledger(rings: &Arc<AtomicU32>, heard: bool) -> Ledger {
+        let rings = rings.clone();
+        Ledger::new(Box::new(move || {
+            rings.fetch_add(1, Ordering::Relaxed);
+            heard
+        }))
+    }
+
+    fn permit(home: &Arc<AtomicU32>) -> Permits {
+        let home = home.clone();
+        Permits::new(
+            1,
+            Arc::new(move |count| {
+                home.fetch_add(count, Ordering::Relaxed);
+            }),
+        )
+    }
+
     #[tokio::test]
     async fn tells_once_however_the_task_ends() {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let report = |key| {
-            let told = told.clone();
-            let tell: Arc<dyn Fn(Done) + Send + Sync> =
-                Arc::new(move |done: Done| told.lock().unwrap().push((done.key, done.ended)));
-            Report::new(key, Instant::now(), Permits::new(0, Arc::new(|_| ())), tell)
-        };
+        let ledger = ledger(&Arc::default(), true);
+        let report = |key| ledger.report(key, Instant::now(), Permits::new(0, Arc::new(|_| ())));
         let (finished, panicked, aborted) = (report(1), report(2), report(3));
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(async move { finished.finish(Ended::Settled) });
@@ -112,7 +185,32 @@ mod tests {
         });
         tasks.abort_all();
         tasks.join_next().await.unwrap().unwrap_err();
-        let told = told.lock().unwrap().clone();
+        let told: Vec<_> = ledger.take().into_iter().map(|done| (done.key, done.ended)).collect();
         assert_eq!(told, [(1, Ended::Settled), (2, Ended::Unsettled), (3, Ended::Unsettled)]);
+    }
+
+    #[tokio::test]
+    async fn whoever_takes_them_is_told_once_for_all_that_are_there() {
+        let rings = Arc::default();
+        let (ledger, home) = (ledger(&rings, true), Arc::default());
+        let end = |key| ledger.report(key, Instant::now(), permit(&home)).finish(Ended::Settled);
+        (0..3).for_each(end);
+        assert_eq!((rings.load(Ordering::Relaxed), ledger.take().len()), (1, 3));
+        end(3);
+        assert_eq!((rings.load(Ordering::Relaxed), ledger.take().len(), ledger.take().len()), (2, 1, 0));
+    }
+
+    #[tokio::test]
+    async fn permits_go_home_where_nobody_takes_them_any_more() {
+        for heard in [true, false] {
+            let (ledger, home) = (ledger(&Arc::default(), heard), Arc::default());
+            let (first, late) = ([1, 2].map(|key| ledger.report(key, Instant::now(), permit(&home)))).into();
+            drop(first);
+            assert_eq!(home.load(Ordering::Relaxed), u32::from(!heard), "one that hears may still take it");
+            drop(ledger);
+            assert_eq!(home.load(Ordering::Relaxed), 1);
+            drop(late);
+            assert_eq!(home.load(Ordering::Relaxed), 2);
+        }
     }
 }

@@ -5,8 +5,8 @@
 //! with the lease on it.
 //!
 //! # Takes
-//! [`Msg`]. Permits bound the mailbox: there is at most one [`Msg::Done`] or delivery for each permit, one
-//! pull, one [`Msg::Beat`], one [`Msg::Opened`], and what its queue sends.
+//! [`Msg`]. Permits bound the mailbox: there is at most one delivery for each permit, one [`Msg::Done`], one pull, one
+//! [`Msg::Beat`], one [`Msg::Opened`], and what its queue sends.
 //!
 //! # Children
 //! None: a call is a task. A call that panics is given back and concerns no other.
@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::call::Desk;
-use crate::call::report::{Done, Ended};
+use crate::call::report::{Done, Ended, Ledger};
 use crate::flight::{Extended, Flights, give_back};
 use crate::inflow::Inflow;
 use crate::inflow::pull::{Event, Pulled, Sink};
@@ -56,8 +56,8 @@ pub(crate) enum Msg {
     Look,
     /// From the pull: messages, each with the permit it runs by; or that it is over.
     Pull(Event),
-    /// From a call: it is over.
-    Done(Done),
+    /// From the ledger: calls are over.
+    Done,
     /// From itself: look after the leases, the limit and idleness.
     Beat,
     /// From itself: what became of the leases that were to be extended.
@@ -110,7 +110,7 @@ pub(crate) struct State {
     /// When it will look again although nothing happens.
     look_at: Option<Instant>,
     flights: Flights,
-    tell: Arc<dyn Fn(Done) + Send + Sync>,
+    ledger: Ledger,
     tasks: JoinSet<()>,
     /// Batches of messages that are being given back.
     returning: usize,
@@ -169,7 +169,7 @@ impl Actor for Subscriber {
             }
             Msg::Pull(Event::Taken(taken)) => state.taken(taken),
             Msg::Pull(Event::Over(pulled)) => state.pulled(pulled)?,
-            Msg::Done(done) => state.done(done),
+            Msg::Done => state.done(),
             Msg::Beat => state.on_beat(),
             Msg::Extended(extended) => state.flights.extended(extended),
             Msg::Waits(count) => state.inflow.know(count),
@@ -197,8 +197,7 @@ impl Actor for Subscriber {
 impl State {
     fn new(me: ActorRef<Msg>, args: Args) -> Self {
         let (sink, pulls) = (me.clone(), me.clone());
-        // A report to an incarnation that has ended drops the permit in it, which goes home.
-        let tell = Arc::new(move |done: Done| drop(sink.cast(Msg::Done(done))));
+        let ledger = Ledger::new(Box::new(move || sink.cast(Msg::Done).is_ok()));
         let pull_sink: Sink = Arc::new(move |event| drop(pulls.cast(Msg::Pull(event))));
         let sink = me.clone();
         let hear = move |notice| match sink.cast(Msg::Notice(notice)) {
@@ -216,7 +215,7 @@ impl State {
             me,
             args,
             link: Link::default(),
-            tell,
+            ledger,
             tasks: JoinSet::new(),
             returning: 0,
             busy_at: Instant::now(),
@@ -266,7 +265,7 @@ impl State {
         self.busy_at = now;
         for (delivery, permit) in taken {
             self.inflow.taken(delivery.behind, now);
-            self.flights.launch(&mut self.tasks, &self.args.desk, (delivery, permit), now, &self.tell);
+            self.flights.launch(&mut self.tasks, &self.args.desk, (delivery, permit), now, &self.ledger);
         }
     }
 
@@ -322,9 +321,19 @@ impl State {
         }
     }
 
-    fn done(&mut self, Done { key, began, ended, feedback, again, permit }: Done) {
+    fn done(&mut self) {
         self.reap();
-        let (now, in_flight) = (Instant::now(), u32::try_from(self.flights.len()).unwrap_or(u32::MAX));
+        let now = Instant::now();
+        for done in self.ledger.take() {
+            self.landed(done, now);
+        }
+        self.busy_at = now;
+        self.stop_if_done();
+        self.proceed();
+    }
+
+    fn landed(&mut self, Done { key, began, ended, feedback, again, permit }: Done, now: Instant) {
+        let in_flight = u32::try_from(self.flights.len()).unwrap_or(u32::MAX);
         let luck = self.args.desk.luck.draw();
         self.inflow.gate.ended(feedback, began.into_std(), in_flight, now.into_std(), luck);
         self.inflow.landed(permit, now.duration_since(began));
@@ -334,9 +343,6 @@ impl State {
         {
             self.return_to_lane(vec![lease], Some(AFTER_A_CRASH));
         }
-        self.busy_at = now;
-        self.stop_if_done();
-        self.proceed();
     }
 
     /// Finished tasks are forgotten here; a panic among them was reported by its guard, and is told here.
