@@ -6,11 +6,12 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use proto::header::{X_ATTEMPT, X_CALL_ID, X_START_TIME};
 use proto::outcome::{Reply, classify, retry_after};
 use proto::record::{Keep, State};
-use proto::{Call, CallId, FunctionSpec, Outcome, Queue, Target, callback, retry};
+use proto::{Call, CallId, FunctionSpec, Outcome, Target, callback};
 use tokio::time::Instant;
 use url::Url;
 
 use super::Desk;
+use super::given::Given;
 use super::trace::Trace;
 use crate::limit::endpoint::Said;
 use crate::limit::endpoints::{Endpoints, Slot};
@@ -42,54 +43,16 @@ pub type Choice<'a> = (&'a Endpoints, Option<Slot>);
 const ENDPOINTS_MAX: usize = 3;
 
 impl Desk {
-    /// Tries the call once; a function, at one of `endpoints`. Answers with a status among `codes` are tried again.
-    pub async fn attempt(&self, call: &Call, codes: &[u16], endpoints: Choice<'_>, trace: &mut Trace<'_>) -> Attempt {
-        let started = Instant::now();
-        let answer = match &call.target {
-            Target::Url(url) => Some(self.deliver(call, url, codes, trace).await),
-            Target::Function => match self.spec(call) {
-                Some(spec) => self.invoke(call, &spec, codes, endpoints, trace).await,
-                None => Some(Err(Error::Refused("a function that is not registered".into()))),
-            },
+    /// Tries the call once; a function, at one of `endpoints`.
+    pub async fn attempt(&self, call: &Call, given: &Given, endpoints: Choice<'_>, trace: &mut Trace<'_>) -> Attempt {
+        let (started, codes) = (Instant::now(), &*given.policy.codes);
+        let answer = match (&call.target, &given.spec) {
+            (Target::Url(url), _) => Some(self.deliver(call, url, codes, trace).await),
+            (Target::Function, Some(spec)) => self.invoke(call, spec, codes, endpoints, trace).await,
+            (Target::Function, None) => Some(Err(Error::Refused("a function that is not registered".into()))),
         };
         let Some(answer) = answer else { return crowded(started.elapsed()) };
         self.read(answer, codes, started.elapsed())
-    }
-
-    /// How the call is retried.
-    #[must_use]
-    pub fn retry_policy(&self, call: &Call) -> retry::Policy {
-        match &call.target {
-            Target::Url(_) => {
-                self.directory.borrow().retry_policy_of(&Queue::callbacks(), self.callbacks.retry.clone())
-            }
-            Target::Function => {
-                let directory = self.directory.borrow();
-                match &call.guest {
-                    None => directory.retry_policy(&call.function),
-                    Some(said) => {
-                        let spec = directory.guest(&call.function, said);
-                        spec.map_or_else(retry::Policy::default, |spec| directory.retry_policy_by(&spec))
-                    }
-                }
-            }
-        }
-    }
-
-    /// What is kept on record of the call. A callback is no call of anybody's: it has its call's id, not its record.
-    #[must_use]
-    pub fn keep(&self, call: &Call) -> Keep {
-        match &call.target {
-            Target::Url(_) => Keep::Nothing,
-            Target::Function => self.spec(call).map(|spec| spec.keep).unwrap_or_default(),
-        }
-    }
-
-    fn spec(&self, call: &Call) -> Option<std::sync::Arc<FunctionSpec>> {
-        match &call.guest {
-            None => self.directory.borrow().get(&call.function).cloned(),
-            Some(said) => self.directory.borrow().guest(&call.function, said),
-        }
     }
 
     /// Asks one endpoint, and others at once where one is busy or away. Nothing if no endpoint had a slot.
@@ -101,28 +64,26 @@ impl Desk {
         (endpoints, mut next): Choice<'_>,
         trace: &mut Trace<'_>,
     ) -> Option<Result<Answer, Error>> {
-        let own = [
-            (X_CALL_ID, text(&call.id)),
-            (X_ATTEMPT, call.next_attempt().into()),
-            (X_START_TIME, call.accepted_at.unix_nanos().into()),
-        ];
         let keep = self.wanted(call, spec.keep);
         let (mut tried, mut last) = (Vec::new(), None);
         while let Some(slot) = next {
             let url = request_url(&slot.endpoint.url, &call.request.path, call.request.query.as_deref());
             let destination = Destination::Function { url, host: slot.endpoint.host.clone() };
             let mut headers = call.request.headers.clone();
-            for (name, value) in own.clone() {
-                headers.insert(name, value);
-            }
+            headers.insert(X_CALL_ID, text(&call.id));
+            headers.insert(X_ATTEMPT, call.next_attempt().into());
+            headers.insert(X_START_TIME, call.accepted_at.unix_nanos().into());
             let sent = trace.send(&mut headers);
             let answer = self.send(call, destination, headers, spec.timeout, keep).await;
             trace.answered(sent, call, slot.endpoint.url.as_str(), codes, &answer);
             let said = said(&answer, codes);
-            tried.push(slot.endpoint.url.clone());
-            slot.finish(said);
             last = Some(answer);
-            let elsewhere = matches!(said, Said::Busy | Said::Refused) && tried.len() < ENDPOINTS_MAX;
+            let is_elsewhere_better = matches!(said, Said::Busy | Said::Refused);
+            if is_elsewhere_better {
+                tried.push(slot.endpoint.url.clone());
+            }
+            slot.finish(said);
+            let elsewhere = is_elsewhere_better && tried.len() < ENDPOINTS_MAX;
             next = if elsewhere { endpoints.take(&tried) } else { None };
         }
         last

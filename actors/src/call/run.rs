@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proto::dead::Reason;
-use proto::{Call, Counts, Target};
+use proto::{Call, Counts};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::Desk;
 use super::account::Standing;
 use super::attempt::{Attempt, Choice};
+use super::given::Given;
 use super::plan::{self, Next, Rules};
 use super::report::{Ended, Report};
 use super::settle::persist;
@@ -90,12 +91,14 @@ async fn handle(
         }
     };
     let mut trace = desk.trace(&call, delivery, means.waits);
-    let told = match desk.account(&mut call, delivery).await {
+    let standing = desk.account(&mut call, delivery).await;
+    let given = desk.given(&call);
+    let told = match standing {
         Standing::Open => None,
         Standing::Repeat(told) => Some(told),
         Standing::Ended(told) => {
             let end = plan::retold(&delivery.lane, call, None, &told, desk.clock.now());
-            let settled = Box::pin(desk.settle(delivery, end.into(), &mut trace)).await;
+            let settled = Box::pin(desk.settle(delivery, end.into(), given.keep, &mut trace)).await;
             trace.finish(settled.is_err().then_some("unsettled"));
             return settled.map(|()| Ended::Settled);
         }
@@ -106,11 +109,11 @@ async fn handle(
         }
     };
     let series = means.series;
-    let settled = match desk.turn(call, means, delivery, report, &mut trace).await {
+    let settled = match desk.turn(call, &given, means, delivery, report, &mut trace).await {
         Turn::Next(next) => {
             let next = plan::repeated(&delivery.lane, next, told.as_deref(), desk.clock.now());
             let turned = Turned::tell(&delivery.lane, &next);
-            let settled = desk.settle(delivery, next, &mut trace).await;
+            let settled = desk.settle(delivery, next, given.keep, &mut trace).await;
             if settled.is_ok() {
                 turned.count(series);
             }
@@ -130,14 +133,14 @@ impl Desk {
     async fn turn(
         &self,
         call: Call,
+        given: &Given,
         mut means: Means<'_>,
         delivery: &Delivery,
         report: &mut Report,
         trace: &mut Trace<'_>,
     ) -> Turn {
-        let (lane, policy, keep) = (&delivery.lane, self.retry_policy(&call), self.keep(&call));
-        let luck = self.luck.draw();
-        let rules = |now| Rules { policy: &policy, keep, now, luck };
+        let (lane, luck) = (&delivery.lane, self.luck.draw());
+        let rules = |now| Rules { policy: &given.policy, keep: given.keep, now, luck };
         let now = self.clock.now();
         let told = means.stop.try_recv();
         // It came when its worker was about to go.
@@ -152,10 +155,10 @@ impl Desk {
         if delivery.deliveries <= 1 && call.is_expired(now) {
             return Turn::Next(plan::expired(lane, call, &rules(now)));
         }
-        if call.target == Target::Function && self.directory.borrow().buries(&call.function) {
+        if given.is_buried {
             return Turn::Next(plan::deleted(lane, call, &rules(now)));
         }
-        if policy.is_poison(call.counts.crashes) {
+        if given.policy.is_poison(call.counts.crashes) {
             tracing::error!(call = %call.id, %lane, crashes = call.counts.crashes, "a call that may be what ends its workers is dead");
             return Turn::Next(plan::poisoned(lane, call, &rules(now)));
         }
@@ -165,7 +168,7 @@ impl Desk {
             means.series.wait.observe(now.since(call.age_from));
         }
         let is_new = is_new(&call);
-        let (attempt, was_told) = match self.attempt_until(&call, &policy.codes, &mut means, delivery, trace).await {
+        let (attempt, was_told) = match self.attempt_until(&call, given, &mut means, delivery, trace).await {
             Ok(attempted) => attempted,
             Err(Stop::Cancelled) => {
                 tracing::info!(call = %call.id, %lane, "cancelled while it ran");
@@ -193,20 +196,20 @@ impl Desk {
     async fn attempt_until(
         &self,
         call: &Call,
-        codes: &[u16],
+        given: &Given,
         means: &mut Means<'_>,
         delivery: &Delivery,
         trace: &mut Trace<'_>,
     ) -> Result<(Attempt, bool), Stop> {
         let endpoints = (means.endpoints.0, means.endpoints.1.take());
-        let mut attempt = pin!(self.attempt(call, codes, endpoints, trace));
+        let mut attempt = pin!(self.attempt(call, given, endpoints, trace));
         let was_told = AtomicBool::new(false);
         let mut tell = pin!(async {
             sleep(TOLD_AFTER).await;
             was_told.store(true, Ordering::Relaxed);
             Box::pin(self.note_running(call, delivery)).await;
         });
-        let mut is_to_be_told = self.recorder.keeps(self.keep(call));
+        let mut is_to_be_told = self.recorder.keeps(given.keep);
         let mut may_be_stopped = true;
         loop {
             tokio::select! {

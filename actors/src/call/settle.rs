@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderValue;
 use proto::header::X_RESULT_OMITTED;
-use proto::record::State;
+use proto::record::{Keep, State};
 use proto::{Call, CallId, Dead, LaneKey, Record, Target, callback, dead};
 use tokio::time::sleep;
 
@@ -38,11 +38,17 @@ const WHEN_FULL: Duration = Duration::from_secs(5);
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
 
 impl Desk {
-    /// Stores what follows from `delivery`, then acknowledges it.
+    /// Stores what follows from `delivery`, and of its call's record as much as is to be kept; then acknowledges it.
     ///
     /// # Errors
     /// Only what trying again does not mend.
-    pub async fn settle(&self, delivery: &Delivery, mut next: Next, trace: &mut Trace<'_>) -> Result<(), Error> {
+    pub async fn settle(
+        &self,
+        delivery: &Delivery,
+        mut next: Next,
+        keep: Keep,
+        trace: &mut Trace<'_>,
+    ) -> Result<(), Error> {
         trace.settle(&mut next);
         match next {
             Next::Again { call, due } => {
@@ -52,7 +58,7 @@ impl Desk {
                 Box::pin(self.note_waiting(&call, delivery, due)).await;
             }
             Next::Ended(end) => {
-                let is_told = self.recorder.keeps(self.keep(&end.call));
+                let is_told = self.recorder.keeps(keep);
                 let End { call, letter, callback, .. } = if is_told { *self.tell(delivery, end).await? } else { *end };
                 if let Some(letter) = letter {
                     Box::pin(self.bury(letter, call.life_id(), Some(&call.id))).await?;
@@ -143,11 +149,14 @@ impl Desk {
         };
         let seen =
             seen.filter(|seen| seen.lane() == delivery.lane && life.is_some_and(|(_, life)| seen.redriven == life));
-        let next = match seen {
-            Some(seen) if !seen.state.is_final() => plan::lost(seen, letter, now),
-            _ => Next::Buried(Box::new(letter)),
+        let (next, keep) = match seen {
+            Some(seen) if !seen.state.is_final() => {
+                let keep = self.keep(&plan::known(&seen));
+                (plan::lost(seen, letter, now), keep)
+            }
+            _ => (Next::Buried(Box::new(letter)), Keep::Nothing),
         };
-        self.settle(delivery, next, &mut Trace::none()).await.map(|()| Ended::Settled)
+        self.settle(delivery, next, keep, &mut Trace::none()).await.map(|()| Ended::Settled)
     }
 
     async fn call_back(&self, mut call: Call, trace: &mut Trace<'_>) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 //! ejected for a while that doubles, and then probed with one call. One that says it is busy is left alone for a
 //! moment.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -51,7 +52,7 @@ pub struct Table {
 
 #[derive(Clone, Debug)]
 struct Seat {
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     busy: u32,
     health: Health,
     picked: u64,
@@ -71,6 +72,7 @@ impl Table {
         let mut before = std::mem::take(&mut self.seats);
         self.seats = endpoints
             .into_iter()
+            .map(Arc::new)
             .map(|endpoint| match before.iter().position(|seat| seat.endpoint.url == endpoint.url) {
                 Some(at) => Seat { endpoint, ..before.swap_remove(at) },
                 None => Seat { endpoint, busy: 0, health: Health::Up { broken: 0 }, picked: 0 },
@@ -95,7 +97,7 @@ impl Table {
     }
 
     /// Takes a slot at the best endpoint that is not among `tried`.
-    pub fn take(&mut self, tried: &[Url], now: Instant) -> Option<Endpoint> {
+    pub fn take(&mut self, tried: &[Url], now: Instant) -> Option<Arc<Endpoint>> {
         let free = |seat: &&mut Seat| seat.room(now) > 0 && !tried.contains(&seat.endpoint.url);
         let order = |seat: &&mut Seat| (seat.free(), std::cmp::Reverse(seat.picked));
         let best = self.seats.iter_mut().filter(free).max_by_key(order)?;
@@ -277,7 +279,7 @@ mod tests {
                 now += Duration::from_millis(ms);
                 let room = table.room(now);
                 match table.take(&[], now) {
-                    Some(endpoint) => running.push(endpoint.url),
+                    Some(endpoint) => running.push(endpoint.url.clone()),
                     None => prop_assert_eq!(room, 0),
                 }
                 prop_assert!(running.len() <= 9);

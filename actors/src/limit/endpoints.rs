@@ -41,7 +41,7 @@ impl Endpoints {
 #[derive(Debug)]
 pub struct Slot {
     /// Where.
-    pub endpoint: Endpoint,
+    pub endpoint: Arc<Endpoint>,
     said: Said,
     home: Endpoints,
 }
