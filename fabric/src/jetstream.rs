@@ -24,6 +24,7 @@
 //! | [`trail`] | changes that were made, for those who look back |
 
 pub mod access;
+mod ack;
 mod aside;
 mod broker;
 mod cancels;

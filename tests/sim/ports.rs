@@ -201,8 +201,8 @@ impl Records for Remote {
         self.note(record, 0, keep_for)
     }
 
-    fn end_first(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
-        let end = self.end(record, id, keep_for);
+    fn end_first(&self, record: &Record, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
+        let end = self.end(record, record.end_id(), keep_for);
         // A broker need not notice that it was told before.
         Box::pin(async move { end.await.map(|stored| if stored.is_new() { stored } else { Stored::New(1) }) })
     }

@@ -16,13 +16,6 @@ use crate::port::records::Recorded;
 /// long as its letter.
 const OPEN_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Whether somebody else may have told an end of a call.
-#[derive(Clone, Copy)]
-enum Told {
-    Perhaps,
-    ByNobody,
-}
-
 /// How long records are kept at least that a message which comes again is judged by: several leases.
 const OUTLASTS: Duration = Duration::from_secs(600);
 
@@ -74,7 +67,7 @@ impl Recorder {
     /// # Errors
     /// What trying again does not mend.
     pub async fn end(&self, record: &Record) -> Result<Stored, Error> {
-        self.store(record, record.end_id(), Told::Perhaps).await
+        self.store(record, record.end_id()).await
     }
 
     /// The same where nobody else can have told an end of this call.
@@ -82,7 +75,10 @@ impl Recorder {
     /// # Errors
     /// As [`end`](Self::end).
     pub async fn end_first(&self, record: &Record) -> Result<Stored, Error> {
-        self.store(record, record.end_id(), Told::ByNobody).await
+        match persist(|| self.broker.end_first(record, self.keep_for(record))).await {
+            Err(Error::TooLarge { .. }) if record.result.is_some() => self.store_less(record, record.end_id()).await,
+            answer => answer,
+        }
     }
 
     /// Stores the end of a call once more, because it was told before and is not on record.
@@ -91,23 +87,24 @@ impl Recorder {
     /// As [`end`](Self::end).
     pub async fn end_again(&self, record: &Record) -> Result<(), Error> {
         let id = format!("{}/{}", record.end_id(), record.counts.deliveries);
-        self.store(record, id, Told::Perhaps).await.map(drop)
+        self.store(record, id).await.map(drop)
     }
 
-    async fn store(&self, record: &Record, id: String, told: Told) -> Result<Stored, Error> {
-        let keep_for = if record.state == State::Dead { OPEN_FOR.max(self.keep_for) } else { self.keep_for };
-        let end = || match told {
-            Told::ByNobody => self.broker.end_first(record, id.clone(), keep_for),
-            Told::Perhaps => self.broker.end(record, id.clone(), keep_for),
-        };
-        match persist(end).await {
-            // The broker takes less than is to be kept: how it ended matters more than what came of it.
-            Err(Error::TooLarge { .. }) if record.result.is_some() => {
-                let without = record.clone().without_body();
-                persist(|| self.broker.end(&without, id.clone(), keep_for)).await
-            }
+    async fn store(&self, record: &Record, id: String) -> Result<Stored, Error> {
+        match persist(|| self.broker.end(record, id.clone(), self.keep_for(record))).await {
+            Err(Error::TooLarge { .. }) if record.result.is_some() => self.store_less(record, id).await,
             answer => answer,
         }
+    }
+
+    /// The broker takes less than is to be kept: how it ended matters more than what came of it.
+    async fn store_less(&self, record: &Record, id: String) -> Result<Stored, Error> {
+        let less = record.clone().without_body();
+        persist(|| self.broker.end(&less, id.clone(), self.keep_for(record))).await
+    }
+
+    fn keep_for(&self, record: &Record) -> Duration {
+        if record.state == State::Dead { OPEN_FOR.max(self.keep_for) } else { self.keep_for }
     }
 
     /// What was noted of a call by itself, if it can be had.

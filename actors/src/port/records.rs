@@ -33,8 +33,8 @@ pub trait Records: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`end`](Self::end).
-    fn end_first(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
-        self.end(record, id, keep_for)
+    fn end_first(&self, record: &Record, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
+        self.end(record, record.end_id(), keep_for)
     }
 
     /// The record of a call, if there is one.

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use actors::port::broker::{Error, Stored};
 use actors::port::{Aside, BoxFuture};
+use async_nats::header::HeaderName;
 use async_nats::jetstream::Context;
 use async_nats::{Client, HeaderMap};
 use bytes::{Bytes, BytesMut};
@@ -31,7 +32,7 @@ use super::publish::store;
 use super::read::{At, Reader};
 
 /// The header that holds a claim.
-const CLAIM: &str = "Fabric-Claim";
+const CLAIM: HeaderName = HeaderName::from_static("Fabric-Claim");
 /// How long pieces are kept: longer than any message, be it delayed for a year and then a dead letter for a month.
 pub(super) const KEPT_FOR: Duration = DELAY_MAX.saturating_add(Duration::from_secs(90 * 24 * 60 * 60));
 /// The longest payload there can be, in bytes: the longest body, and what stands around it.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use actors::call::plan;
 use actors::port::broker::{Backlog, Error, Message, Stored, Terms};
 use actors::port::{BoxFuture, BoxStream, Broker, Lane};
-use async_nats::HeaderMap;
-use async_nats::header::{NATS_EXPECTED_STREAM, NATS_MESSAGE_ID};
+use async_nats::header::{HeaderName, NATS_EXPECTED_STREAM, NATS_MESSAGE_ID, NATS_SCHEDULE, NATS_SCHEDULE_TARGET};
+use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use proto::{CallId, Function, LaneKey, Queue, Record, Timestamp};
@@ -23,17 +23,15 @@ const DUE_CONSUMER: &str = "due";
 
 impl JetStream {
     /// Puts a message into its lane; its id goes into the header `id_as`.
-    async fn put_ready(&self, message: Message, id_as: &str) -> Result<Stored, Error> {
+    async fn put_ready(&self, message: Message, id_as: HeaderName) -> Result<Stored, Error> {
         let Message { lane, id, payload } = message;
-        let shard = self.layout.shard(&lane).await.map_err(unavailable)?;
-        let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
-        let subject = self.layout.settings.subjects.ready(&lane, shard);
-        let headers = headers([(id_as, id), (NATS_EXPECTED_STREAM.as_ref(), stream)]);
-        let stored = self.keep(subject, headers, payload, &lane).await;
+        let place = self.layout.ready_place(&lane).await.map_err(unavailable)?;
+        let headers = headers([(id_as, id), (NATS_EXPECTED_STREAM, place.stream.clone())]);
+        let stored = self.keep(place.subject.clone(), headers, payload, &lane).await;
         match &stored {
             Ok(_) => self.hints.hint(&lane).await,
             // Perhaps somebody removed the stream: the next publish looks, and makes it again.
-            Err(Error::Away(_)) => self.layout.forget(&lane.queue, shard),
+            Err(Error::Away(_)) => self.layout.forget(&place.stream),
             Err(_) => {}
         }
         stored
@@ -44,12 +42,12 @@ impl JetStream {
         let subjects = &self.layout.settings.subjects;
         let target = subjects.due(&lane, self.layout.shard(&lane).await.map_err(unavailable)?);
         let headers = headers([
-            ("Nats-Schedule", format!("@at {due}")),
-            ("Nats-Schedule-Target", target),
-            (NATS_MESSAGE_ID.as_ref(), id.clone()),
+            (NATS_SCHEDULE, format!("@at {due}")),
+            (NATS_SCHEDULE_TARGET, target),
+            (NATS_MESSAGE_ID, id.clone()),
             (MESSAGE_ID, id),
         ]);
-        self.keep(subjects.later(&lane, call), headers, payload, &lane).await
+        self.keep(subjects.later(&lane, call).into(), headers, payload, &lane).await
     }
 
     async fn take_from_later(&self, lane: &LaneKey, call: &CallId) -> Result<bool, Error> {
@@ -70,9 +68,9 @@ impl JetStream {
         let stream = self.layout.ready_stream(&lane.queue, shard).await.map_err(unavailable)?;
         let found = self.layout.reader.message(&stream, At::Number(place)).await?;
         let same = |found: &Found| {
-            let header = |name: &str| found.headers.get(name).map(|value| value.as_str() == id);
+            let header = |name: HeaderName| found.headers.get(name).map(|value| value.as_str() == id);
             found.subject == self.layout.settings.subjects.ready(lane, shard)
-                && header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref())) == Some(true)
+                && header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID)) == Some(true)
         };
         Ok((stream, found.filter(same)))
     }
@@ -112,7 +110,7 @@ impl JetStream {
     /// Stores a message, its payload aside if the server would not take it.
     pub(super) async fn keep(
         &self,
-        subject: String,
+        subject: Subject,
         mut headers: HeaderMap,
         payload: Bytes,
         lane: &LaneKey,
@@ -187,7 +185,7 @@ impl JetStream {
 
 impl Broker for JetStream {
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<Stored, Error>> {
-        Box::pin(self.put_ready(message, NATS_MESSAGE_ID.as_ref()))
+        Box::pin(self.put_ready(message, NATS_MESSAGE_ID))
     }
 
     fn publish_once(&self, message: Message) -> BoxFuture<'_, Result<Stored, Error>> {

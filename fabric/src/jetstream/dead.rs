@@ -25,8 +25,8 @@ impl JetStream {
     async fn put_dead(&self, dead: Dead, id: String, call: Option<&CallId>) -> Result<Stored, Error> {
         let unreadable = CallId::parse(UNREADABLE).map_err(|error| Error::Refused(error.into()))?;
         let subject = self.layout.settings.subjects.dead(&dead.lane, call.unwrap_or(&unreadable));
-        let headers = headers([(NATS_MESSAGE_ID.as_ref(), id)]);
-        self.keep(subject, headers, dead.encode(), &dead.lane).await
+        let headers = headers([(NATS_MESSAGE_ID, id)]);
+        self.keep(subject.into(), headers, dead.encode(), &dead.lane).await
     }
 
     async fn read_letter(&self, found: Found) -> Result<Letter, Error> {

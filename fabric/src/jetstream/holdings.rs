@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use actors::port::broker::Error;
 use actors::port::holdings::{Held, Hold, Line};
 use actors::port::{BoxFuture, Holdings, Payload};
-use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::header::{HeaderName, NATS_MESSAGE_ID};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use proto::{Function, LaneKey, Queue};
 
@@ -88,8 +88,8 @@ impl JetStream {
     }
 
     fn held(&self, hold: Hold, found: Found, lane: LaneKey) -> Held {
-        let header = |name: &str| found.headers.get(name).map(ToString::to_string);
-        let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref())).unwrap_or_default();
+        let header = |name: HeaderName| found.headers.get(name).map(ToString::to_string);
+        let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID)).unwrap_or_default();
         let payload = match self.layout.shelf.claim(Some(&found.headers)) {
             Some(claim) => Payload::Aside(claim.into()),
             None => Payload::Here(found.payload),

@@ -1,29 +1,29 @@
-//! A lane is a durable pull consumer; a pull is one request with an inbox of its own.
+//! A lane is a durable pull consumer; a pull is one request, with an inbox that no other pull uses meanwhile.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actors::port::broker::{Error, Terms};
 use actors::port::{BoxFuture, BoxStream, Delivery, Lane, Lease, Payload};
-use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::header::{HeaderName, NATS_MESSAGE_ID};
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use async_nats::jetstream::message::Message;
 use async_nats::{Client, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use proto::{LaneKey, Timestamp};
+use proto::LaneKey;
 use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::ack;
 use super::aside::Claim;
 use super::layout::Layout;
 use super::publish::{ask, away};
 
 /// The header that carries a message's id where the server's own would make it remember the id: through a schedule,
 /// where it would take the message for a duplicate, and of what is sent once.
-pub(super) const MESSAGE_ID: &str = "Fabric-Message-Id";
+pub(super) const MESSAGE_ID: HeaderName = HeaderName::from_static("Fabric-Message-Id");
 /// How long the server may take to confirm that a message is settled or extended.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(2);
 /// The word that settles a message.
@@ -34,7 +34,6 @@ const GRACE: Duration = Duration::from_secs(1);
 const MAX_WAITING: i64 = 4096;
 
 /// What a consumer takes.
-#[derive(Clone)]
 pub(super) struct Consumer {
     pub(super) stream: String,
     pub(super) name: String,
@@ -50,27 +49,40 @@ pub(super) struct Consumer {
 pub(super) type LaneOf = Arc<dyn Fn(&str) -> Option<LaneKey> + Send + Sync>;
 
 /// An open consumer.
-pub(super) struct Handle {
+pub(super) struct Handle(Arc<Open>);
+
+struct Open {
     client: Arc<Client>,
     layout: Arc<Layout>,
     consumer: Consumer,
+    /// Where pulls are asked for.
+    requests: Subject,
+    /// The inbox of a pull that is over, for the next one: to make another is work for the server as well.
+    inbox: Mutex<Option<Inbox>>,
+}
+
+/// Where messages come for one pull at a time.
+struct Inbox {
+    name: Subject,
+    messages: Subscriber,
 }
 
 impl Handle {
     /// Makes the consumer, or brings the one that is there to these terms.
     pub(super) async fn open(client: Arc<Client>, layout: Arc<Layout>, consumer: Consumer) -> Result<Self, Error> {
-        let handle = Self { client, layout, consumer };
-        handle.apply(handle.consumer.terms.limit).await?;
+        let handle = Self::of(client, layout, consumer);
+        handle.apply(handle.0.consumer.terms.limit).await?;
         Ok(handle)
     }
 
     /// A consumer that is there, as it is.
     pub(super) fn of(client: Arc<Client>, layout: Arc<Layout>, consumer: Consumer) -> Self {
-        Self { client, layout, consumer }
+        let requests = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", consumer.stream, consumer.name).into();
+        Self(Arc::new(Open { client, layout, consumer, requests, inbox: Mutex::default() }))
     }
 
     async fn apply(&self, limit: Option<NonZeroU32>) -> Result<(), Error> {
-        let Consumer { stream, name, filter, terms, .. } = &self.consumer;
+        let Consumer { stream, name, filter, terms, .. } = &self.0.consumer;
         let config = pull::Config {
             durable_name: Some(name.clone()),
             filter_subject: filter.clone(),
@@ -82,7 +94,7 @@ impl Handle {
             inactive_threshold: terms.idle,
             ..pull::Config::default()
         };
-        let made = self.layout.context.create_consumer_on_stream(config, stream).await;
+        let made = self.0.layout.context.create_consumer_on_stream(config, stream).await;
         made.map(drop).map_err(|error| Error::Away(error.into()))
     }
 }
@@ -103,14 +115,8 @@ impl Lane for Handle {
         // A request cannot be taken back: the server might have sent a message for it that nobody would hear.
         _: CancellationToken,
     ) -> BoxStream<'static, Result<Delivery, Error>> {
-        let pull = Pull {
-            client: self.client.clone(),
-            layout: self.layout.clone(),
-            consumer: self.consumer.clone(),
-            inbox: None,
-            left: max.get(),
-            until: Instant::now() + wait + GRACE,
-        };
+        let until = Instant::now() + wait + GRACE;
+        let pull = Pull { open: self.0.clone(), inbox: None, left: max.get(), until };
         let pull = async move {
             let asked = timeout_at(pull.until, pull.ask(wait)).await;
             match asked.unwrap_or_else(|late| Err(Error::Away(late.into()))) {
@@ -127,9 +133,9 @@ impl Lane for Handle {
 
     fn waiting(&self) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(async {
-            let Consumer { stream, name, .. } = &self.consumer;
+            let Consumer { stream, name, .. } = &self.0.consumer;
             let away = |error: &dyn std::error::Error| Error::Away(error.to_string().into());
-            let stream = self.layout.context.get_stream_no_info(stream).await.map_err(|error| away(&error))?;
+            let stream = self.0.layout.context.get_stream_no_info(stream).await.map_err(|error| away(&error))?;
             Ok(stream.consumer_info(name).await.map_err(|error| away(&error))?.num_pending)
         })
     }
@@ -139,50 +145,83 @@ impl Lane for Handle {
     }
 }
 
+impl Open {
+    /// An inbox for which nothing is under way.
+    async fn inbox(&self) -> Result<Inbox, Error> {
+        let unused = self.unused().take();
+        if let Some(inbox) = unused {
+            return Ok(inbox);
+        }
+        let name = Subject::from(self.client.new_inbox());
+        let messages = self.client.subscribe(name.clone()).await.map_err(away)?;
+        Ok(Inbox { name, messages })
+    }
+
+    fn unused(&self) -> MutexGuard<'_, Option<Inbox>> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn delivery(&self, message: async_nats::Message) -> Result<Delivery, Error> {
+        let async_nats::Message { subject, reply, payload, headers, .. } = message;
+        let consumer = &self.consumer;
+        let lane = (consumer.lane)(&subject);
+        let lane = lane.ok_or_else(|| Error::Refused(format!("subject {subject} names no lane").into()))?;
+        let reply = reply.ok_or_else(|| Error::Refused("a message without an ack subject".into()))?;
+        let told = ack::read(&reply);
+        let told = told.ok_or_else(|| Error::Refused(format!("{reply} is no ack subject").into()))?;
+        // Nothing that a stranger writes beside his message is believed: no id, and no claim on a payload of ours. Where
+        // it lies and since when is an id, also where the stream was made anew and counts from the start.
+        let place = || format!("{}/{}/{}", consumer.stream, told.place, told.stored_at.unix_nanos()).into();
+        let headers = headers.as_ref().filter(|_| !consumer.is_foreign);
+        let header = |name| Some(headers?.get(name)?.as_str().into());
+        let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID)).unwrap_or_else(place);
+        let claim = self.layout.shelf.claim(headers);
+        let payload = claim.clone().map_or(Payload::Here(payload), |claim| Payload::Aside(claim.into()));
+        let lease = Arc::new(JetStreamLease { client: self.client.clone(), reply, claim });
+        let (stored_at, deliveries, behind) = (Some(told.stored_at), told.deliveries, told.behind);
+        Ok(Delivery { lane, id, payload, stored_at, deliveries, behind, lease })
+    }
+}
+
 /// A request for messages under way.
 struct Pull {
-    client: Arc<Client>,
-    layout: Arc<Layout>,
-    consumer: Consumer,
+    open: Arc<Open>,
     /// Absent once the server has nothing more to send for it.
-    inbox: Option<Subscriber>,
+    inbox: Option<Inbox>,
     left: u32,
     until: Instant,
 }
 
 impl Pull {
     async fn ask(mut self, wait: Duration) -> Result<Self, Error> {
-        let reply = self.client.new_inbox();
-        let inbox = self.client.subscribe(reply.clone()).await.map_err(|error| Error::Away(error.into()))?;
-        self.inbox = Some(inbox);
+        let inbox = self.inbox.insert(self.open.inbox().await?);
         let expires = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX).max(1_000_000);
         let request = PullRequest { batch: self.left, expires, no_wait: true };
         let request = serde_json::to_vec(&request).map_err(|error| Error::Refused(error.into()))?;
-        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", self.consumer.stream, self.consumer.name);
-        let sent = self.client.publish_with_reply(subject, reply, request.into()).await;
-        sent.map_err(|error| Error::Away(error.into()))?;
+        let (to, reply) = (self.open.requests.clone(), inbox.name.clone());
+        self.open.client.publish_with_reply(to, reply, request.into()).await.map_err(away)?;
         Ok(self)
     }
 
     async fn next(&mut self) -> Option<Result<Delivery, Error>> {
         loop {
             if self.left == 0 {
-                self.inbox = None;
+                self.end();
             }
             let inbox = self.inbox.as_mut()?;
-            let Ok(Some(message)) = timeout_at(self.until, inbox.next()).await else {
+            let Ok(Some(message)) = timeout_at(self.until, inbox.messages.next()).await else {
                 // The server's last word was lost with the connection, or there is no connection.
-                tracing::debug!(lane = self.consumer.name, left = self.left, "a pull ended without a last word");
+                tracing::debug!(lane = self.open.consumer.name, left = self.left, "a pull ended without a last word");
                 self.inbox = None;
                 return None;
             };
             match message.status {
                 None => {
                     self.left -= 1;
-                    return Some(self.delivery(message));
+                    return Some(self.open.delivery(message));
                 }
                 Some(StatusCode::IDLE_HEARTBEAT) => {}
-                Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => self.inbox = None,
+                Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => self.end(),
                 Some(status) => {
                     self.inbox = None;
                     let why = message.description.unwrap_or_default();
@@ -190,37 +229,18 @@ impl Pull {
                     if status.as_u16() == 409 && (why.contains("Completed") || why.contains("Exceeded")) {
                         return None;
                     }
-                    let name = &self.consumer.name;
+                    let name = &self.open.consumer.name;
                     return Some(Err(Error::Away(format!("lane {name}: the server answered {status} {why}").into())));
                 }
             }
         }
     }
 
-    fn delivery(&self, message: async_nats::Message) -> Result<Delivery, Error> {
-        let lane = (self.consumer.lane)(&message.subject);
-        let lane = lane.ok_or_else(|| Error::Refused(format!("subject {} names no lane", message.subject).into()))?;
-        let reply = message.reply.clone().ok_or_else(|| Error::Refused("a message without an ack subject".into()))?;
-        let message = Message { message, context: self.layout.context.clone() };
-        let info = message.info().map_err(Error::Refused)?;
-        let (deliveries, behind) = (u32::try_from(info.delivered).unwrap_or(u32::MAX), info.pending);
-        let stored_at = i64::try_from(info.published.unix_timestamp_nanos()).ok().map(Timestamp::from_unix_nanos);
-        // Nothing that a stranger writes beside his message is believed: no id, and no claim on a payload of ours. Where
-        // it lies and since when is an id, also where the stream was made anew and counts from the start.
-        let place = || {
-            let since = stored_at.map(Timestamp::unix_nanos).unwrap_or_default();
-            format!("{}/{}/{since}", self.consumer.stream, info.stream_sequence)
-        };
-        let headers = message.headers.as_ref().filter(|_| !self.consumer.is_foreign);
-        let header = |name: &str| headers?.get(name).map(ToString::to_string);
-        let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID.as_ref())).unwrap_or_else(place);
-        let claim = self.layout.shelf.claim(headers);
-        let payload = match claim.clone() {
-            Some(claim) => Payload::Aside(claim.into()),
-            None => Payload::Here(message.message.payload.clone()),
-        };
-        let lease = JetStreamLease { client: self.client.clone(), reply, claim };
-        Ok(Delivery { lane, id: id.into(), payload, stored_at, deliveries, behind, lease: Arc::new(lease) })
+    /// The server has said its last word on this pull: nothing comes any more to its inbox until that is used again.
+    fn end(&mut self) {
+        if let Some(inbox) = self.inbox.take() {
+            *self.open.unused() = Some(inbox);
+        }
     }
 }
 
@@ -228,15 +248,15 @@ impl Drop for Pull {
     /// What is on the way here is given back: the server learns that nobody listens, and what it sent before that is
     /// returned.
     fn drop(&mut self) {
-        let (Some(mut inbox), Ok(runtime)) = (self.inbox.take(), tokio::runtime::Handle::try_current()) else { return };
-        let (client, until) = (self.client.clone(), self.until);
+        let (Some(inbox), Ok(runtime)) = (self.inbox.take(), tokio::runtime::Handle::try_current()) else { return };
+        let (client, mut messages, until) = (self.open.client.clone(), inbox.messages, self.until);
         // Drop cannot await; the task ends with the flush, or at `until`, and the connection is not closed before.
-        self.layout.returning.spawn_on(
+        self.open.layout.returning.spawn_on(
             async move {
-                if inbox.drain().await.is_err() {
+                if messages.drain().await.is_err() {
                     return;
                 }
-                while let Ok(Some(message)) = timeout_at(until, inbox.next()).await {
+                while let Ok(Some(message)) = timeout_at(until, messages.next()).await {
                     let Some(reply) = message.reply.filter(|_| message.status.is_none()) else { continue };
                     let lease = JetStreamLease { client: client.clone(), reply, claim: None };
                     if let Err(error) = lease.give_back(None).await {
@@ -312,7 +332,7 @@ impl Lease for JetStreamLease {
 }
 
 /// The headers of a stored message.
-pub(super) fn headers<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> async_nats::HeaderMap {
+pub(super) fn headers(pairs: impl IntoIterator<Item = (HeaderName, String)>) -> async_nats::HeaderMap {
     let mut headers = async_nats::HeaderMap::new();
     for (name, value) in pairs {
         headers.insert(name, value);

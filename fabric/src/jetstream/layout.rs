@@ -1,18 +1,18 @@
 //! The streams, made when missing, checked when not.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::error::Error as _;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actors::port::broker;
 use actors::port::cancels::REMEMBERED_FOR;
 use actors::port::presence::ALIVE_FOR;
-use async_nats::Client;
 use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind, GetStreamError};
 use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
+use async_nats::{Client, Subject};
 use proto::{LaneKey, Queue};
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
@@ -30,6 +30,15 @@ const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 /// How long dead letters are kept.
 const DEAD_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// How many lanes are remembered; callers choose the hosts of callbacks, and so those lanes.
+const PLACES_MAX: usize = 10_000;
+
+/// Where the ready messages of a lane lie.
+pub(super) struct Place {
+    pub(super) stream: String,
+    pub(super) subject: Subject,
+}
+
 /// Names, settings, and which streams are known to be there.
 pub(super) struct Layout {
     pub(super) context: Context,
@@ -41,6 +50,8 @@ pub(super) struct Layout {
     pub(super) returning: TaskTracker,
     pub(super) denials: Denials,
     present: RwLock<HashSet<String>>,
+    /// Where lanes are known to lie.
+    places: RwLock<HashMap<LaneKey, Arc<Place>>>,
     /// Held by whoever makes one.
     making: Mutex<()>,
 }
@@ -59,6 +70,7 @@ impl Layout {
             returning: TaskTracker::new(),
             denials: Denials::default(),
             present: RwLock::default(),
+            places: RwLock::default(),
             making: Mutex::default(),
         }
     }
@@ -159,14 +171,32 @@ impl Layout {
         Ok(streams)
     }
 
+    /// Where a lane's ready messages lie, in a stream that is made if it is missing. It is looked for once: a gateway asks
+    /// for every call.
+    pub(super) async fn ready_place(&self, lane: &LaneKey) -> Result<Arc<Place>, Error> {
+        let known = self.places.read().unwrap_or_else(PoisonError::into_inner).get(lane).cloned();
+        if let Some(place) = known {
+            return Ok(place);
+        }
+        let shard = self.shard(lane).await?;
+        let stream = self.ready_stream(&lane.queue, shard).await?;
+        let place = Arc::new(Place { stream, subject: self.settings.subjects.ready(lane, shard).into() });
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        if places.len() >= PLACES_MAX {
+            places.clear();
+        }
+        places.insert(lane.clone(), place.clone());
+        Ok(place)
+    }
+
     fn is_present(&self, name: &str) -> bool {
         self.present.read().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
-    /// Somebody removed a stream: the next use looks again.
-    pub(super) fn forget(&self, queue: &Queue, shard: u16) {
-        let name = self.settings.subjects.ready_stream(queue, shard);
-        self.present.write().unwrap_or_else(PoisonError::into_inner).remove(&name);
+    /// Somebody may have removed a stream: the next use looks again.
+    pub(super) fn forget(&self, stream: &str) {
+        self.present.write().unwrap_or_else(PoisonError::into_inner).remove(stream);
+        self.places.write().unwrap_or_else(PoisonError::into_inner).retain(|_, place| place.stream != stream);
     }
 
     pub(super) fn ready(&self, queue: &Queue, shard: u16) -> Config {

@@ -25,6 +25,7 @@ use tokio::time::{sleep, timeout};
 use super::lane::headers;
 use super::publish::store;
 use super::read::Reader;
+use super::records::ttl;
 
 /// The longest record that shares a page, in bytes: a longer one is worth a message of its own.
 const RECORD_LEN_MAX: usize = 16 * 1024;
@@ -44,8 +45,7 @@ const NOTED_WITHIN: Duration = Duration::from_secs(1);
 pub(super) struct Entry {
     window: Window,
     lane: LaneKey,
-    /// How long it is kept, as the server reads it.
-    ttl: String,
+    keep_for: Duration,
     bytes: Bytes,
 }
 
@@ -144,9 +144,9 @@ async fn store_ends(client: Client, subjects: Subjects, mut told: mpsc::Unbounde
 /// tried by itself, so that each hears what is wrong with it.
 async fn store_page(client: &Client, subjects: &Subjects, page: Page<Told>) {
     let bytes = page.bytes();
-    let Page { window, lane, ttl, entries } = page;
+    let Page { window, lane, keep_for, entries } = page;
     let put = async |bytes| {
-        let headers = headers([(NATS_MESSAGE_TTL.as_ref(), ttl.clone())]);
+        let headers = headers([(NATS_MESSAGE_TTL, ttl(keep_for))]);
         store(client, subjects.page(window), headers, bytes, &lane).await
     };
     match put(bytes).await {
@@ -179,7 +179,7 @@ async fn store_notes(client: Client, subjects: Subjects, noted: Arc<Mutex<Vec<(C
         };
         let stored = entries.len();
         for page in pages(entries, page_len_max(&client)) {
-            let (headers, bytes) = (headers([(NATS_MESSAGE_TTL.as_ref(), page.ttl.clone())]), page.bytes());
+            let (headers, bytes) = (headers([(NATS_MESSAGE_TTL, ttl(page.keep_for))]), page.bytes());
             let stored = store(&client, subjects.page(page.window), headers, bytes, &page.lane);
             if !matches!(timeout(NOTED_WITHIN, stored).await, Ok(Ok(_))) {
                 tracing::debug!(window = %page.window, "that calls were accepted could not be noted");
@@ -195,7 +195,7 @@ struct Page<T> {
     window: Window,
     /// Of one of them: a refusal names it.
     lane: LaneKey,
-    ttl: String,
+    keep_for: Duration,
     entries: Vec<(Bytes, T)>,
 }
 
@@ -211,10 +211,10 @@ impl<T> Page<T> {
 }
 
 impl Entry {
-    /// A record that is kept for as long as `ttl` says, if the time is in its call's id and it is not too long.
-    pub(super) fn of(record: &Record, ttl: String) -> Option<Self> {
+    /// A record that is to be kept for so long, if the time is in its call's id and it is not too long.
+    pub(super) fn of(record: &Record, keep_for: Duration) -> Option<Self> {
         let (window, bytes) = (Window::of_record(record)?, record.encode());
-        (bytes.len() <= RECORD_LEN_MAX).then(|| Self { window, lane: record.lane(), ttl, bytes })
+        (bytes.len() <= RECORD_LEN_MAX).then(|| Self { window, lane: record.lane(), keep_for, bytes })
     }
 }
 
@@ -225,10 +225,10 @@ fn page_len_max(client: &Client) -> usize {
 
 /// Puts entries together that belong together, as many as fit.
 fn pages<T>(entries: impl IntoIterator<Item = (Entry, T)>, len_max: usize) -> Vec<Page<T>> {
-    let (mut open, mut full) = (BTreeMap::<(Window, String), (usize, Page<T>)>::new(), Vec::new());
-    for (Entry { window, lane, ttl, bytes }, waiting) in entries {
-        let new = || Page { window, lane: lane.clone(), ttl: ttl.clone(), entries: Vec::new() };
-        let (length, page) = open.entry((window, ttl.clone())).or_insert_with(|| (0, new()));
+    let (mut open, mut full) = (BTreeMap::<(Window, Duration), (usize, Page<T>)>::new(), Vec::new());
+    for (Entry { window, lane, keep_for, bytes }, waiting) in entries {
+        let new = || Page { window, lane: lane.clone(), keep_for, entries: Vec::new() };
+        let (length, page) = open.entry((window, keep_for)).or_insert_with(|| (0, new()));
         if *length + bytes.len() > len_max {
             *length = 0;
             full.push(std::mem::replace(page, new()));
@@ -247,21 +247,21 @@ mod tests {
 
     use super::*;
 
-    fn entry(window: &str, ttl: &str, length: usize) -> (Entry, usize) {
+    fn entry(window: &str, seconds: u64, length: usize) -> (Entry, usize) {
         let id = CallId::parse(&format!("01a1fb8a-{window}-72c9-9b96-ce5ec40c3cf3")).unwrap();
         let lane = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
-        (Entry { window: Window::of(&id).unwrap(), lane, ttl: ttl.into(), bytes: vec![0; length].into() }, length)
+        let (window, keep_for) = (Window::of(&id).unwrap(), Duration::from_secs(seconds));
+        (Entry { window, lane, keep_for, bytes: vec![0; length].into() }, length)
     }
 
     #[test]
     fn what_belongs_together_is_put_together_as_far_as_it_fits() {
-        let entries =
-            [entry("0000", "1s", 10), entry("0100", "1s", 20), entry("0000", "1s", 30), entry("0000", "2s", 40)];
+        let entries = [entry("0000", 1, 10), entry("0100", 1, 20), entry("0000", 1, 30), entry("0000", 2, 40)];
         let waiting = |page: Page<usize>| page.entries.into_iter().map(|(_, waiting)| waiting).collect::<Vec<_>>();
         let mut found: Vec<_> = pages(entries, 40).into_iter().map(waiting).collect();
         found.sort();
         assert_eq!(found, [vec![10, 30], vec![20], vec![40]]);
-        let found: Vec<_> = pages([entry("0000", "1s", 50), entry("0000", "1s", 21), entry("0000", "1s", 20)], 40)
+        let found: Vec<_> = pages([entry("0000", 1, 50), entry("0000", 1, 21), entry("0000", 1, 20)], 40)
             .into_iter()
             .map(waiting)
             .collect();

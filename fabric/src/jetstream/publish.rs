@@ -41,7 +41,7 @@ struct Refusal {
 /// Publishes and waits until the stream has it; a refusal names the quotas of `lane`.
 pub(super) async fn store(
     client: &Client,
-    subject: String,
+    subject: impl ToSubject,
     headers: HeaderMap,
     payload: Bytes,
     lane: &LaneKey,

@@ -64,10 +64,8 @@ impl JetStream {
 impl Records for JetStream {
     fn note(&self, record: &Record, over: u64, keep_for: Duration) -> BoxFuture<'_, ()> {
         let (subject, call) = (self.layout.settings.subjects.call(&record.id), record.id.clone());
-        let headers = headers([
-            (NATS_EXPECTED_LAST_SUBJECT_SEQUENCE.as_ref(), over.to_string()),
-            (NATS_MESSAGE_TTL.as_ref(), ttl(keep_for)),
-        ]);
+        let headers =
+            headers([(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, over.to_string()), (NATS_MESSAGE_TTL, ttl(keep_for))]);
         let sent = timeout(NOTED_WITHIN, self.client.publish_with_headers(subject, headers, record.encode()));
         // Without a reply subject the server answers nobody, also if the record is another one by then.
         sent.map(move |sent| {
@@ -79,7 +77,7 @@ impl Records for JetStream {
     }
 
     fn note_accepted(&self, record: &Record, keep_for: Duration) -> BoxFuture<'_, ()> {
-        match Entry::of(record, ttl(keep_for.max(ACCEPTED_FOR))) {
+        match Entry::of(record, keep_for.max(ACCEPTED_FOR)) {
             Some(entry) => {
                 self.pages.note(record.id.clone(), entry);
                 std::future::ready(()).boxed()
@@ -88,17 +86,17 @@ impl Records for JetStream {
         }
     }
 
-    fn end_first(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
-        match Entry::of(record, ttl(keep_for)).filter(|_| self.pages.is_open()) {
+    fn end_first(&self, record: &Record, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
+        match Entry::of(record, keep_for).filter(|_| self.pages.is_open()) {
             Some(entry) => Box::pin(self.pages.end(entry)),
-            None => self.end(record, id, keep_for),
+            None => self.end(record, record.end_id(), keep_for),
         }
     }
 
     fn end(&self, record: &Record, id: String, keep_for: Duration) -> BoxFuture<'_, Result<Stored, Error>> {
         let (subject, payload, lane) = (self.layout.settings.subjects.call(&record.id), record.encode(), record.lane());
         Box::pin(async move {
-            let headers = headers([(NATS_MESSAGE_ID.as_ref(), id), (NATS_MESSAGE_TTL.as_ref(), ttl(keep_for))]);
+            let headers = headers([(NATS_MESSAGE_ID, id), (NATS_MESSAGE_TTL, ttl(keep_for))]);
             store(&self.client, subject, headers, payload, &lane).await
         })
     }
@@ -140,6 +138,6 @@ impl Records for JetStream {
 }
 
 /// As nats-server reads it, in whole seconds; it knows nothing shorter than one.
-fn ttl(keep_for: Duration) -> String {
+pub(super) fn ttl(keep_for: Duration) -> String {
     format!("{}s", keep_for.as_secs().max(1))
 }

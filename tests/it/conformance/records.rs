@@ -144,7 +144,7 @@ async fn who_listens_to_everybody_hears_of_every_call(kind: Kind) {
     store(&*fixture.broker, &chosen, HOUR).await.unwrap();
     // One that shares a page with others, where there are pages.
     let end = made(fixture.clock.now(), 0, State::Failed);
-    fixture.broker.end_first(&end, end.end_id(), HOUR).await.unwrap();
+    fixture.broker.end_first(&end, HOUR).await.unwrap();
     let mut heard = Vec::new();
     while heard.len() < 3 {
         let record = timeout(WAIT, told.next()).await.unwrap().unwrap();
@@ -175,7 +175,7 @@ async fn many_are_told_of_together(kind: Kind) {
         let (fixture, state) = (&fixture, if n % 3 == 0 { State::Failed } else { State::Succeeded });
         async move {
             let end = made(at, n, state);
-            assert!(fixture.broker.end_first(&end, end.end_id(), HOUR).await.unwrap().is_new());
+            assert!(fixture.broker.end_first(&end, HOUR).await.unwrap().is_new());
             assert_eq!(fixture.broker.record(&end.id).await.unwrap().unwrap().record, end, "as soon as it is stored");
         }
     });
@@ -190,7 +190,7 @@ async fn the_first_end_holds(kind: Kind) {
     let state = async |id| fixture.broker.record(&id).await.unwrap().map(|it| it.record.state);
     let end = made(at, 0, State::Succeeded);
     for again in [&end, &Record { state: State::Failed, ..end.clone() }] {
-        fixture.broker.end_first(again, again.end_id(), HOUR).await.unwrap();
+        fixture.broker.end_first(again, HOUR).await.unwrap();
         assert_eq!(state(end.id.clone()).await, Some(State::Succeeded));
     }
     fixture.broker.note(&Record { state: State::Running, ..end.clone() }, 0, HOUR).await;
@@ -227,7 +227,7 @@ async fn what_is_past_is_not_told_as_waiting(kind: Kind) {
     let told = async || fixture.broker.record(&ready.id).await.unwrap().map(|it| it.record.state);
     eventually(async || if told().await == Some(State::Ready) { Ok(()) } else { Err("not yet") }).await;
     let end = made(at, 0, State::Succeeded);
-    fixture.broker.end_first(&end, end.end_id(), Duration::from_secs(1)).await.unwrap();
+    fixture.broker.end_first(&end, Duration::from_secs(1)).await.unwrap();
     assert_eq!(told().await, Some(State::Succeeded));
     assert!(fixture.broker.withdraw(&ready.lane(), stored.place().unwrap(), &call.message_id()).await.unwrap());
     eventually(async || told().await.map_or(Ok(()), |it| Err(format!("{it:?}")))).await;
