@@ -6,7 +6,6 @@ pub mod redirect;
 pub mod resolve;
 pub mod rules;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::io;
@@ -16,7 +15,7 @@ use std::sync::Arc;
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
 use actors::port::{BoxFuture, Invoker};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -51,18 +50,22 @@ impl HttpInvoker {
         Self { functions: http_client::buffered(), callbacks: http_client::buffered_over(http_client::https(guarded)) }
     }
 
-    async fn to_function(&self, url: Url, host: Option<String>, invocation: Invocation) -> Result<Answer, Error> {
-        let keep_up_to = invocation.keep;
-        let mut request = request(&url, invocation)?;
+    async fn to_function(
+        &self,
+        url: Url,
+        host: Option<String>,
+        parcel: Parcel,
+        keep_up_to: Option<usize>,
+    ) -> Result<Answer, Error> {
+        let mut request = request(url, parcel)?;
         // A host name is a header value by construction.
         request.headers_mut().extend(host.and_then(|host| Some((header::HOST, HeaderValue::try_from(host).ok()?))));
-        let response = exchange(&self.functions, request).await?;
-        keep(response, keep_up_to).await
+        keep(exchange(&self.functions, request).await?, keep_up_to).await
     }
 
-    async fn to_receiver(&self, mut url: Url, only: Option<Hosts>, invocation: Invocation) -> Result<Answer, Error> {
+    async fn to_receiver(&self, mut url: Url, only: Option<Hosts>, parcel: Parcel) -> Result<Answer, Error> {
         for hop in 0.. {
-            let mut request = request(&url, invocation.clone())?;
+            let mut request = request(url.clone(), parcel.clone())?;
             name_host(&mut request);
             confine(request.uri_mut(), only.as_ref())?;
             let response = exchange(&self.callbacks, request).await?;
@@ -75,14 +78,23 @@ impl HttpInvoker {
     }
 }
 
+/// What is sent, wherever it goes.
+#[derive(Clone)]
+struct Parcel {
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
 impl Invoker for HttpInvoker {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, Error>> {
+        let Invocation { destination, method, headers, body, timeout: within, keep } = invocation;
+        let parcel = Parcel { method, headers, body };
         Box::pin(async move {
-            let within = invocation.timeout;
             let attempt = async {
-                match invocation.destination.clone() {
-                    Destination::Function { url, host } => self.to_function(url, host, invocation).await,
-                    Destination::Callback { url, only } => self.to_receiver(url, only, invocation).await,
+                match destination {
+                    Destination::Function { url, host } => self.to_function(url, host, parcel, keep).await,
+                    Destination::Callback { url, only } => self.to_receiver(url, only, parcel).await,
                 }
             };
             timeout(within, attempt).await.unwrap_or(Err(Error::TimedOut(within)))
@@ -101,25 +113,21 @@ impl Invoker for HttpInvoker {
 }
 
 /// The request for `url`, whose credentials, if any, travel as `Authorization`.
-fn request(url: &Url, invocation: Invocation) -> Result<Request<Full<Bytes>>, Error> {
+fn request(mut url: Url, Parcel { method, headers, body }: Parcel) -> Result<Request<Full<Bytes>>, Error> {
     let invalid = |error: &dyn std::fmt::Display| Error::Forbidden(format!("the URL cannot be requested: {error}"));
-    let mut bare = Cow::Borrowed(url);
-    if url.fragment().is_some() {
-        bare.to_mut().set_fragment(None);
-    }
-    let credentials =
-        if url.has_authority() && url.authority().contains('@') { credentials(bare.to_mut()) } else { None };
-    let uri: Uri = bare.as_str().parse().map_err(|error: http::uri::InvalidUri| invalid(&error))?;
+    url.set_fragment(None);
+    let credentials = if url.authority().contains('@') { credentials(&mut url) } else { None };
+    let uri: Uri = url.as_str().parse().map_err(|error: http::uri::InvalidUri| invalid(&error))?;
     // Two parsers read it. Where they disagree about the host, one of them would be asked and the other one checked.
     if uri.host() != url.host_str() {
         return Err(invalid(&"it can be read in two ways"));
     }
     // RFC 9110, 8.6: of a request that could have a body it is said that it has none; some servers insist.
-    let is_bare = invocation.body.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(&invocation.method);
-    let mut request = Request::new(Full::new(invocation.body));
-    *request.method_mut() = invocation.method;
+    let is_bare = body.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(&method);
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
     *request.uri_mut() = uri;
-    *request.headers_mut() = invocation.headers;
+    *request.headers_mut() = headers;
     let headers = request.headers_mut();
     headers.remove(header::HOST);
     if !headers.contains_key(header::USER_AGENT) {
@@ -172,9 +180,9 @@ async fn exchange<C>(
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let to = request.uri().authority().map(|it| it.as_str().rsplit('@').next().unwrap_or_default().to_owned());
-    let to = to.unwrap_or_default();
-    client.request(request).await.map_err(|error| read_error(error, to))
+    let to = request.uri().authority().cloned();
+    let bare = |to: http::uri::Authority| to.as_str().rsplit('@').next().unwrap_or_default().to_owned();
+    client.request(request).await.map_err(|error| read_error(error, to.map(bare).unwrap_or_default()))
 }
 
 /// What a client's error means: refused, not allowed, or broken.
@@ -239,15 +247,8 @@ mod tests {
 
     fn length(method: Method, body: &'static str) -> Option<HeaderValue> {
         let url: Url = "http://f.example/".parse().unwrap();
-        let invocation = Invocation {
-            destination: Destination::Callback { url: url.clone(), only: None },
-            method,
-            headers: http::HeaderMap::new(),
-            body: body.into(),
-            timeout: std::time::Duration::from_secs(1),
-            keep: None,
-        };
-        request(&url, invocation).unwrap().headers().get(header::CONTENT_LENGTH).cloned()
+        let parcel = Parcel { method, headers: HeaderMap::new(), body: body.into() };
+        request(url, parcel).unwrap().headers().get(header::CONTENT_LENGTH).cloned()
     }
 
     #[test]
