@@ -178,17 +178,19 @@ pub(crate) async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Ref
     if announced > limit {
         return Err(Refusal::TooLarge { limit });
     }
-    let mut whole = BytesMut::with_capacity(announced);
     let began = Instant::now();
-    loop {
-        let frame = timeout_at(next_by(began, Instant::now(), whole.len()), body.frame()).await;
-        let Some(frame) = frame.map_err(|_| Refusal::Stalled(PROGRESS_WITHIN))? else { break };
-        let frame = frame.map_err(|error| Refusal::Malformed(format!("the body could not be read: {error}")))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + data.len() > limit {
-            return Err(Refusal::TooLarge { limit });
-        }
-        whole.extend_from_slice(&data);
+    let first = piece(body, next_by(began, began, 0)).await?.unwrap_or_default();
+    let fits = |len: usize| if len > limit { Err(Refusal::TooLarge { limit }) } else { Ok(()) };
+    fits(first.len())?;
+    if body.is_end_stream() {
+        // As most are: in one piece, which need not be copied.
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(announced.max(first.len()));
+    whole.extend_from_slice(&first);
+    while let Some(next) = piece(body, next_by(began, Instant::now(), whole.len())).await? {
+        fits(whole.len() + next.len())?;
+        whole.extend_from_slice(&next);
     }
     Ok(whole.freeze())
 }
@@ -197,6 +199,18 @@ pub(crate) async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Ref
 fn next_by(began: Instant, now: Instant, received: usize) -> Instant {
     let on_the_whole = began + PROGRESS_WITHIN + Duration::from_secs(received as u64) / PACE_MIN;
     on_the_whole.min(now + PROGRESS_WITHIN)
+}
+
+/// The next piece of a body, which must be there `by` then; nothing at its end.
+async fn piece(body: &mut Incoming, by: Instant) -> Result<Option<Bytes>, Refusal> {
+    loop {
+        let frame = timeout_at(by, body.frame()).await.map_err(|_| Refusal::Stalled(PROGRESS_WITHIN))?;
+        let Some(frame) = frame else { return Ok(None) };
+        let frame = frame.map_err(|error| Refusal::Malformed(format!("the body could not be read: {error}")))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
 }
 
 /// Takes in what is left of a body that nobody wants, as far as that is reasonable: a caller that is still sending when
