@@ -47,9 +47,9 @@ mod read;
 mod records;
 mod shards;
 mod survey;
+mod trail;
 mod trouble;
 mod voice;
-mod trail;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -68,8 +68,8 @@ use self::hints::Hints;
 pub use self::intake::{Begin, Intake};
 use self::layout::Layout;
 use self::pages::Pages;
-pub use self::trouble::Trouble;
 pub use self::trail::Trail;
+pub use self::trouble::Trouble;
 
 /// How long notes and messages that are being given back may take.
 const SENT_WITHIN: Duration = Duration::from_secs(2);

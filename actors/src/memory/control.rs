@@ -32,7 +32,8 @@ impl Control for Memory {
 
     fn put(&self, record: Record, expected: Expected) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(async move {
-            let bytes = rmp_serde::to_vec_named(&Stored(&record)).map_err(|error| broker::Error::Refused(error.into()))?;
+            let bytes =
+                rmp_serde::to_vec_named(&Stored(&record)).map_err(|error| broker::Error::Refused(error.into()))?;
             self.change(record.key(), Some(bytes.into()), expected).await.map(Option::unwrap_or_default)
         })
     }

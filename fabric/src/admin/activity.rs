@@ -125,7 +125,9 @@ impl Lookout {
         let sees_all = by.namespaces().namespaces().is_none();
         let rest = if sees_all { activity::rest(processes) } else { BTreeMap::new() };
         let theirs = directory.queues_of(by.namespaces());
-        let is_theirs = |queue: &Queue| sees_all || theirs.contains(queue) || [Queue::default(), Queue::callbacks()].contains(queue);
+        let is_theirs = |queue: &Queue| {
+            sees_all || theirs.contains(queue) || [Queue::default(), Queue::callbacks()].contains(queue)
+        };
         let queues = depot.queues.iter().filter(|queue| is_theirs(queue));
         let queues = queues.filter(|queue| lane.as_ref().is_none_or(|lane| lane.queue == **queue));
         let queues = sums(&functions, &rest, queues.map(ToString::to_string));
