@@ -53,6 +53,17 @@ struct Flight {
     stop: Option<oneshot::Sender<Stop>>,
 }
 
+/// Forgets finished tasks of a lane. A panic among them was reported by its guard, and is told here.
+pub fn reap(tasks: &mut JoinSet<()>, lane: &LaneKey) {
+    while let Some(ended) = tasks.try_join_next() {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            tracing::error!(%lane, %error, "a task of this lane panicked");
+        }
+    }
+}
+
 impl Flights {
     /// None yet, of `lane`; they will go to `endpoints`, leases will last as long as `lease`, and `series` counts.
     #[must_use]

@@ -182,7 +182,7 @@ mod tests {
         let upstream = |value: &Value| value["annotations"]["fabric.upstream"].as_str().map(ToOwned::to_owned);
         let told = |it: &Value| (it["what"].clone(), upstream(&it["before"]), upstream(&it["after"]));
         let told: Vec<_> = kept.0.lock().unwrap().iter().map(told).collect();
-        let (a, b) = (Some("http://a/".to_owned()), Some("http://me:***@b/".to_owned()));
+        let (a, b) = (Some("http://a".to_owned()), Some("http://***@b".to_owned()));
         let (put, delete) = (json!("put function f.acme"), json!("delete function f.acme"));
         let expected = [(put.clone(), None, a.clone()), (put, a, b.clone()), (delete, b, None)];
         assert_eq!(told, expected);

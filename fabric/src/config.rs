@@ -36,7 +36,7 @@ use crate::cli::Cli;
 pub use self::effective::{Effective, json, table};
 pub use self::error::{Error, Fault};
 pub use self::origin::Origin;
-pub(crate) use self::redact::redacted;
+pub(crate) use self::redact::anonymous;
 pub use self::stranger::Stranger;
 
 /// The variables whose names begin as ours do, and those of OpenFaaS's watchdog.

@@ -135,7 +135,7 @@ async fn fails_to_start(args: &[&str], because: &str) {
 #[tokio::test]
 async fn a_process_that_cannot_start_says_why_in_its_last_line() {
     let nobody = format!("nats://me:secret@127.0.0.1:{}", tests::nats::free_port());
-    fails_to_start(&["worker", "--broker", &nobody], "is nats-server running there").await;
+    fails_to_start(&["worker", "--broker", &nobody], "start nats-server with -js there").await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
     let first = Fabric::start(&["serve", "--data-dir", path]).await;

@@ -3,7 +3,7 @@
 use actors::port::control::Record;
 use serde_json::{Map, Value};
 
-use crate::config::redacted;
+use crate::config::anonymous;
 
 /// Stands for what is not told.
 const HIDDEN: &str = "***";
@@ -20,7 +20,7 @@ pub(super) fn record(record: &Record) -> Value {
 
 pub(super) fn shown(value: &Value) -> Value {
     match value {
-        Value::String(text) => redacted(text).into(),
+        Value::String(text) => anonymous(text).into(),
         Value::Array(all) => all.iter().map(shown).collect(),
         Value::Object(fields) => Value::Object(fields.iter().map(field).collect()),
         other => other.clone(),
@@ -61,7 +61,7 @@ mod tests {
             json!({
                 "service": "f",
                 "envVars": {"DB_URL": "***", "LEVEL": "***"},
-                "annotations": {"fabric.upstream": "http://me:***@f:8080", "fabric.signing-secret": "***", "n": "5"},
+                "annotations": {"fabric.upstream": "http://***@f:8080", "fabric.signing-secret": "***", "n": "5"},
                 "secrets": ["db-password"],
                 "hash": "***",
                 "replicas": 1,

@@ -20,10 +20,10 @@ pub struct Authentication {
     #[arg(long, value_name = "FILE")]
     pub admin_key_file: Option<PathBuf>,
     /// The OpenID provider whose tokens are taken; its keys are looked up by discovery.
-    #[arg(long, value_name = "URL", requires = "oidc_audience")]
+    #[arg(long, value_name = "URL")]
     pub oidc_issuer: Option<Url>,
     /// Whom its tokens must be for, by their claim aud. May be repeated: one of them.
-    #[arg(long, value_name = "AUDIENCE", requires = "oidc_issuer")]
+    #[arg(long, value_name = "AUDIENCE")]
     pub oidc_audience: Vec<String>,
     /// The claim that says what somebody may do: some of fabric:invoke, fabric:read, fabric:operate, fabric:admin.
     #[arg(long, default_value = "scope", value_name = "CLAIM")]

@@ -12,8 +12,14 @@ pub(super) fn shown(option: &str, value: &str) -> String {
 ///
 /// It looks for no well-formed URL, and leaves out too much rather than too little: in a URL with a mistake the password
 /// is where nobody would look for it.
-pub(crate) fn redacted(text: &str) -> String {
+pub(super) fn redacted(text: &str) -> String {
     // Each part ends where the scheme of the next URL does.
+    text.split("://").map(part).collect::<Vec<_>>().join("://")
+}
+
+/// The same without the user's name, where it is nobody's business.
+pub(crate) fn anonymous(text: &str) -> String {
+    let part = |text: &str| text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("***@{rest}"));
     text.split("://").map(part).collect::<Vec<_>>().join("://")
 }
 
@@ -42,6 +48,16 @@ mod tests {
             ("resize=http://me:secret@host/x", "resize=http://me:***@host/x"),
         ] {
             assert_eq!(redacted(text), shown);
+        }
+    }
+
+    #[test]
+    fn who_it_is_can_be_left_out_as_well() {
+        for (text, shown) in [
+            ("http://me:secret@host/x, https://you@b", "http://***@host/x, https://***@b"),
+            ("http://host/x", "http://host/x"),
+        ] {
+            assert_eq!(anonymous(text), shown);
         }
     }
 

@@ -50,6 +50,14 @@ pub enum Error {
     /// The file holds no key.
     #[error("--admin-key-file {0} holds no key: write one a line")]
     Empty(PathBuf),
+    /// A provider without an audience would let in whoever has a token of it for anything; an audience alone means nothing.
+    #[error("{said} says half of it: say {missing} as well")]
+    Half {
+        /// What is there.
+        said: &'static str,
+        /// What is not.
+        missing: &'static str,
+    },
     /// The issuer cannot be used.
     #[error("--oidc-issuer: {0}")]
     Issuer(#[from] oidc::Error),
@@ -82,6 +90,11 @@ impl TryFrom<&cli::Authentication> for Settings {
         }
         if let Some(short) = keys.iter().map(|key| key.chars().count()).find(|len| *len < ADMIN_KEY_LEN_MIN) {
             return Err(Error::Short(short));
+        }
+        match (&args.oidc_issuer, args.oidc_audience.is_empty()) {
+            (Some(_), true) => return Err(Error::Half { said: "--oidc-issuer", missing: "--oidc-audience" }),
+            (None, false) => return Err(Error::Half { said: "--oidc-audience", missing: "--oidc-issuer" }),
+            (Some(_), false) | (None, true) => {}
         }
         let issuer = args.oidc_issuer.clone().map(|issuer| oidc::Settings {
             issuer,
@@ -139,6 +152,14 @@ mod tests {
         cli::Authentication::default()
     }
 
+    fn issued() -> cli::Authentication {
+        cli::Authentication {
+            oidc_issuer: "https://id.example".parse().ok(),
+            oidc_audience: vec!["fabric".into()],
+            ..args()
+        }
+    }
+
     fn key() -> Option<String> {
         Some("x".repeat(ADMIN_KEY_LEN_MIN))
     }
@@ -156,7 +177,7 @@ mod tests {
             for said in [
                 cli::Authentication { auth: true, ..args() },
                 cli::Authentication { admin_key: key(), ..args() },
-                cli::Authentication { oidc_issuer: "https://id.example".parse().ok(), ..args() },
+                issued(),
                 cli::Authentication { insecure_no_auth: true, ..args() },
             ] {
                 assert!(may(said, elsewhere).is_ok());
@@ -168,6 +189,12 @@ mod tests {
     fn what_cannot_be_meant_is_refused() {
         let both = cli::Authentication { admin_key: key(), insecure_no_auth: true, ..args() };
         assert!(matches!(settings(&both), Err(Error::Contradiction)));
+        for half in [
+            cli::Authentication { oidc_audience: Vec::new(), ..issued() },
+            cli::Authentication { oidc_issuer: None, ..issued() },
+        ] {
+            assert!(matches!(settings(&half), Err(Error::Half { .. })));
+        }
         let short = cli::Authentication { admin_key: Some("admin".into()), ..args() };
         assert!(matches!(settings(&short), Err(Error::Short(5))));
         let missing = cli::Authentication { admin_key_file: Some("/nowhere/at/all".into()), ..args() };

@@ -34,6 +34,10 @@ impl Trouble {
                 "it is silent".into(),
                 "see whether nats-server runs there; with handshake_first it says nothing before --broker-tls-first",
             ),
+            // Let in, and put out in the same moment.
+            ConnectErrorKind::Io if error.to_string().contains("Authentication Expired") => {
+                Self::of_credentials(access)
+            }
             ConnectErrorKind::Io if error.to_string().contains("got nothing") => new(
                 "it hung up without a word".into(),
                 "see whether that is a nats-server; with handshake_first it says nothing before --broker-tls-first",

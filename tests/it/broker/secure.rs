@@ -180,7 +180,12 @@ async fn no_user_may_do_what_it_need_not() {
         "CONSUMER.DURABLE.CREATE.FABRIC_READY_default_0.f_ns",
     ];
     let no_making = ["STREAM.CREATE.FABRIC_X", "STREAM.MSG.DELETE.FABRIC_DEAD"];
-    let no_setting = ["$KV.FABRIC_FUNCTIONS.acme", "$KV.FABRIC_FUNCTIONS.queue/default", "$KV.FABRIC_QUEUES.default"];
+    let no_setting = [
+        "$KV.FABRIC_FUNCTIONS.acme",
+        "$KV.FABRIC_FUNCTIONS.queue/default",
+        "$KV.FABRIC_QUEUES.default",
+        "$KV.FABRIC_KEYS.key/k1",
+    ];
     let owned = |all: &[&str]| all.iter().map(|it| api(it)).collect::<Vec<_>>();
     let plain = |all: &[&str]| all.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
     let may_not = [

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::call::Desk;
 use crate::call::report::{Done, Ended, Ledger};
-use crate::flight::{Extended, Flights, give_back};
+use crate::flight::{Extended, Flights, give_back, reap};
 use crate::inflow::Inflow;
 use crate::inflow::pull::{Event, Pulled, Sink};
 use crate::limit::applied::Addresses;
@@ -196,11 +196,10 @@ impl Actor for Subscriber {
 
 impl State {
     fn new(me: ActorRef<Msg>, args: Args) -> Self {
-        let (sink, pulls) = (me.clone(), me.clone());
+        let (sink, pulls, ear) = (me.clone(), me.clone(), me.clone());
         let ledger = Ledger::new(Box::new(move || sink.cast(Msg::Done).is_ok()));
         let pull_sink: Sink = Arc::new(move |event| drop(pulls.cast(Msg::Pull(event))));
-        let sink = me.clone();
-        let hear = move |notice| match sink.cast(Msg::Notice(notice)) {
+        let hear = move |notice| match ear.cast(Msg::Notice(notice)) {
             Err(MessagingErr::SendErr(Msg::Notice(unheard))) => Err(unheard),
             Ok(()) | Err(_) => Ok(()),
         };
@@ -322,11 +321,9 @@ impl State {
     }
 
     fn done(&mut self) {
-        self.reap();
+        reap(&mut self.tasks, &self.args.lane);
         let now = Instant::now();
-        for done in self.ledger.take() {
-            self.landed(done, now);
-        }
+        self.ledger.take().into_iter().for_each(|done| self.landed(done, now));
         self.busy_at = now;
         self.stop_if_done();
         self.proceed();
@@ -345,19 +342,8 @@ impl State {
         }
     }
 
-    /// Finished tasks are forgotten here; a panic among them was reported by its guard, and is told here.
-    fn reap(&mut self) {
-        while let Some(ended) = self.tasks.try_join_next() {
-            if let Err(error) = ended
-                && error.is_panic()
-            {
-                tracing::error!(lane = %self.args.lane, %error, "a task of this lane panicked");
-            }
-        }
-    }
-
     fn on_beat(&mut self) {
-        self.reap();
+        reap(&mut self.tasks, &self.args.lane);
         let now = Instant::now();
         self.flights.lose_overdue(now);
         if let Some(extension) = self.flights.due(now) {

@@ -1,0 +1,194 @@
+//! How a subscriber's inflow answers what happens.
+
+use std::num::NonZeroU32;
+use std::sync::Mutex;
+
+use futures_util::{StreamExt, stream};
+use proto::{Function, LaneKey, Queue};
+use tokio::time::sleep;
+
+use super::pull::Event;
+use super::*;
+use crate::permit::capacity::{Capacity, Notice};
+use crate::port::{BoxFuture, BoxStream, Delivery, Lease};
+
+struct NoLease;
+
+impl Lease for NoLease {
+    fn ack(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+    fn ack_unconfirmed(&self) -> BoxFuture<'_, Result<(), Error>> {
+        self.ack()
+    }
+    fn extend(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+    fn give_back(&self, _: Option<Duration>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A lane whose messages come one every ten milliseconds, without end.
+struct Slow(LaneKey);
+
+impl Lane for Slow {
+    fn pull(
+        &self,
+        max: NonZeroU32,
+        _: Duration,
+        enough: CancellationToken,
+    ) -> BoxStream<'static, Result<Delivery, Error>> {
+        let lane = self.0.clone();
+        stream::iter(0..max.get())
+            .then(move |n| {
+                let (lane, id) = (lane.clone(), n.to_string());
+                async move {
+                    sleep(Duration::from_millis(10)).await;
+                    let payload = bytes::Bytes::new().into();
+                    Ok(Delivery {
+                        lane,
+                        id: id.into(),
+                        payload,
+                        stored_at: None,
+                        deliveries: 1,
+                        behind: 1000,
+                        lease: Arc::new(NoLease),
+                    })
+                }
+            })
+            .take_until(enough.cancelled_owned())
+            .boxed()
+    }
+    fn waiting(&self) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(async { Ok(1000) })
+    }
+    fn set_limit(&self, _: Option<NonZeroU32>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test]
+async fn a_pull_that_is_cut_before_it_ran_is_over_all_the_same() {
+    let lane: Arc<dyn Lane> = Arc::new(Slow(LaneKey::new(Queue::default(), Function::parse("f").unwrap())));
+    let told = Arc::<Mutex<Vec<u32>>>::default();
+    let events = told.clone();
+    let sink: Sink = Arc::new(move |event| match event {
+        Event::Over(pulled) => events.lock().unwrap().push(pulled.unused.count()),
+        Event::Taken(_) => panic!("nothing was asked for"),
+    });
+    let permits = Permits::new(3, Arc::new(|_| ()));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(pull::run(lane, permits, PULL_WAIT, CancellationToken::new(), sink)).abort();
+    assert!(tasks.join_next().await.unwrap().unwrap_err().is_cancelled());
+    assert_eq!(*told.lock().unwrap(), [3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_heard_of_while_a_pull_is_out_is_not_forgotten() {
+    let lane: Arc<dyn Lane> = Arc::new(Slow(LaneKey::new(Queue::default(), Function::parse("f").unwrap())));
+    let seat =
+        Capacity::new(64).join(LaneKey::new(Queue::default(), Function::parse("f").unwrap()), Arc::new(|_| Ok(())));
+    let mut inflow = Inflow::new(64, Arc::default(), seat, Arc::new(|_| ()), false, Arc::default());
+    let mut tasks = JoinSet::new();
+    let over = |inflow: &Inflow, taken| Pulled { unused: inflow.seat.none(), taken, error: None };
+    inflow.proceed(&lane, 0, &mut tasks);
+    let out = over(&inflow, 1);
+    inflow.taken(0, Instant::now());
+    assert!(inflow.over(out).is_none());
+    assert_eq!(inflow.backlog(), 0, "nothing waits behind it, and nothing was heard of since");
+    for taken in [1, 0] {
+        inflow.expect_work();
+        inflow.pull = Some((CancellationToken::new(), 1));
+        inflow.heard = false;
+        inflow.expect_work();
+        if taken > 0 {
+            inflow.taken(0, Instant::now());
+        }
+        let out = over(&inflow, taken);
+        assert!(inflow.over(out).is_none());
+        assert_eq!(inflow.backlog(), 1, "another call came meanwhile");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_that_found_nothing_leaves_its_permit_to_who_waits() {
+    let key = |name| LaneKey::new(Queue::default(), Function::parse(name).unwrap());
+    let capacity = Capacity::new(1);
+    let seat = |name| {
+        let granted = Arc::<Mutex<Vec<Permits>>>::default();
+        let grants = granted.clone();
+        let tell = move |notice| {
+            if let Notice::Granted(permits) = notice {
+                grants.lock().unwrap().push(permits);
+            }
+            Ok(())
+        };
+        (capacity.join(key(name), Arc::new(tell)), granted)
+    };
+    let ((own, granted), (mut other, others)) = (seat("own"), seat("other"));
+    let mut inflow = Inflow::new(1, Arc::default(), own, Arc::new(|_| ()), false, Arc::default());
+    let limits = Limits { concurrency: NonZeroU32::new(1), paused: false, ceiling: 1 };
+    inflow.gate.set(limits, None, Instant::now().into_std());
+    let lane: Arc<dyn Lane> = Arc::new(Slow(key("own")));
+    let mut tasks = JoinSet::new();
+    for waits in [false, true] {
+        inflow.know(Ok(1000));
+        inflow.dry = false;
+        inflow.proceed(&lane, 0, &mut tasks);
+        let unused = granted.lock().unwrap().pop().unwrap();
+        inflow.seat.granted();
+        inflow.pull = Some((CancellationToken::new(), 1));
+        if waits {
+            other.wish(Wish { count: 1, ..Wish::default() });
+        }
+        assert!(inflow.over(Pulled { unused, taken: 0, error: None }).is_none());
+        assert!(inflow.is_dry(), "messages wait, and none can be had");
+        assert_eq!(inflow.hand.count(), u32::from(!waits), "alone, it goes on waiting with it");
+        inflow.release();
+    }
+    assert_eq!(others.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_pull_has_brought_does_not_count_twice_against_the_limit() {
+    let key = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
+    let (told, granted) = (Arc::<Mutex<Vec<Event>>>::default(), Arc::<Mutex<Vec<Permits>>>::default());
+    let (events, grants) = (told.clone(), granted.clone());
+    let tell = move |notice| {
+        if let Notice::Granted(permits) = notice {
+            grants.lock().unwrap().push(permits);
+        }
+        Ok(())
+    };
+    let seat = Capacity::new(64).join(key.clone(), Arc::new(tell));
+    let sink: Sink = Arc::new(move |event| events.lock().unwrap().push(event));
+    let mut inflow = Inflow::new(64, Arc::default(), seat, sink, false, Arc::default());
+    let limits = Limits { concurrency: NonZeroU32::new(10), paused: false, ceiling: 64 };
+    inflow.gate.set(limits, None, Instant::now().into_std());
+    inflow.know(Ok(1000));
+    let lane: Arc<dyn Lane> = Arc::new(Slow(key));
+    let (mut tasks, mut flying) = (JoinSet::new(), Vec::new());
+    for _ in 0..20 {
+        inflow.proceed(&lane, flying.len(), &mut tasks);
+        for permits in std::mem::take(&mut *granted.lock().unwrap()) {
+            inflow.granted(permits);
+        }
+        for event in std::mem::take(&mut *told.lock().unwrap()) {
+            match event {
+                Event::Taken(taken) => {
+                    for (delivery, permit) in taken {
+                        inflow.taken(delivery.behind, Instant::now());
+                        flying.push(permit);
+                    }
+                }
+                Event::Over(pulled) => {
+                    assert_eq!((pulled.taken, pulled.unused.count()), (10, 0), "it was not cut short");
+                    assert!(inflow.over(pulled).is_none());
+                }
+            }
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(flying.len(), 10);
+}
