@@ -99,8 +99,10 @@ impl Issuer {
     pub async fn rights(&self, token: &str) -> Result<Arc<Rights>, Refusal> {
         let Hash(hash) = secret::hash(token.as_bytes());
         // A token that was good is so for as long as the keys hold, and has them be looked up as any other does.
+        // Not in the condition: what is known would stay locked in the body, where it is asked again.
+        let good = self.0.known().good(&hash);
         if let Some((_, age)) = self.0.at_hand()
-            && let Some(rights) = self.0.known().good(&hash)
+            && let Some(rights) = good
         {
             if age >= FRESH_FOR {
                 self.look_soon();
