@@ -109,12 +109,6 @@ impl Cluster {
         self.nodes[index].port
     }
 
-    /// What a node has logged since it was started.
-    #[must_use]
-    pub fn lines(&self, index: usize) -> Vec<String> {
-        self.nodes[index].process.as_ref().unwrap().lines()
-    }
-
     /// Sends a node a signal: `STOP` cuts it off without a word, `CONT` lets it return.
     pub fn signal(&self, index: usize, signal: &str) {
         self.nodes[index].process.as_ref().unwrap().signal(signal);
