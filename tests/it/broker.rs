@@ -2,6 +2,6 @@
 
 mod creds;
 mod lame_duck;
-mod pki;
+pub(crate) mod pki;
 mod secure;
 mod tls;

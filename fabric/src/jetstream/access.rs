@@ -9,6 +9,7 @@ mod seal;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use actors::port::Clock;
 use async_nats::{Auth, AuthError, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 use proto::Timestamp;
@@ -16,6 +17,7 @@ use url::Url;
 
 use self::creds::Creds;
 use super::error::Error;
+use crate::clock::SystemClock;
 
 /// What a process shows to a server.
 #[derive(Clone)]
@@ -167,6 +169,11 @@ impl Access {
             Identity::Creds(path) => Creds::read(path).ok()?.expires(),
             _ => None,
         }
+    }
+
+    /// Since when the server does not let this one in any more, if that is known.
+    pub(super) fn expired(&self) -> Option<Timestamp> {
+        self.expires().filter(|at| *at <= SystemClock.now())
     }
 
     /// The same as variables, for a process that is to be the same.

@@ -65,7 +65,7 @@ impl JetStream {
             }
             let context = async_nats::jetstream::new(client.clone());
             let layout = Layout::new(client.clone(), context, settings.clone()).heeding(denials.clone());
-            prepare(&client, &layout, &at).await?;
+            prepare(&client, &settings.access, &layout, &at).await?;
             Ok((client, Arc::new(layout)))
         };
         // What is not allowed is answered by nobody: there is no need to wait for that.
@@ -101,12 +101,12 @@ pub async fn once(url: &str, access: &Access, name: &str) -> Result<Client, Erro
 
 /// Sees to it that everything is there. The servers of a cluster may be without a leader for a moment:
 /// then it is tried again.
-async fn prepare(client: &Client, layout: &Layout, at: &str) -> Result<(), Error> {
+async fn prepare(client: &Client, access: &Access, layout: &Layout, at: &str) -> Result<(), Error> {
     let until = Instant::now() + LEADER_WITHIN;
     loop {
         let answer = match layout.context.query_account().await {
             Ok(_) => layout.prepare().await,
-            Err(error) => Err(Error::NoJetStream { at: at.to_owned(), why: error.to_string() }),
+            Err(error) => Err(unanswered(client, access, at, error.to_string())),
         };
         match answer {
             Err(error @ (Error::NoJetStream { .. } | Error::Stream { .. }))
@@ -117,6 +117,14 @@ async fn prepare(client: &Client, layout: &Layout, at: &str) -> Result<(), Error
             }
             answer => return answer,
         }
+    }
+}
+
+/// Nobody says anything of JetStream: there is none, or this user has been put out since he was let in.
+pub(super) fn unanswered(client: &Client, access: &Access, at: &str, why: String) -> Error {
+    match Trouble::of_silence(client, access) {
+        Some(why) => Error::Connect { at: at.to_owned(), why },
+        None => Error::NoJetStream { at: at.to_owned(), why },
     }
 }
 

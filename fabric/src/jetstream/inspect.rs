@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::access::without_credentials;
 use super::check::{Fault, faults};
-use super::connect::{dial, is_new_enough};
+use super::connect::{dial, is_new_enough, unanswered};
 use super::denied::Denials;
 use super::error::Error;
 use super::layout::Layout;
@@ -81,10 +81,11 @@ async fn look(client: Client, settings: Settings, at: &str) -> Result<Inspection
         return Err(Error::Version { at, found: version });
     }
     let context = async_nats::jetstream::new(client.clone());
-    let no_jetstream = |why: String| Error::NoJetStream { at: at.clone(), why };
     let asked = timeout(ANSWER_WITHIN, context.query_account()).await;
-    let account = asked.map_err(|late| no_jetstream(late.to_string()))?;
-    let account = account.map_err(|error| no_jetstream(error.to_string()))?;
+    let account = match asked.map_err(|late| late.to_string()).and_then(|it| it.map_err(|error| error.to_string())) {
+        Ok(account) => account,
+        Err(why) => return Err(unanswered(&client, &settings.access, &at, why)),
+    };
     let expires = settings.access.expires();
     let (subjects, layout) = (settings.subjects.clone(), Layout::new(client.clone(), context.clone(), settings));
     let mut streams = Vec::new();

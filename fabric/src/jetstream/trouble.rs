@@ -4,12 +4,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use async_nats::{ConnectError, ConnectErrorKind};
+use async_nats::connection::State;
+use async_nats::{Client, ConnectError, ConnectErrorKind};
 use rustls::{AlertDescription, CertificateError};
 
 use super::access::Access;
-use crate::clock::SystemClock;
-use actors::port::Clock;
 
 /// What is in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,9 +52,20 @@ impl Trouble {
         }
     }
 
+    /// Says why a server does not answer that has let this one in, if it has put him out again.
+    pub(super) fn of_silence(client: &Client, access: &Access) -> Option<Self> {
+        match client.connection_state() {
+            State::Connected => None,
+            State::Pending | State::Disconnected if access.expired().is_some() => Some(Self::of_credentials(access)),
+            State::Pending | State::Disconnected => Some(Self {
+                what: "it let this one in, and the connection was lost before it answered".into(),
+                mend: "see what the server logs",
+            }),
+        }
+    }
+
     fn of_credentials(access: &Access) -> Self {
-        let expired = access.expires().filter(|at| *at <= SystemClock.now());
-        let (what, mend) = match expired {
+        let (what, mend) = match access.expired() {
             Some(at) => (
                 format!("it does not let in {access}: the credentials have expired, at {at}"),
                 "put new ones into the file; they are read again at the next try",

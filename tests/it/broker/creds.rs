@@ -41,7 +41,8 @@ async fn a_worker_whose_credentials_expire_goes_on_with_new_ones_and_runs_each_c
     let nats = Nats::configured(&operator.config(), &[], &[]).await;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let lasting = nats.write("gateway.creds", &operator.creds("gateway", None));
-    let short = nats.write("worker.creds", &operator.creds("worker", Some(now + 8)));
+    let expiring = operator.creds("worker", Some(now + 10));
+    let short = nats.write("worker.creds", &expiring);
     let at = nats.url();
     let gateway = Fabric::start(&["gateway", "--broker", &at, "--broker-creds", &lasting]).await;
     let worker = Fabric::start(&["worker", "--broker", &at, "--broker-creds", &short]).await;
@@ -51,16 +52,17 @@ async fn a_worker_whose_credentials_expire_goes_on_with_new_ones_and_runs_each_c
 
     // The server puts it out, and does not let it in again; the worker says why.
     says(&worker, "user worker").await;
-    let doctor =
-        format!("doctor --broker {at} --broker-creds {short} --admin {} --gateway {}", worker.admin, gateway.public);
-    let said = run(&doctor).await.failed().stdout;
-    assert!(said.contains("the credentials have expired, at "), "{said}");
     nats.write("worker.creds", &operator.creds("worker", Some(now + 3600)));
     eventually(async || match reconnects(&worker).await {
         0 => Err("it is not connected again"),
         _ => Ok(()),
     })
     .await;
+    let expired = nats.write("expired.creds", &expiring);
+    let doctor =
+        format!("doctor --broker {at} --broker-creds {expired} --admin {} --gateway {}", worker.admin, gateway.public);
+    let said = run(&doctor).await.failed().stdout;
+    assert!(said.contains("the credentials have expired, at "), "{said}");
     // Longer than what was left of the leases.
     tokio::time::sleep(Duration::from_secs(11)).await;
     server.release();

@@ -37,13 +37,13 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 /// An operator and an account of his, as nsc would make them.
-pub(super) struct Operator {
+pub(crate) struct Operator {
     operator: KeyPair,
     account: KeyPair,
 }
 
 impl Operator {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { operator: KeyPair::new_operator(), account: KeyPair::new_account() }
     }
 
@@ -72,7 +72,7 @@ impl Operator {
     }
 
     /// A file of credentials for a user, good until then (seconds since 1970).
-    pub(super) fn creds(&self, name: &str, until: Option<u64>) -> String {
+    pub(crate) fn creds(&self, name: &str, until: Option<u64>) -> String {
         let user = KeyPair::new_user();
         let nats = json!({"pub": {}, "sub": {}, "subs": -1, "data": -1, "payload": -1, "type": "user", "version": 2});
         let mut claims = json!({"sub": user.public_key(), "name": name, "nats": nats});

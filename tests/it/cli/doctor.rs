@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use super::run::{Said, run};
+use crate::broker::pki::Operator;
 
 const NOBODY: &str = "http://127.0.0.1:1";
 
@@ -83,12 +84,14 @@ async fn a_stream_that_drops_old_messages_is_named_with_its_mend() {
     assert!(said.stderr.contains("3 faults were found"), "{}", said.stderr);
 }
 
-/// An old server, as far as a client hears before it has asked for anything.
-async fn old_server(listener: TcpListener) {
+/// A server, as far as a client hears before it has asked for anything.
+///
+/// If it puts people out, then the first as soon as he asks; nobody is let in after him.
+async fn pretended_server(listener: TcpListener, version: &str, puts_out: bool) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let (reader, mut writer) = stream.into_split();
-        let info = json!({"server_id": "S", "server_name": "old", "version": "2.9.10", "proto": 1, "host": "127.0.0.1",
+        let info = json!({"server_id": "S", "server_name": "s", "version": version, "proto": 1, "host": "127.0.0.1",
             "port": 4222, "max_payload": 1_048_576, "headers": true, "jetstream": true, "go": "go1.19",
             "client_id": 1, "client_ip": "127.0.0.1"});
         writer.write_all(format!("INFO {info}\r\n").as_bytes()).await.unwrap();
@@ -97,7 +100,32 @@ async fn old_server(listener: TcpListener) {
             if line == "PING" && writer.write_all(b"PONG\r\n").await.is_err() {
                 break;
             }
+            if puts_out && (line.starts_with("PUB") || line.starts_with("HPUB")) {
+                writer.write_all(b"-ERR 'User Authentication Expired'\r\n").await.unwrap();
+                return;
+            }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_a_server_lets_in_and_puts_out_again_is_not_told_that_there_is_no_jetstream() {
+    let dir = tempfile::tempdir().unwrap();
+    let expired = dir.path().join("expired.creds");
+    std::fs::write(&expired, Operator::new().creds("someone", Some(1_700_000_000))).unwrap();
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    for (creds, why) in [
+        (String::new(), "it let this one in, and the connection was lost"),
+        (format!(" --broker-creds {}", expired.display()), "the credentials have expired, at 2023-11-14"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let server = tokio::spawn(pretended_server(listener, "2.12.0", true));
+        let asked = format!("doctor --output json --broker nats://{at}{creds} --admin {nobody} --gateway {nobody}");
+        let found = faults(&run(&asked).await.failed());
+        let broker = found.iter().find(|fault| fault.0 == "broker").unwrap();
+        assert!(broker.1.contains(why), "{found:?}");
+        server.await.unwrap();
     }
 }
 
@@ -107,7 +135,7 @@ async fn an_old_server_and_none_at_all_are_named() {
     let fabric = Fabric::start(&["serve", "--data-dir", dir.path().to_str().unwrap()]).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let old = format!("nats://127.0.0.1:{}", listener.local_addr().unwrap().port());
-    let server = tokio::spawn(old_server(listener));
+    let server = tokio::spawn(pretended_server(listener, "2.9.10", false));
     let said = doctor(&fabric, &format!(" --output json --broker {old}")).await.failed();
     let found = faults(&said);
     assert_eq!(found.len(), 1, "{found:?}");
