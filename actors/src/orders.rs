@@ -1,4 +1,5 @@
-//! What a subscriber is to keep to: read again on every beat from what is set and from who is alive.
+//! What a subscriber is to keep to: read again from what is set and from who is alive on every beat, and before a call
+//! starts if something else is set since.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +7,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use proto::call::Guest;
 use proto::{FunctionSpec, LaneKey, Upstream};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::call::Desk;
+use crate::directory::Directory;
 use crate::limit::Limits;
 use crate::limit::applied::{Addresses, Applied, endpoints};
 use crate::limit::endpoints::Endpoints;
@@ -27,6 +30,8 @@ const HEARD_WITHIN: Duration = Duration::from_secs(2);
 pub struct Orders {
     lane: LaneKey,
     desk: Arc<Desk>,
+    /// Tells whether something else is set since it was read.
+    directory: watch::Receiver<Arc<Directory>>,
     standing: Standing,
     ceiling: u32,
     endpoints: Endpoints,
@@ -43,7 +48,9 @@ impl Orders {
     #[must_use]
     pub fn new(lane: LaneKey, desk: Arc<Desk>, standing: Standing, ceiling: u32) -> Self {
         let (endpoints, addresses) = (Endpoints::default(), Addresses::new());
-        Self { lane, desk, standing, ceiling, endpoints, addresses, resolved_at: None, burying_since: None, set: None }
+        let directory = desk.directory.clone();
+        let (resolved_at, burying_since, set) = (None, None, None);
+        Self { lane, desk, directory, standing, ceiling, endpoints, addresses, resolved_at, burying_since, set }
     }
 
     /// The endpoints, for those who take slots of them.
@@ -64,8 +71,17 @@ impl Orders {
         !self.lane.queue.is_callbacks() && self.desk.directory.borrow().buries(&self.lane.function)
     }
 
+    /// Whether something else may be set than was read.
+    #[must_use]
+    pub fn are_old(&self) -> bool {
+        // That nobody sets anything any more is no change.
+        self.directory.has_changed().unwrap_or(false)
+    }
+
     /// What applies now; the endpoints are brought up to date by the way.
     pub fn read(&mut self) -> Applied {
+        // First: what is set meanwhile is read again.
+        self.directory.mark_unchanged();
         let part = self.part();
         if let Some(spec) = self.spec() {
             let same = |(before, was): &(Arc<FunctionSpec>, Part)| Arc::ptr_eq(before, &spec) && *was == part;

@@ -61,6 +61,21 @@ async fn no_call_runs_before_the_functions_are_known() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_goes_where_its_function_is_by_the_time_it_starts() {
+    let world = World::new(MINUTE).await;
+    world.register("a", &[]).await;
+    world.post("a").await;
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(world.functions.asked("a"), ["c0"]);
+    // Its subscriber is there, and has read where it was.
+    world.register("a", &[("fabric.upstream", "http://elsewhere")]).await;
+    world.post_many("a", 5).await;
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(world.functions.asked("elsewhere").len(), 5);
+    assert_eq!(world.functions.asked("a"), ["c0"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_outlives_a_hundred_leases_runs_once() {
     let world = World::new(MINUTE).await;
     world.register("long", &[("fabric.timeout", "1h"), ("fabric.concurrency", "1")]).await;

@@ -275,7 +275,7 @@ impl State {
         match Subscriber::spawn_linked(None, Subscriber, args, self.me.get_cell()).await {
             Ok((actor, _)) => {
                 self.works.insert(function.clone(), 0);
-                self.subscribers.started(function, actor.get_id(), subscriber::Handle::new(actor));
+                self.subscribers.started(function, actor.get_id(), subscriber::Handle(actor));
             }
             Err(error) => {
                 let (now, luck) = (Instant::now().into_std(), self.args.desk.luck.draw());

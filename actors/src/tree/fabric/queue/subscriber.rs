@@ -121,13 +121,9 @@ pub(crate) struct State {
 
 /// How the queue speaks to a subscriber.
 #[derive(Clone, Debug)]
-pub(crate) struct Handle(ActorRef<Msg>);
+pub(crate) struct Handle(pub(crate) ActorRef<Msg>);
 
 impl Handle {
-    pub(crate) fn new(actor: ActorRef<Msg>) -> Self {
-        Self(actor)
-    }
-
     pub(crate) fn tell(&self, msg: Msg) {
         tell(&self.0, msg);
     }
@@ -259,6 +255,10 @@ impl State {
         // What was on its way when the drain began runs like what had come before it.
         if self.phase == Phase::Resting {
             self.phase = Phase::Running;
+        }
+        // Calls are read by what is set now: they are to find its endpoints.
+        if self.orders.are_old() {
+            self.follow_orders();
         }
         let now = Instant::now();
         self.busy_at = now;
