@@ -90,6 +90,7 @@
 pub mod arrival;
 pub mod call;
 pub mod cancel;
+pub mod demand;
 pub mod directory;
 pub mod drain;
 pub mod explain;

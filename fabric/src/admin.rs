@@ -10,6 +10,7 @@ mod foreign;
 mod functions;
 mod keys;
 mod log;
+mod lookout;
 mod namespaces;
 mod problem;
 mod processes;
@@ -17,6 +18,7 @@ mod query;
 mod queues;
 mod registry;
 pub mod route;
+mod scale;
 mod workers;
 
 use std::sync::{Arc, OnceLock};
@@ -33,11 +35,11 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::activity::Lookout;
 use self::calls::Calls;
 use self::dead::DeadLetters;
 use self::functions::Functions;
 use self::keys::Keys;
+use self::lookout::Lookout;
 use self::namespaces::Namespaces;
 use self::problem::Problem;
 use self::queues::Queues;
@@ -168,7 +170,10 @@ impl Admin {
             Operation::PurgeLetter => self.dead_letters.purge(Some(name), query, by).await,
             Operation::RedriveLetter => self.dead_letters.redrive(Some(name), query, by).await,
             Operation::ListWorkers => workers::list(&self.gateway.ports().membership.borrow().clone(), query),
-            Operation::Activity => self.lookout.show(self.gateway.ports(), query, by).await,
+            Operation::Activity => activity::show(&self.lookout, self.gateway.ports(), query, by).await,
+            Operation::Scale => scale::list(&self.lookout, self.gateway.ports(), query, by).await,
+            Operation::ScaleFunction => scale::function(&self.lookout, self.gateway.ports(), name, by).await,
+            Operation::ScaleQueue => scale::queue(&self.lookout, self.gateway.ports(), name, by).await,
             Operation::ListProcesses => processes::list(self.gateway.ports()).await,
             Operation::Events => events::follow(&self.gateway, query, drain, by).await,
             Operation::Tree => self.tree().await,

@@ -97,14 +97,15 @@ impl TryFrom<cli::Broker> for Store {
     type Error = jetstream::Error;
 
     fn try_from(args: cli::Broker) -> Result<Self, Self::Error> {
-        let quotas = Quotas { queue: args.queue_backlog, function: args.function_backlog };
+        let cli::Streams { prefix, replicas, shards, queue_backlog, function_backlog } = args.streams;
+        let quotas = Quotas { queue: queue_backlog, function: function_backlog };
         Ok(match (args.place.broker, args.place.data_dir) {
             (Some(url), _) => Self::JetStream(Box::new(jetstream::Settings {
                 access: args.access.to(&url)?,
                 url,
-                subjects: args.prefix,
-                replicas: args.replicas,
-                shards: args.shards,
+                subjects: prefix,
+                replicas,
+                shards,
                 quotas,
                 payload_len_max: PAYLOAD_LEN_MAX,
             })),

@@ -44,7 +44,7 @@ pub use self::access::{Access, Identity};
 pub use self::apply::Apply;
 pub use self::authentication::Authentication;
 pub use self::bench::{Bench, BenchLoop};
-pub use self::broker::{Broker, Records, Where};
+pub use self::broker::{Broker, Records, Streams, Where};
 pub use self::call::{CallCommand, Calls};
 pub use self::callbacks::{Callbacks, MAX_RESULT};
 pub use self::completions::Completions;

@@ -87,6 +87,9 @@ pub enum Refusal {
     /// The broker cannot be reached or did not answer in time; whether it stored the call is not known.
     #[error("the broker did not confirm the call; repeat it with the same X-Call-Id to be safe from running it twice")]
     BrokerAway,
+    /// The broker does not let this process do that, or has no place for it: it will not tomorrow either.
+    #[error("the broker refuses what this process asked of it; its log says what, and fabric doctor what to do")]
+    BrokerRefuses,
     /// The broker has no room on disk.
     #[error("the broker has no storage left")]
     StorageFull,
@@ -135,7 +138,7 @@ impl Refusal {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BacklogFull { .. } | Self::RateExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BrokerAway | Self::StorageFull | Self::Draining | Self::IssuerAway => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreachable(..) => StatusCode::BAD_GATEWAY,
+            Self::Unreachable(..) | Self::BrokerRefuses => StatusCode::BAD_GATEWAY,
             Self::TimedOut(..) => StatusCode::GATEWAY_TIMEOUT,
             Self::Conflict(_) | Self::Ended(..) => StatusCode::CONFLICT,
             Self::Changed { .. } => StatusCode::PRECONDITION_FAILED,
@@ -168,6 +171,7 @@ impl Refusal {
             Self::BacklogFull { .. } => "backlog_full",
             Self::RateExceeded { .. } => "rate_exceeded",
             Self::BrokerAway => "broker_away",
+            Self::BrokerRefuses => "broker_refuses",
             Self::StorageFull => "storage_full",
             Self::Draining => "draining",
             Self::Unreachable(..) => "unreachable",

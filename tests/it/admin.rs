@@ -6,3 +6,4 @@ mod document;
 mod queues;
 mod records;
 mod removal;
+mod scale;

@@ -1,6 +1,6 @@
 //! Who may ask for what: keys, tokens, and what one tenant can learn of another.
 
-mod asker;
+pub(crate) mod asker;
 mod audit;
 mod begin;
 mod isolation;

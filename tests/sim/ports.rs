@@ -178,6 +178,10 @@ impl Holdings for Remote {
         let (queue, function) = (queue.clone(), function.cloned());
         Box::pin(async move { self.0.ask(|| self.0.memory.scheduled(&queue, function.as_ref(), after, max)).await })
     }
+
+    fn scheduled_count(&self, queue: &Queue, function: Option<&Function>) -> BoxFuture<'_, Result<u64, Error>> {
+        self.0.memory.scheduled_count(queue, function)
+    }
 }
 
 impl Records for Remote {

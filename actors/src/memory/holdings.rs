@@ -71,4 +71,9 @@ impl Holdings for Memory {
         let held = self.held(places.into_iter().map(|(place, lane)| (place, lane, Hold::Scheduled)).collect());
         Box::pin(std::future::ready(Ok(held)))
     }
+
+    fn scheduled_count(&self, queue: &Queue, function: Option<&Function>) -> BoxFuture<'_, Result<u64, Error>> {
+        let count = self.machine.state().later.count(queue, function);
+        Box::pin(std::future::ready(Ok(count)))
+    }
 }

@@ -69,6 +69,31 @@ impl Later {
         }
     }
 
+    /// The entries of a queue, or of one function in it, from behind one on.
+    fn seqs<'a>(
+        &'a self,
+        queue: &Queue,
+        function: Option<&Function>,
+        after: Seq,
+    ) -> Box<dyn Iterator<Item = Seq> + 'a> {
+        let next = after.saturating_add(1);
+        match function {
+            Some(function) => {
+                let lane = LaneKey::new(queue.clone(), function.clone());
+                Box::new(self.by_lane.range((lane.clone(), next)..=(lane, Seq::MAX)).map(|it| it.1))
+            }
+            None => {
+                let range = (queue.clone(), next)..=(queue.clone(), Seq::MAX);
+                Box::new(self.by_queue.range(range).map(|it| it.1))
+            }
+        }
+    }
+
+    /// How many entries a queue has, or one function in it.
+    pub(super) fn count(&self, queue: &Queue, function: Option<&Function>) -> u64 {
+        self.seqs(queue, function, 0).count() as u64
+    }
+
     /// The first `max` entries of a queue, or of one function there, after `after`: due or not, in order.
     #[must_use]
     pub(super) fn after(
@@ -78,18 +103,8 @@ impl Later {
         after: Seq,
         max: usize,
     ) -> Vec<(Seq, LaneKey)> {
-        let next = after.saturating_add(1);
-        let seqs: Vec<Seq> = match function {
-            Some(function) => {
-                let lane = LaneKey::new(queue.clone(), function.clone());
-                self.by_lane.range((lane.clone(), next)..=(lane, Seq::MAX)).map(|it| it.1).take(max).collect()
-            }
-            None => {
-                let range = (queue.clone(), next)..=(queue.clone(), Seq::MAX);
-                self.by_queue.range(range).map(|it| it.1).take(max).collect()
-            }
-        };
-        seqs.into_iter().filter_map(|seq| Some((seq, self.lane(seq)?.clone()))).collect()
+        let seqs = self.seqs(queue, function, after).take(max);
+        seqs.filter_map(|seq| Some((seq, self.lane(seq)?.clone()))).collect()
     }
 
     /// The queues of all entries, each as often as it has some.

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::Series;
 use crate::call::Desk;
+use crate::call::recorder::Recorder;
 use crate::port::Payload;
 use crate::port::broker::{Backlog, Error};
 use crate::port::holdings::Held;
@@ -69,7 +70,7 @@ fn unknown(series: &Series) {
 async fn ask(desk: &Desk, lane: &LaneKey, series: &Series) -> Result<(), Error> {
     let line = desk.broker.line(lane).await?;
     let since = match &line.first {
-        Some(first) => since(desk, first).await,
+        Some(first) => since(&desk.recorder, first).await,
         None => None,
     };
     series.backlog.set(Some(line.waiting as f64));
@@ -78,12 +79,12 @@ async fn ask(desk: &Desk, lane: &LaneKey, series: &Series) -> Result<(), Error> 
 }
 
 /// From when a call counts its age. Of one that is too large to be fetched for that, its record knows.
-async fn since(desk: &Desk, held: &Held) -> Option<Timestamp> {
+pub async fn since(recorder: &Recorder, held: &Held) -> Option<Timestamp> {
     if let Payload::Here(bytes) = &held.payload {
         return codec::decode(bytes).ok().map(|call| call.age_from);
     }
     let id = Call::life_in(&held.id).and_then(|(id, _)| CallId::parse(id).ok())?;
-    desk.recorder.known(&id).await.map(|known| known.record.accepted_at)
+    recorder.known(&id).await.map(|known| known.record.accepted_at)
 }
 
 /// Brings up to date how much waits for its time, and how many dead letters there are, again and again.

@@ -45,6 +45,12 @@ pub trait Holdings: Send + Sync + 'static {
         after: u64,
         max: usize,
     ) -> BoxFuture<'_, Result<Vec<Held>, Error>>;
+
+    /// How many those are; what moves meanwhile may be counted twice or not at all.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    fn scheduled_count(&self, queue: &Queue, function: Option<&Function>) -> BoxFuture<'_, Result<u64, Error>>;
 }
 
 /// How a message is held.

@@ -1,34 +1,19 @@
 //! `/admin/v1/activity`: what goes on in the whole fabric, put together for those who watch it.
-//!
-//! To put it together, all processes are asked and every backlog is read, which may be of very many functions. Whoever asks
-//! within a second, or four times as long as that took, gets the same ([`shared`]): it costs as much for a hundred who
-//! watch as for one.
-
-mod shared;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 
 use actors::limit::throughput::PerSecond;
-use actors::port::broker::{Backlog, Error};
-use actors::port::survey::Question;
-use actors::view::{self, Rest};
-use futures_util::future::try_join_all;
+use actors::view::Rest;
 use http::StatusCode;
 use proto::{Function, LaneKey, Queue, Refusal};
 use serde::Serialize;
 
-use self::shared::Shared;
+use super::lookout::{Lookout, Roll};
 use super::query::Query;
 use crate::activity::{self, Activity};
 use crate::gateway::Ports;
 use crate::gateway::answer::{self, Answer};
-use crate::gateway::enqueue::refusal;
 use crate::identity::Identity;
-
-/// How long the processes have to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 struct Whole {
@@ -66,116 +51,55 @@ struct Sum {
     functions: usize,
 }
 
-/// What is stored in a queue.
-struct Stored {
-    queue: Queue,
-    function: Function,
-    messages: u64,
-}
-
-/// All that is stored, and how many dead letters there are.
-struct Depot {
-    queues: Vec<Queue>,
-    stored: Vec<Stored>,
-    dead_letters: u64,
-}
-
-/// Looks at what goes on; clones share what they see.
-#[derive(Clone, Default)]
-pub(super) struct Lookout(Arc<Seen>);
-
-#[derive(Default)]
-struct Seen {
-    depot: Shared<Arc<Depot>>,
-    roll: Shared<Arc<Roll>>,
-}
-
-/// Those that were asked.
-struct Roll {
-    /// How many were alive then, as far as was known here.
-    alive: usize,
-    /// Those that answered.
-    processes: Vec<view::Process>,
-}
-
-impl Lookout {
-    /// All of it that whoever asks may know of, or what concerns one function.
-    pub(super) async fn show(&self, ports: &Ports, query: &str, by: &Identity) -> Result<Answer, Refusal> {
-        let query = Query::read(query, &["function", "limit"])?;
-        let (limit, function) = (query.page()?.limit, query.get("function").map(Function::parse).transpose()?);
-        let directory = ports.directory.borrow().clone();
-        let lane = function.map(|function| {
-            let own = directory.get(&function).filter(|_| by.sees(function.namespace()));
-            let queue = own.map(|spec| spec.queue.clone()).unwrap_or_default();
-            LaneKey::new(queue, function)
-        });
-        let (roll, depot) = tokio::try_join!(self.roll(ports, lane.clone()), self.0.depot.get(depot(ports)))
-            .map_err(|error| refusal(error, 0))?;
-        let Roll { alive, processes } = &*roll;
-        let is_wanted = |queue: &Queue, function: &Function| {
-            by.sees(function.namespace())
-                && lane.as_ref().is_none_or(|lane| lane.queue == *queue && lane.function == *function)
-        };
-        let stored = depot.stored.iter().filter(|it| is_wanted(&it.queue, &it.function));
-        let stored = stored.map(|it| (it.queue.to_string(), it.function.to_string(), it.messages));
-        let mut seen = activity::of(processes);
-        seen.retain(|it| Function::parse(&it.function).is_ok_and(|it| by.sees(it.namespace())));
-        let mut functions = with_stored(seen, stored);
-        // What is everybody's is not told to whoever is limited to namespaces.
-        let sees_all = by.namespaces().namespaces().is_none();
-        let rest = if sees_all { activity::rest(processes) } else { BTreeMap::new() };
-        let theirs = directory.queues_of(by.namespaces());
-        let is_theirs = |queue: &Queue| {
-            sees_all || theirs.contains(queue) || [Queue::default(), Queue::callbacks()].contains(queue)
-        };
-        let queues = depot.queues.iter().filter(|queue| is_theirs(queue));
-        let queues = queues.filter(|queue| lane.as_ref().is_none_or(|lane| lane.queue == **queue));
-        let queues = sums(&functions, &rest, queues.map(ToString::to_string));
-        let (in_flight, backlog) =
-            (queues.iter().map(|it| it.in_flight).sum(), queues.iter().map(|it| it.backlog).sum());
-        let per_second = queues.iter().fold(PerSecond::default(), |sum, it| sum.and(it.per_second));
-        let more = functions.len().saturating_sub(limit);
-        functions.truncate(limit);
-        let (answered, permits) = (processes.len(), processes.iter().map(|it| it.fabric.permits).sum());
-        let whole = Whole {
-            alive: *alive,
-            answered,
-            permits,
-            in_flight,
-            backlog,
-            accepted_per_second: sees_all.then(|| processes.iter().map(|it| it.accepted_per_second).sum()),
-            per_second,
-            dead_letters: sees_all.then_some(depot.dead_letters),
-            queues,
-            functions,
-            more,
-        };
-        Ok(answer::json(StatusCode::OK, &whole))
-    }
-
-    /// All processes, as they are; of one lane only, if that is asked for, which costs little.
-    async fn roll(&self, ports: &Ports, lane: Option<LaneKey>) -> Result<Arc<Roll>, Error> {
-        let is_whole = lane.is_none();
-        let call = async {
-            let alive = ports.membership.borrow().iter().count();
-            let processes = ports.survey.ask(&Question { lane }, alive, ANSWER_WITHIN).await?;
-            Ok(Arc::new(Roll { alive, processes }))
-        };
-        if is_whole { self.0.roll.get(call).await } else { call.await }
-    }
-}
-
-async fn depot(ports: &Ports) -> Result<Arc<Depot>, Error> {
-    let mut queues = ports.directory.borrow().queues();
-    queues.extend([Queue::default(), Queue::callbacks()]);
-    let backlogs = try_join_all(queues.iter().map(|queue| ports.broker.backlog(queue)));
-    let (backlogs, dead_letters) = tokio::try_join!(backlogs, ports.broker.dead_count())?;
-    let stored = queues.iter().zip(backlogs).flat_map(|(queue, backlog)| {
-        let in_queue = |it: Backlog| Stored { queue: queue.clone(), function: it.function, messages: it.messages };
-        backlog.into_iter().map(in_queue)
+/// All of it that whoever asks may know of, or what concerns one function.
+pub(super) async fn show(lookout: &Lookout, ports: &Ports, query: &str, by: &Identity) -> Result<Answer, Refusal> {
+    let query = Query::read(query, &["function", "limit"])?;
+    let (limit, function) = (query.page()?.limit, query.get("function").map(Function::parse).transpose()?);
+    let directory = ports.directory.borrow().clone();
+    let lane = function.map(|function| {
+        let own = directory.get(&function).filter(|_| by.sees(function.namespace()));
+        let queue = own.map(|spec| spec.queue.clone()).unwrap_or_default();
+        LaneKey::new(queue, function)
     });
-    let stored = stored.collect();
-    Ok(Arc::new(Depot { queues: queues.into_iter().collect(), stored, dead_letters }))
+    let (roll, depot) = lookout.look(ports, lane.as_ref()).await?;
+    let Roll { alive, processes } = &*roll;
+    let is_wanted = |queue: &Queue, function: &Function| {
+        by.sees(function.namespace())
+            && lane.as_ref().is_none_or(|lane| lane.queue == *queue && lane.function == *function)
+    };
+    let stored = depot.stored.iter().filter(|it| is_wanted(&it.queue, &it.function));
+    let stored = stored.map(|it| (it.queue.to_string(), it.function.to_string(), it.messages));
+    let mut seen = activity::of(processes);
+    seen.retain(|it| Function::parse(&it.function).is_ok_and(|it| by.sees(it.namespace())));
+    let mut functions = with_stored(seen, stored);
+    // What is everybody's is not told to whoever is limited to namespaces.
+    let sees_all = by.namespaces().namespaces().is_none();
+    let rest = if sees_all { activity::rest(processes) } else { BTreeMap::new() };
+    let theirs = directory.queues_of(by.namespaces());
+    let is_theirs =
+        |queue: &Queue| sees_all || theirs.contains(queue) || [Queue::default(), Queue::callbacks()].contains(queue);
+    let queues = depot.queues.iter().filter(|queue| is_theirs(queue));
+    let queues = queues.filter(|queue| lane.as_ref().is_none_or(|lane| lane.queue == **queue));
+    let queues = sums(&functions, &rest, queues.map(ToString::to_string));
+    let (in_flight, backlog) = (queues.iter().map(|it| it.in_flight).sum(), queues.iter().map(|it| it.backlog).sum());
+    let per_second = queues.iter().fold(PerSecond::default(), |sum, it| sum.and(it.per_second));
+    let more = functions.len().saturating_sub(limit);
+    functions.truncate(limit);
+    let (answered, permits) = (processes.len(), processes.iter().map(|it| it.fabric.permits).sum());
+    let whole = Whole {
+        alive: *alive,
+        answered,
+        permits,
+        in_flight,
+        backlog,
+        accepted_per_second: sees_all.then(|| processes.iter().map(|it| it.accepted_per_second).sum()),
+        per_second,
+        dead_letters: sees_all.then_some(depot.dead_letters),
+        queues,
+        functions,
+        more,
+    };
+    Ok(answer::json(StatusCode::OK, &whole))
 }
 
 /// What is stored counts, whatever workers know of it; what runs is stored as well.

@@ -48,6 +48,9 @@ pub enum Operation {
     RedriveLetter,
     ListWorkers,
     Activity,
+    Scale,
+    ScaleFunction,
+    ScaleQueue,
     ListProcesses,
     Events,
     Tree,
@@ -60,7 +63,7 @@ pub enum Operation {
 pub const BASE: &str = "/admin/v1";
 
 /// Every operation, with its method and its path below [`BASE`]; a segment in braces stands for a name.
-pub static TABLE: [(Method, &str, Operation); 42] = [
+pub static TABLE: [(Method, &str, Operation); 45] = [
     (Method::GET, "/openapi.json", Operation::Document),
     (Method::GET, "/whoami", Operation::Whoami),
     (Method::GET, "/functions", Operation::ListFunctions),
@@ -97,6 +100,9 @@ pub static TABLE: [(Method, &str, Operation); 42] = [
     (Method::POST, "/dead-letters/{number}/redrive", Operation::RedriveLetter),
     (Method::GET, "/workers", Operation::ListWorkers),
     (Method::GET, "/activity", Operation::Activity),
+    (Method::GET, "/scale", Operation::Scale),
+    (Method::GET, "/scale/functions/{name}", Operation::ScaleFunction),
+    (Method::GET, "/scale/queues/{name}", Operation::ScaleQueue),
     (Method::GET, "/processes", Operation::ListProcesses),
     (Method::GET, "/events", Operation::Events),
     (Method::GET, "/tree", Operation::Tree),
@@ -119,7 +125,7 @@ impl Operation {
             Self::ListFunctions | Self::GetFunction | Self::ExplainFunction => READ,
             Self::ListNamespaces | Self::GetNamespace | Self::ListQueues | Self::GetQueue => READ,
             Self::ListCalls | Self::GetCall | Self::ExplainCall | Self::ListLetters | Self::GetLetter => READ,
-            Self::Activity | Self::Events => READ,
+            Self::Activity | Self::Events | Self::Scale | Self::ScaleFunction | Self::ScaleQueue => READ,
             Self::PutFunction | Self::PatchFunction | Self::DeleteFunction | Self::CancelCall => OPERATE,
             Self::PurgeLetters | Self::RedriveLetters | Self::PurgeLetter | Self::RedriveLetter => OPERATE,
             Self::ListKeys | Self::CreateKey | Self::GetKey | Self::RevokeKey | Self::DeleteKey => ADMIN,

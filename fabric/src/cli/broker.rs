@@ -30,6 +30,14 @@ pub struct Broker {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: its fields are documented")]
     pub access: Access,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: its fields are documented")]
+    pub streams: Streams,
+}
+
+/// The streams of a fabric: what they are called, and how much they hold.
+#[derive(Debug, Args)]
+pub struct Streams {
     /// What the names of streams and subjects begin with, so that several fabrics can share an account.
     #[arg(long, default_value = "fabric", value_parser = Subjects::new, value_name = "NAME")]
     pub prefix: Subjects,

@@ -3,17 +3,18 @@
 use actors::port::broker::Quotas;
 use proto::Queue;
 
-use crate::cli::Setup;
+use crate::cli::{Setup, Streams};
 use crate::jetstream::{JetStream, Settings};
 
 pub(super) async fn run(args: Setup) -> anyhow::Result<()> {
+    let Streams { prefix, replicas, shards, queue_backlog, function_backlog } = args.streams;
     let settings = Settings {
         access: args.access.to(&args.broker)?,
         url: args.broker,
-        subjects: args.prefix,
-        replicas: args.replicas,
-        shards: args.shards,
-        quotas: Quotas { queue: args.queue_backlog, function: args.function_backlog },
+        subjects: prefix,
+        replicas,
+        shards,
+        quotas: Quotas { queue: queue_backlog, function: function_backlog },
         payload_len_max: 0,
     };
     let store = JetStream::connect(settings).await?;

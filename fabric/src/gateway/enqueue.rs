@@ -242,8 +242,8 @@ pub(crate) fn refusal(error: Error, limit: usize) -> Refusal {
             Refusal::BrokerAway
         }
         Error::Refused(cause) => {
-            tracing::error!(%cause, "a call was refused: the broker does not take it");
-            Refusal::BrokerAway
+            tracing::error!(%cause, "a request was refused: the broker refuses what it needs");
+            Refusal::BrokerRefuses
         }
     }
 }

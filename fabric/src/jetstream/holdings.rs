@@ -68,6 +68,17 @@ impl JetStream {
         Ok(held.collect())
     }
 
+    async fn scheduled_count_of(&self, queue: Queue, function: Option<Function>) -> Result<u64, Error> {
+        let (subjects, function) = (&self.layout.settings.subjects, function.as_ref());
+        let stream = subjects.later_stream();
+        let mut count = 0;
+        for filter in [subjects.later_matching(&queue, function), subjects.due_matching(&queue, function)] {
+            let first = self.layout.reader.after(&stream, &filter, 1).await?;
+            count += first.map_or(0, |(_, behind)| behind + 1);
+        }
+        Ok(count)
+    }
+
     async fn line_of(&self, lane: LaneKey) -> Result<Line, Error> {
         if self.layout.known_shards(&lane.queue).await.map_err(unavailable)?.is_none() {
             return Ok(Line { waiting: 0, first: None });
@@ -123,5 +134,9 @@ impl Holdings for JetStream {
         max: usize,
     ) -> BoxFuture<'_, Result<Vec<Held>, Error>> {
         Box::pin(self.scheduled_after(queue.clone(), function.cloned(), after, max))
+    }
+
+    fn scheduled_count(&self, queue: &Queue, function: Option<&Function>) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(self.scheduled_count_of(queue.clone(), function.cloned()))
     }
 }

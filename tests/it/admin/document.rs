@@ -115,6 +115,9 @@ async fn every_operation_answers_as_the_document_says() {
     assert_eq!((processes["alive"].as_u64(), processes["processes"].as_array().map(Vec::len)), (Some(1), Some(1)));
     let activity = api.get("/activity?limit=1").await;
     assert_eq!((&activity["in_flight"], &activity["backlog"]), (&json!(1), &json!(1)), "{activity}");
+    api.get("/scale").await;
+    api.get("/scale/functions/held.acme").await;
+    api.get("/scale/queues/default").await;
     assert_eq!(api.get("/activity?function=held.acme").await["functions"], activity["functions"]);
     assert_eq!(api.get("/functions/held.acme/explain").await["in_flight"], 1);
     assert_eq!(api.get(&format!("/calls/{waiting}/explain")).await["cause"], json!({"held": "cluster_limit"}));

@@ -10,15 +10,22 @@ use tests::fabric::Fabric;
 use tests::function::Server;
 use tests::nats::Nats;
 
+use super::tls::{with_certificates, words};
 use crate::cli::run::{ask, json, run};
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/nats/secure.conf");
 const USERS: [&str; 3] = ["gateway", "worker", "admin"];
 
+/// What the variables of the file stand for.
+const PASSWORDS: [(&str, &str); 3] =
+    [("GATEWAY_PASSWORD", "of-gateway"), ("WORKER_PASSWORD", "of-worker"), ("ADMIN_PASSWORD", "of-admin")];
+
 async fn nats() -> Nats {
-    let variables =
-        [("GATEWAY_PASSWORD", "of-gateway"), ("WORKER_PASSWORD", "of-worker"), ("ADMIN_PASSWORD", "of-admin")];
-    let nats = Nats::configured(&std::fs::read_to_string(CONFIG).unwrap(), &variables, &[]).await;
+    with_passwords(Nats::configured(&std::fs::read_to_string(CONFIG).unwrap(), &PASSWORDS, &[]).await)
+}
+
+/// With a file for each user beside it.
+fn with_passwords(nats: Nats) -> Nats {
     for user in USERS {
         nats.write(user, &format!("of-{user}\n"));
     }
@@ -264,9 +271,45 @@ async fn what_a_user_may_not_do_is_said_at_once_with_its_name() {
     let url = format!("{}/admin/v1/functions/f", gateway.admin);
     let body = json!({"service": "f", "annotations": {"fabric.upstream": server.url("/ok")}}).to_string();
     let answer = Client::default().send(http::Method::PUT, &url, &[], body).await.unwrap();
-    assert_eq!(answer.status, 503, "{:?}", answer.body);
+    assert_eq!(answer.status, 502, "{:?}", answer.body);
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     let lines = gateway.process.lines();
     let denied = "user gateway may not publish to $KV.FABRIC_FUNCTIONS.openfaas-fn.f";
     assert!(lines.iter().any(|line| line.contains(denied)), "{lines:?}");
+}
+
+/// What is written in the file as a remark does what it says.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_its_tls_only_who_has_a_certificate_gets_as_far_as_a_password() {
+    let text = std::fs::read_to_string(CONFIG).unwrap();
+    let (before, rest) = text.split_once("# tls {\n").unwrap();
+    let (remark, after) = rest.split_once("# }\n").unwrap();
+    let block: String = remark.lines().map(|line| format!("{}\n", line.strip_prefix("# ").unwrap())).collect();
+    let config = format!("{before}tls {{\n{block}}}\n{after}");
+    let nats = with_passwords(with_certificates(&config, &PASSWORDS, "127.0.0.1").await);
+    let server = Server::start().await;
+    let shown = words(&nats, "--broker-ca @ca.pem --broker-cert @client.pem --broker-key @client.key");
+    let told = |command: &str, user: &str| {
+        let told = of(&nats, user).join(" ").replace("nats://", "tls://");
+        format!("{command} {told} {shown}")
+    };
+    run(&told("setup", "admin")).await.good();
+    let start = async |command: &str, user: &str| {
+        let told = told(command, user);
+        Fabric::start(&told.split(' ').collect::<Vec<_>>()).await
+    };
+    let (admin, gateway) = (start("gateway", "admin").await, start("gateway", "gateway").await);
+    let _worker = start("worker", "worker").await;
+    admin.register("f", json!({"fabric.upstream": server.url("/ok")})).await;
+    gateway.knows(1).await;
+    gateway.accepted("f", &[], "x").await;
+    seen(&server, "/ok", 1).await;
+    assert_eq!(violations(&nats), [""; 0]);
+
+    let without = told("worker", "worker").replace(&shown, &words(&nats, "--broker-ca @ca.pem"));
+    let said = run(&format!("{without} --admin-listen 127.0.0.1:0")).await.failed().stderr;
+    assert!(said.lines().last().unwrap().contains("wants a certificate"), "{said}");
+    let wrong = told("worker", "worker").replace("--broker-user worker", "--broker-user admin");
+    let said = run(&format!("{wrong} --admin-listen 127.0.0.1:0")).await.failed().stderr;
+    assert!(said.lines().last().unwrap().contains("does not let in user admin"), "{said}");
 }

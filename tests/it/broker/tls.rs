@@ -18,7 +18,7 @@ fn tls(more: &str) -> String {
 }
 
 /// A server with a certificate for `host`, and with a client's beside it.
-async fn with_certificates(config: &str, host: &str) -> Nats {
+pub(super) async fn with_certificates(config: &str, variables: &[(&str, &str)], host: &str) -> Nats {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let (server, client, stranger) = (ours.signs(host), ours.signs("client"), theirs.signs("client"));
     let files = [
@@ -32,11 +32,11 @@ async fn with_certificates(config: &str, host: &str) -> Nats {
         ("stranger.key", &stranger.1),
         ("empty", ""),
     ];
-    Nats::configured(config, &[], &files).await
+    Nats::configured(config, variables, &files).await
 }
 
 /// Words in which `@name` stands for the path of a file beside the server's.
-fn words(nats: &Nats, words: &str) -> String {
+pub(super) fn words(nats: &Nats, words: &str) -> String {
     let word = |word: &str| match word.strip_prefix('@') {
         Some(file) => nats.dir().join(file).display().to_string(),
         None => word.to_owned(),
@@ -60,7 +60,7 @@ async fn ends_with(nats: &Nats, told: &str, all: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_run_over_tls_with_the_certificates_of_both() {
     for (more, flags) in [("verify: true", ""), ("verify: true, handshake_first: true", " --broker-tls-first")] {
-        let (nats, server) = (with_certificates(&tls(more), "127.0.0.1").await, Server::start().await);
+        let (nats, server) = (with_certificates(&tls(more), &[], "127.0.0.1").await, Server::start().await);
         let told = "--broker-ca @ca.pem --broker-cert @client.pem --broker-key @client.key";
         let told = words(&nats, &format!("serve --broker tls://{} {told}{flags}", nats.address()));
         let fabric = Fabric::start(&told.split(' ').collect::<Vec<_>>()).await;
@@ -74,7 +74,7 @@ async fn calls_run_over_tls_with_the_certificates_of_both() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_tls_is_named_with_its_mend() {
-    let nats = with_certificates(&tls("verify: true"), "127.0.0.1").await;
+    let nats = with_certificates(&tls("verify: true"), &[], "127.0.0.1").await;
     let at = nats.address();
     let pair = "--broker-cert @client.pem --broker-key @client.key";
     for (told, all) in [
@@ -102,10 +102,10 @@ async fn what_is_wrong_with_tls_is_named_with_its_mend() {
     ] {
         ends_with(&nats, &told, &all).await;
     }
-    let elsewhere = with_certificates(&tls("verify: false"), "nats.example").await;
+    let elsewhere = with_certificates(&tls("verify: false"), &[], "nats.example").await;
     let told = format!("--broker tls://{} --broker-ca @ca.pem", elsewhere.address());
     ends_with(&elsewhere, &told, &["another host's", "nats.example"]).await;
-    let first = with_certificates(&tls("handshake_first: true"), "127.0.0.1").await;
+    let first = with_certificates(&tls("handshake_first: true"), &[], "127.0.0.1").await;
     let told = format!("--broker tls://{} --broker-ca @ca.pem", first.address());
     ends_with(&first, &told, &["--broker-tls-first"]).await;
     let plain = Nats::start().await;

@@ -109,6 +109,9 @@ async fn what_is_scheduled_is_seen_until_it_is_moved(kind: Kind) {
         if all == ["a", "b", "c"] { Ok(()) } else { Err(format!("{all:?}")) }
     })
     .await;
+    let count = async |function| broker.scheduled_count(&queue, function).await.unwrap();
+    assert_eq!((count(None).await, count(Some(&f)).await), (3, 2));
+    assert_eq!(broker.scheduled_count(&Queue::parse("other").unwrap(), None).await.unwrap(), 0);
     let of_f = seen(Some(&f)).await;
     assert!(of_f.iter().all(|held| held.lane == lane("f")) && of_f.len() == 2, "{:?}", names(&of_f));
     let page = broker.scheduled(&queue, Some(&f), 0, 1).await.unwrap();

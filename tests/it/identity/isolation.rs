@@ -43,7 +43,8 @@ impl About {
         let braces = template.split('/').find(|part| part.starts_with('{'));
         match (template.split('/').nth(1).unwrap(), braces) {
             (_, None) => vec![String::new()],
-            ("functions", _) => vec![format!("{name}-f.{name}"), format!("{name}-held.{name}")],
+            ("scale", _) if template.contains("queues") => vec![format!("{name}-q")],
+            ("functions" | "scale", _) => vec![format!("{name}-f.{name}"), format!("{name}-held.{name}")],
             ("namespaces", _) => vec![name.into()],
             ("queues", _) => vec![format!("{name}-q")],
             ("calls", _) => ["ended", "waits"].map(|id| format!("{name}-{id}")).into(),

@@ -250,6 +250,9 @@ impl Holdings for Shutters {
     ) -> BoxFuture<'_, Result<Vec<Held>, BrokerError>> {
         self.memory.scheduled(queue, function, after, max)
     }
+    fn scheduled_count(&self, queue: &Queue, function: Option<&Function>) -> BoxFuture<'_, Result<u64, BrokerError>> {
+        self.memory.scheduled_count(queue, function)
+    }
 }
 
 impl DeadLetters for Shutters {

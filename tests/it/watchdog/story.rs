@@ -1,4 +1,4 @@
-//! A long call and a function that is asked to go: the first third of the story of long calls.
+//! The story of long calls: the function that runs them is asked to go, then the worker, then the gateway.
 //!
 //! `FABRIC_LONG_CALL=90s` makes the calls as long as that.
 
@@ -107,5 +107,88 @@ async fn a_function_that_is_asked_to_go_finishes_its_calls_and_the_next_run_when
     let all: HashSet<String> = ids.union(&more).cloned().collect();
     for file in [&began, &ended] {
         assert_eq!(has_lines(file, all.len()).await.into_iter().collect::<HashSet<_>>(), all, "each of them once");
+    }
+}
+
+/// Waits for a line of a process's log that has all of these.
+async fn says(fabric: &Fabric, words: &[&str]) {
+    eventually(async || {
+        let lines = fabric.process.lines();
+        match lines.iter().any(|line| words.iter().all(|word| line.contains(word))) {
+            true => Ok(()),
+            false => Err(format!("no line has {words:?}:\n{}", lines.join("\n"))),
+        }
+    })
+    .await;
+}
+
+/// Each began once and ended once, at its first attempt, and was delivered once.
+async fn ran_once(gateway: &Fabric, dir: &Path, ids: &HashSet<String>) {
+    for id in ids {
+        let it = succeeded(gateway, id).await;
+        let numbers = (&it["attempts"], &it["crashes"], &it["deliveries"]);
+        assert_eq!(numbers, (&json!(1), &json!(0), &json!(1)), "{it}");
+    }
+    for file in ["began", "ended"] {
+        let lines = has_lines(&dir.join(file), ids.len()).await;
+        assert_eq!(lines.into_iter().collect::<HashSet<_>>(), *ids, "{file}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_asked_to_go_finishes_its_calls_and_the_next_run_elsewhere() {
+    let (nats, dir) = (Nats::start().await, tempfile::tempdir().unwrap());
+    let gateway = Fabric::start(&["gateway", "--broker", &nats.url()]).await;
+    let worker = ["worker", "--broker", &nats.url(), "--pre-stop", "0s"];
+    let mut leaving = Fabric::start(&worker).await;
+    let function = function("127.0.0.1:0", dir.path()).await;
+    let annotations =
+        json!({"fabric.upstream": function.url, "fabric.timeout": "10m", "fabric.concurrency": CALLS.to_string()});
+    gateway.register("long", annotations).await;
+
+    let mut ids = gateway.accepted_many("long", &[], CALLS).await;
+    has_lines(&dir.path().join("began"), CALLS).await;
+    leaving.process.terminate();
+    says(&leaving, &["draining queues", "running=5"]).await;
+    // These are for whoever comes in its place.
+    ids.extend(gateway.accepted_many("long", &[], 3).await);
+    let _next = Fabric::start(&worker).await;
+    assert!(leaving.process.ended().await.success());
+    ran_once(&gateway, dir.path(), &ids).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_asked_to_go_answers_those_who_wait_and_loses_nothing_it_has_taken() {
+    let (nats, dir) = (Nats::start().await, tempfile::tempdir().unwrap());
+    let gateway = ["gateway", "--broker", &nats.url(), "--pre-stop", "0s"];
+    let mut leaving = Fabric::start(&gateway).await;
+    let _worker = Fabric::start(&["worker", "--broker", &nats.url()]).await;
+    let function = function("127.0.0.1:0", dir.path()).await;
+    leaving.register("long", json!({"fabric.upstream": function.url, "fabric.timeout": "10m"})).await;
+
+    let url = format!("{}/function/long", leaving.public);
+    let waiting = |n: usize| {
+        let url = url.clone();
+        async move {
+            let id = format!("waits-{n}");
+            Client::default().send(http::Method::POST, &url, &[("x-call-id", &id)], id.clone()).await.unwrap()
+        }
+    };
+    let mut waiting: tokio::task::JoinSet<_> = (0..2).map(waiting).collect();
+    let ids = leaving.accepted_many("long", &[], 3).await;
+    has_lines(&dir.path().join("began"), CALLS).await;
+    leaving.process.terminate();
+    says(&leaving, &["draining"]).await;
+    while let Some(answer) = waiting.join_next().await {
+        let answer = answer.unwrap();
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        assert!(answer.body.starts_with(b"waits-"), "{:?}", answer.body);
+    }
+    assert!(leaving.process.ended().await.success());
+    assert!(Client::default().get(&url).await.is_err(), "nobody listens there any more");
+    let next = Fabric::start(&gateway).await;
+    for id in &ids {
+        let it = succeeded(&next, id).await;
+        assert_eq!((&it["attempts"], &it["crashes"], &it["deliveries"]), (&json!(1), &json!(0), &json!(1)), "{it}");
     }
 }
