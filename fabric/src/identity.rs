@@ -16,19 +16,25 @@ pub mod oidc;
 pub mod secret;
 pub mod settings;
 
+use std::future::pending;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actors::directory::Directory;
 use actors::port::Clock;
 use http::{HeaderMap, Request};
 use proto::key::{Hash, Reach, Scope, Scopes};
-use proto::{ApiKey, KeyId, Namespace, Refusal};
+use proto::{ApiKey, KeyId, Namespace, Refusal, Timestamp};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use self::need::Need;
 use self::oidc::Issuer;
 use crate::listener::Peer;
+
+/// How often it is looked at the least whether somebody may still hear what he asked for.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
@@ -46,6 +52,8 @@ pub struct Rights {
     pub scopes: Scopes,
     /// Where.
     pub namespaces: Reach,
+    /// Until when, if that is known.
+    pub ends_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -161,6 +169,41 @@ impl Authenticator {
         need.check(&identity)?;
         Ok(identity)
     }
+
+    /// Waits until somebody who was admitted would not be any more: his key is revoked, removed, has other rights or has
+    /// expired, as his token does. For answers that go on and on.
+    pub async fn lapse(&self, by: &Identity) {
+        let Some(means) = &self.means else { return pending().await };
+        let mut directory = means.directory.clone();
+        loop {
+            let now = means.clock.now();
+            let ends_at = match &by.holder {
+                Holder::Key(id, key) => {
+                    let known = directory.borrow_and_update().clone();
+                    // While the keys are read anew, that one is missing says nothing.
+                    let is_other = known.key(id).map_or(known.current, |it| it != key);
+                    if is_other || !key.holds(now) {
+                        return;
+                    }
+                    key.expires_at
+                }
+                Holder::Rights(rights) => rights.ends_at,
+            };
+            let left = ends_at.map_or(LOOK_EVERY, |at| at.since(now));
+            if left.is_zero() {
+                return;
+            }
+            tokio::select! {
+                // By the clock of the day, which may be set.
+                () = sleep(left.min(LOOK_EVERY)) => {}
+                changed = directory.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl Means {
@@ -195,7 +238,7 @@ impl Means {
 }
 
 fn with_all_rights(who: &str) -> Rights {
-    Rights { who: who.into(), scopes: Scopes::all(), namespaces: Reach::Everything }
+    Rights { who: who.into(), scopes: Scopes::all(), namespaces: Reach::Everything, ends_at: None }
 }
 
 /// What is missing to somebody who lacks all of `scopes`.

@@ -309,11 +309,19 @@ impl CallId {
         }
     }
 
-    /// The id that stands for an `Idempotency-Key`: the same for the same key and function, whoever asks.
+    /// The id that stands for an `Idempotency-Key`: the same for the same key and function, whoever asks. It is a UUID of
+    /// version 8 (RFC 9562 §5.8), which no caller may choose: whoever guesses a key cannot be there before its owner.
     #[must_use]
     pub fn for_idempotency_key(function: &Function, key: &[u8]) -> Self {
         let space = Uuid::new_v5(&Uuid::NAMESPACE_URL, function.to_string().as_bytes());
-        Self::from(Uuid::new_v5(&space, key))
+        let hash = Uuid::new_v5(&space, key).into_bytes();
+        Self::from(uuid::Builder::from_custom_bytes(hash).into_uuid())
+    }
+
+    /// Whether it has the form of those that stand for idempotency keys.
+    #[must_use]
+    pub fn is_of_a_key(&self) -> bool {
+        Uuid::try_parse(&self.0).is_ok_and(|uuid| uuid.get_version() == Some(uuid::Version::Custom))
     }
 
     /// What stands for one turn of a call, where there is to be one thing for each.
@@ -389,6 +397,10 @@ mod tests {
         assert_eq!(CallId::for_idempotency_key(&a, b"k"), CallId::for_idempotency_key(&a, b"k"));
         assert_ne!(CallId::for_idempotency_key(&a, b"k"), CallId::for_idempotency_key(&b, b"k"));
         assert_ne!(CallId::for_idempotency_key(&a, b"k"), CallId::for_idempotency_key(&a, b"l"));
+        assert!(CallId::for_idempotency_key(&a, b"k").is_of_a_key());
+        for other in ["k", "d9428888-122b-51e1-b85c-61e84e1c8ea4", "018f3c2e-7b1a-7c3d-9e2f-0123456789ab"] {
+            assert!(!CallId::parse(other).unwrap().is_of_a_key(), "{other}");
+        }
     }
 
     #[test]

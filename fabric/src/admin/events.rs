@@ -55,7 +55,7 @@ impl Wanted {
     }
 }
 
-/// Tells until the listener drains, the broker is lost, or the other side has gone.
+/// Tells until the listener drains, the broker is lost, the other side has gone or may not hear it any more.
 pub(super) async fn follow(
     gateway: &Gateway,
     query: &str,
@@ -69,9 +69,14 @@ pub(super) async fn follow(
     let max = max.map_or(usize::MAX, |max| usize::try_from(max.get()).unwrap_or(usize::MAX));
     let records = told.map_err(|error| refusal(error, 0))?.filter(move |it| std::future::ready(has(it)));
     let events = records.take(max).map(move |record| event(record, clock.now()));
-    let mut drain = drain;
-    let drained = async move { drop(drain.wait_for(Option::is_some).await) };
-    let lines = with_signs_of_life(events).take_until(drained);
+    let (mut drain, authenticator, by) = (drain, gateway.ports().authenticator.clone(), by.clone());
+    let over = async move {
+        tokio::select! {
+            _ = drain.wait_for(Option::is_some) => {}
+            () = authenticator.lapse(&by) => {}
+        }
+    };
+    let lines = with_signs_of_life(events).take_until(Box::pin(over));
     let frames = lines.map(|line| Ok::<_, Infallible>(Frame::data(line)));
     let body = StreamBody::new(frames).map_err(|never| match never {});
     let mut answer = Response::new(body.boxed_unsync());

@@ -62,9 +62,12 @@ impl Gateway {
         if head.method != Method::POST {
             return Err(Refusal::Method { allow: "POST" });
         }
+        let mut headers = head.headers;
+        // First: what is said to this hop only, be it an id, is nothing that was said of the call.
+        drop_hop_by_hop(&mut headers);
         let spec = self.function(&target.name, by)?;
-        let id = call_id(&head.headers, &spec.function)?;
-        let callback = callback_url(&head.headers)?;
+        let (id, is_chosen) = call_id(&headers, &spec.function)?;
+        let callback = callback_url(&headers)?;
         let directory = self.ports.directory.borrow().clone();
         self.accept.call(&spec, &directory)?;
         let tenant = directory.namespace(spec.function.namespace());
@@ -77,15 +80,12 @@ impl Gateway {
         // The body may have been long in coming, and the function deleted since.
         let spec = self.registered(spec.function.clone())?;
 
-        let mut headers = head.headers;
-        drop_hop_by_hop(&mut headers);
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::EXPECT);
         let query = head.uri.query().map(Into::into);
         let accepted_at = self.ports.clock.now();
         let When { due, expires_at } =
             when::read(&headers, accepted_at).map_err(|error| Refusal::Malformed(error.to_string()))?;
-        let chosen = headers.contains_key(X_CALL_ID) || headers.contains_key(IDEMPOTENCY_KEY);
         let request = proto::Request { method: head.method, path: target.path, query, headers, body };
         let mut call = Call::new(id, spec.function.clone(), accepted_at, request);
         (call.callback, call.expires_at) = (callback, expires_at);
@@ -98,7 +98,7 @@ impl Gateway {
             return Err(Refusal::TooLarge { limit });
         }
         let broker = &self.ports.broker;
-        let before = match chosen {
+        let before = match is_chosen {
             true => Box::pin(self.ports.recorder.known(&call.id)).await.filter(|it| !it.record.is_of(&call)),
             false => None,
         };
@@ -115,7 +115,7 @@ impl Gateway {
         let sending = trace.sending();
         let stored = match due {
             Some(due) => broker.schedule(message, &call.id, due).await,
-            None if chosen => broker.publish(message).await,
+            None if is_chosen => broker.publish(message).await,
             None => broker.publish_once(message).await,
         };
         trace.stored(sending, &call, &spec, stored.as_ref().err());
@@ -124,7 +124,7 @@ impl Gateway {
             let state = if due.is_some() { State::Waiting } else { State::Ready };
             let place = stored.place().filter(|_| due.is_none());
             let record = Record { due, place, ..Record::of(&call, &lane, state, accepted_at) };
-            if chosen || due.is_some() {
+            if is_chosen || due.is_some() {
                 // An id that its caller chose may have been another call's, long ago.
                 let over = before.filter(|it| it.record.state.is_final()).map_or(0, |it| it.revision);
                 self.ports.recorder.note(&record, over).await;
@@ -153,17 +153,24 @@ impl Gateway {
     }
 }
 
-/// The caller's own id, else the one that its idempotency key stands for, else a new one.
-fn call_id(headers: &HeaderMap, function: &Function) -> Result<CallId, Refusal> {
+/// The caller's own id, else the one that its idempotency key stands for, else a new one; and whether its caller chose
+/// it, so that there may be another call of that id.
+fn call_id(headers: &HeaderMap, function: &Function) -> Result<(CallId, bool), Refusal> {
     if let Some(id) = headers.get(X_CALL_ID) {
-        return Ok(CallId::parse(&String::from_utf8_lossy(id.as_bytes()))?);
+        let id = CallId::parse(&String::from_utf8_lossy(id.as_bytes()))?;
+        if id.is_of_a_key() {
+            let why =
+                format!("{X_CALL_ID} {id} is of the kind that {IDEMPOTENCY_KEY} makes: send the key, or another id");
+            return Err(Refusal::Malformed(why));
+        }
+        return Ok((id, true));
     }
-    Ok(match headers.get(IDEMPOTENCY_KEY) {
+    match headers.get(IDEMPOTENCY_KEY) {
         // All calls without a key of their own would be one.
-        Some(key) if key.is_empty() => return Err(Refusal::Malformed(format!("{IDEMPOTENCY_KEY} is empty"))),
-        Some(key) => CallId::for_idempotency_key(function, key.as_bytes()),
-        None => CallId::from(Uuid::now_v7()),
-    })
+        Some(key) if key.is_empty() => Err(Refusal::Malformed(format!("{IDEMPOTENCY_KEY} is empty"))),
+        Some(key) => Ok((CallId::for_idempotency_key(function, key.as_bytes()), true)),
+        None => Ok((CallId::from(Uuid::now_v7()), false)),
+    }
 }
 
 fn callback_url(headers: &HeaderMap) -> Result<Option<String>, Refusal> {

@@ -325,7 +325,19 @@ async fn another_tenants_id_is_not_to_be_had() {
         let answer = Asker::with(&key).ask(Method::POST, &url, &[("x-call-id", id)], &json!("x")).await;
         assert_eq!(answer.status, StatusCode::CONFLICT, "{id}");
         assert!(!String::from_utf8_lossy(&answer.body).replace(id, "").contains(VICTIM), "{:?}", answer.body);
+        // Said to this hop only, it is not said of the call: that gets an id of its own.
+        let hop = [("x-call-id", id), ("connection", "close, x-call-id")];
+        let answer = Asker::with(&key).ask(Method::POST, &url, &hop, &json!("x")).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{id}");
+        assert_ne!(answer.header("x-call-id"), id);
+        let told = world.admin.get(&format!("{}/admin/v1/calls/{id}", world.fabric.admin)).await.json();
+        assert_eq!(told["function"].as_str().map(|it| it.ends_with(VICTIM)), Some(true), "{told}");
     }
+    // Nor is the one that stands for an idempotency key.
+    let function = proto::Function::parse(&format!("{VICTIM}-f.{VICTIM}")).unwrap();
+    let guessed = proto::CallId::for_idempotency_key(&function, b"order-1234").to_string();
+    let answer = Asker::with(&key).ask(Method::POST, &url, &[("x-call-id", &guessed)], &json!("x")).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{:?}", answer.body);
     assert_eq!(world.state().await, before);
 }
 

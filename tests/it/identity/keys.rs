@@ -1,9 +1,14 @@
 //! API keys: made, used, revoked, in every process.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::eventually;
 use tests::nats::Nats;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::asker::{ADMIN, Asker, locked};
 use crate::cli::run::run_with;
@@ -33,6 +38,36 @@ async fn a_key_that_is_revoked_is_of_no_use_in_any_process() {
         "at once here"
     );
     is(StatusCode::UNAUTHORIZED).await;
+}
+
+/// An answer that goes on and on ends with the right to hear it.
+#[tokio::test]
+async fn whoever_hears_of_calls_hears_nothing_more_once_his_key_is_revoked() {
+    let dir = tempfile::tempdir().unwrap();
+    let fabric = locked(&["serve", "--data-dir", dir.path().to_str().unwrap()]).await;
+    let admin = Asker::admin();
+    let (id, key) = admin.key(&fabric, "listens", &["read"], "*").await;
+    let host = fabric.admin.trim_start_matches("http://");
+    let mut line = TcpStream::connect(host).await.unwrap();
+    let head = format!("GET /admin/v1/events HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n\r\n");
+    line.write_all(head.as_bytes()).await.unwrap();
+    let mut heard = Vec::new();
+    while !heard.windows(3).any(|it| it == b":\n\n") {
+        assert!(line.read_buf(&mut heard).await.unwrap() > 0, "{}", String::from_utf8_lossy(&heard));
+    }
+    assert!(heard.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&heard));
+    // Another key's end is nothing to him.
+    let (other, _) = admin.key(&fabric, "other", &["read"], "*").await;
+    let revoke = |id: String| format!("{}/admin/v1/keys/{id}/revoke", fabric.admin);
+    admin.done(Method::POST, &revoke(other), &Value::Null).await;
+    assert!(timeout(Duration::from_millis(300), line.read_buf(&mut heard)).await.is_err(), "it goes on");
+    admin.done(Method::POST, &revoke(id), &Value::Null).await;
+    let rest = timeout(Duration::from_secs(60), async {
+        while !heard.ends_with(b"\r\n0\r\n\r\n") {
+            assert!(line.read_buf(&mut heard).await.unwrap() > 0, "it is cut off");
+        }
+    });
+    assert!(rest.await.is_ok(), "{}", String::from_utf8_lossy(&heard));
 }
 
 #[tokio::test]

@@ -75,6 +75,28 @@ async fn calls_of_registered_functions_and_of_strangers_run_and_are_called_back(
     world.assert_at_rest().await;
 }
 
+/// Callers choose the ids of calls there; of what is another tenant's, nothing is lost by that.
+#[tokio::test(start_paused = true)]
+async fn an_id_of_another_namespaces_call_is_not_taken_over() {
+    let foreign = foreign();
+    let world = world(&foreign, by_template()).await;
+    world.register("f.acme", &[("fabric.upstream", "http://ours")]).await;
+    let ours = world.post("f.acme").await;
+    sleep(MINUTE).await;
+    let before = world.record(&ours).await;
+    assert_eq!(before.state, State::Succeeded);
+    for number in 0..2 {
+        // The second time because somebody died before he could say that it was taken in.
+        foreign.leave(number, message("f.evil", &ours, Value::Null).into()).await.unwrap();
+    }
+    sleep(MINUTE).await;
+    assert_eq!(world.record(&ours).await, before);
+    let theirs = world.functions.asked("f");
+    assert!(!theirs.is_empty() && !theirs.contains(&ours), "{theirs:?}");
+    assert_eq!(foreign.left().await.unwrap(), 0);
+    world.assert_at_rest().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_message_says_of_retries_counts_for_a_stranger() {
     let foreign = foreign();

@@ -2,8 +2,8 @@
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Header, Validation, decode};
-use proto::Refusal;
 use proto::key::{Reach, Scope, Scopes};
+use proto::{Refusal, Timestamp};
 use serde_json::{Map, Value};
 
 use super::keyset::KeySet;
@@ -35,6 +35,8 @@ pub(super) fn check(token: &str, header: &Header, keys: &KeySet, settings: &Sett
     let claims = decode::<Map<String, Value>>(token, key, &wanted).map_err(|error| refused(why(error.kind())))?.claims;
     let rights = rights(&claims, settings)?;
     let until = claims.get("exp").and_then(seconds).unwrap_or_default().saturating_add(LEEWAY);
+    let ends_at = i64::try_from(until).ok().and_then(|seconds| seconds.checked_mul(1_000_000_000));
+    let rights = Rights { ends_at: ends_at.map(Timestamp::from_unix_nanos), ..rights };
     Ok(Checked { rights, until })
 }
 
@@ -53,7 +55,7 @@ fn rights(claims: &Map<String, Value>, settings: &Settings) -> Result<Rights, Re
     let names = words(&settings.namespaces_claim);
     let namespaces =
         Reach::of(names.iter().map(String::as_str)).map_err(|error| lacks(&settings.namespaces_claim, &error))?;
-    Ok(Rights { who, scopes, namespaces })
+    Ok(Rights { who, scopes, namespaces, ends_at: None })
 }
 
 /// The words of a claim: a list of them, or one text with spaces in between (RFC 8693, section 4.2).
