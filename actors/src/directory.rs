@@ -186,6 +186,17 @@ impl Directory {
         }
     }
 
+    /// Whether somebody who is limited to a function's namespace may have it name this queue: each queue is one more share
+    /// of every worker and takes streams of the broker, so that is not his to decide. What it names already, it may name.
+    #[must_use]
+    pub fn lets_into(&self, function: &Function, queue: &Queue) -> bool {
+        let is_there = self.get(function).is_some_and(|spec| spec.queue == *queue);
+        let listed = self.namespace(function.namespace()).and_then(|it| it.queues.as_ref());
+        *queue == Queue::default()
+            || is_there
+            || listed.map_or_else(|| self.queue(queue).is_some(), |listed| listed.contains(queue))
+    }
+
     /// Whether a function names this queue.
     #[must_use]
     pub fn names(&self, queue: &Queue) -> bool {
@@ -286,6 +297,26 @@ mod tests {
             (vec!["x".into(), "y".into()], 3),
             "a copy stays as it was"
         );
+    }
+
+    #[test]
+    fn who_is_limited_to_a_namespace_takes_no_queue_that_nobody_gave_him() {
+        let (function, [slow, fast]) =
+            (Function::parse("f.acme").unwrap(), ["slow", "fast"].map(|it| Queue::parse(it).unwrap()));
+        let mut directory = Directory::default();
+        let lets =
+            |directory: &Directory| [&Queue::default(), &slow, &fast].map(|it| directory.lets_into(&function, it));
+        assert_eq!(lets(&directory), [true, false, false]);
+        directory.insert_queue(Arc::new(
+            QueueSpec::compile(Settings { name: "slow".into(), ..Settings::default() }).unwrap(),
+        ));
+        assert_eq!(lets(&directory), [true, true, false], "somebody has set it up");
+        let annotations = [("fabric.queues".to_owned(), "fast".to_owned())].into();
+        let tenancy = proto::tenant::Tenancy { name: "acme".into(), annotations, ..Default::default() };
+        directory.insert_namespace(Arc::new(NamespaceSpec::compile(tenancy).unwrap()));
+        assert_eq!(lets(&directory), [true, false, true], "not for him");
+        directory.insert(spec("f.acme", "slow"));
+        assert_eq!(lets(&directory), [true, true, true], "it is there already");
     }
 
     #[test]

@@ -93,6 +93,16 @@ pub enum Store {
     Embedded(PathBuf, Quotas),
 }
 
+impl Store {
+    /// How much may wait there.
+    fn quotas(&self) -> Quotas {
+        match self {
+            Self::JetStream(settings) => settings.quotas,
+            Self::Embedded(_, quotas) => *quotas,
+        }
+    }
+}
+
 impl TryFrom<cli::Broker> for Store {
     type Error = jetstream::Error;
 
@@ -292,6 +302,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     plan.authentication.check("--admin-listen", plan.admin)?;
     let public = plan.public.map(|addr| listener::bind(addr, plan.limits, "--listen")).transpose()?;
     let admin = listener::bind(plan.admin, plan.limits, "--admin-listen")?;
+    let function_backlog = plan.store.quotas().function;
     let store = Opened::open(plan.store, clock.clone()).await?;
     let Ports { broker, control, presence, survey } = store.ports();
     let intakes = store.intakes(plan.openfaas)?;
@@ -349,6 +360,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
         },
         gateway::Settings {
             body_len_max: plan.max_body,
+            function_backlog,
             expose_system: plan.public.is_some_and(|a| a.ip().is_loopback()),
         },
     );

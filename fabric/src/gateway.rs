@@ -80,6 +80,8 @@ pub struct Ports {
 pub struct Settings {
     /// The largest body of an asynchronous call, in bytes.
     pub body_len_max: usize,
+    /// How many calls of a function may wait for their time; the broker bounds those that are due.
+    pub function_backlog: u64,
     /// Whether the public listener answers `/system/…`.
     pub expose_system: bool,
 }
@@ -182,6 +184,23 @@ impl Gateway {
 /// A function, if whoever asks may know of it.
 pub(crate) fn own(function: Function, by: &Identity) -> Result<Function, Refusal> {
     if by.sees(function.namespace()) { Ok(function) } else { Err(Refusal::UnknownFunction(function)) }
+}
+
+/// Says that somebody may not have a function wait in the queue that it names.
+///
+/// # Errors
+/// [`Refusal::Forbidden`].
+pub(crate) fn may_queue(spec: &FunctionSpec, directory: &Directory, by: &Identity) -> Result<(), Refusal> {
+    let is_limited = by.namespaces().namespaces().is_some();
+    if !is_limited || directory.lets_into(&spec.function, &spec.queue) {
+        return Ok(());
+    }
+    Err(Refusal::Forbidden(format!(
+        "queue {} is not for namespace {}: whoever may for the whole fabric sets the queue up, or lists it in \
+         fabric.queues of the namespace",
+        spec.queue,
+        spec.function.namespace()
+    )))
 }
 
 /// The public listener as a service of the tree.

@@ -1,6 +1,6 @@
 //! The annotations of a deployment that mean something here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub const CALLBACK_HOSTS: &str = "fabric.callback-hosts";
 pub const BACKLOG: &str = "fabric.backlog";
 /// The largest body of a namespace's calls, such as `256KiB`.
 pub const MAX_BODY: &str = "fabric.max-body";
+/// The queues that functions of a namespace may name, beside the default one: `slow, fast`.
+pub const QUEUES: &str = "fabric.queues";
 /// Whether no call starts for now: `true` or `false`.
 pub const PAUSED: &str = "fabric.paused";
 /// How long a call may run, such as `90s`.
@@ -84,10 +86,10 @@ const KEEP_MAX: u64 = 512 * 1024;
 /// Those that a queue has too.
 const OF_QUEUES: [&str; 4] = [PAUSED, RETRY_JITTER, RETRY_MAX_AGE, RETRY_CRASHES];
 /// Those that a namespace has too.
-const OF_NAMESPACES: [&str; 9] =
-    [WEIGHT, CONCURRENCY, RATE, BURST, ACCEPT_RATE, ACCEPT_BURST, BACKLOG, MAX_BODY, CALLBACK_HOSTS];
+const OF_NAMESPACES: [&str; 10] =
+    [WEIGHT, CONCURRENCY, RATE, BURST, ACCEPT_RATE, ACCEPT_BURST, BACKLOG, MAX_BODY, CALLBACK_HOSTS, QUEUES];
 /// Those that only a namespace has.
-const OF_NAMESPACES_ONLY: [&str; 3] = [BACKLOG, MAX_BODY, CALLBACK_HOSTS];
+const OF_NAMESPACES_ONLY: [&str; 4] = [BACKLOG, MAX_BODY, CALLBACK_HOSTS, QUEUES];
 
 /// Why an annotation cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -251,6 +253,13 @@ impl<'a> Reader<'a> {
             other => other.map_err(|error| error.to_string()),
         });
         queue.unwrap_or_default()
+    }
+
+    pub(crate) fn queues(&mut self) -> Option<BTreeSet<Queue>> {
+        self.read(QUEUES, |text| {
+            let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+            names.map(|name| Queue::parse(name).map_err(|error| error.to_string())).collect()
+        })
     }
 
     /// What is said here, else what the template makes of the function.

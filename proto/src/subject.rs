@@ -121,6 +121,18 @@ impl Subjects {
         }
     }
 
+    /// Every schedule of a namespace's functions.
+    #[must_use]
+    pub fn later_in(&self, namespace: &Namespace) -> String {
+        format!("{}.later.*.{namespace}.>", self.prefix)
+    }
+
+    /// Where those deliver to when due.
+    #[must_use]
+    pub fn due_in(&self, namespace: &Namespace) -> String {
+        format!("{}.due.*.*.{namespace}.*", self.prefix)
+    }
+
     /// Every subject that a schedule delivers to.
     #[must_use]
     pub fn due_filter(&self) -> String {

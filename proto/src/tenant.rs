@@ -1,6 +1,6 @@
 //! What is known about a namespace: OpenFaaS's record of it, and what its annotations mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -10,7 +10,7 @@ use crate::fault::{Fault, Faults};
 use crate::host::Hosts;
 use crate::limit::Throttle;
 use crate::signing::{Entry, SECRETS_MAX, Secret};
-use crate::{Namespace, signing};
+use crate::{Namespace, Queue, signing};
 
 /// OpenFaaS's `FunctionNamespace`, the body of `POST` and `PUT /system/namespace/{name}`, kept as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,12 +90,15 @@ pub struct NamespaceSpec {
     pub accept: Option<Throttle>,
     /// How many calls of all its functions may run at once in the whole cluster, in each queue.
     pub concurrency: Option<NonZeroU32>,
-    /// How many calls of all its functions may wait or run; delayed calls and retries count when they are due.
+    /// How many calls of all its functions may wait, be it for their time, or run.
     pub backlog: Option<NonZeroU32>,
     /// The largest body of an asynchronous call, in bytes.
     pub body_len_max: Option<u64>,
     /// Where callbacks of its functions may go, of all the places where any may; everywhere there, if absent.
     pub callback_hosts: Option<Hosts>,
+    /// Which queues its functions may name beside the default one, if whoever registers them is limited to it; those that
+    /// somebody has set up, if absent.
+    pub queues: Option<BTreeSet<Queue>>,
     /// What callbacks of its functions are signed with.
     pub secrets: Vec<Secret>,
     /// The record it was read from.
@@ -114,7 +117,7 @@ impl NamespaceSpec {
         let accept = read.throttle(annotation::ACCEPT_RATE, annotation::ACCEPT_BURST);
         let callback_hosts = read.hosts(annotation::CALLBACK_HOSTS);
         let (concurrency, backlog) = (read.count(annotation::CONCURRENCY), read.count(annotation::BACKLOG));
-        let body_len_max = read.size(annotation::MAX_BODY);
+        let (body_len_max, queues) = (read.size(annotation::MAX_BODY), read.queues());
         let mut faults = read.faults;
         let secrets = faults.take("/signing", secrets(tenancy.signing.as_deref().unwrap_or_default()));
         let Some(namespace) = faults.take("/name", Namespace::parse(&tenancy.name)) else { return Err(faults) };
@@ -129,6 +132,7 @@ impl NamespaceSpec {
             backlog,
             body_len_max,
             callback_hosts,
+            queues,
             secrets,
             tenancy,
         })

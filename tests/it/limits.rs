@@ -220,6 +220,9 @@ async fn a_namespaces_quotas_hold_for_all_its_functions_together() {
         }
     }
     assert_eq!(accepted.len(), 20);
+    // What waits for its time takes no other room.
+    let delayed = gateway.call("a.acme", &[("x-delay", "1h")], "x").await;
+    assert_eq!((delayed.status, &delayed.json()["error"]), (StatusCode::TOO_MANY_REQUESTS, &json!("backlog_full")));
     gateway.accepted("c.other", &[], "x").await;
     let large = "x".repeat(2000);
     assert_eq!(gateway.call("c.other", &[], &large).await.status, StatusCode::ACCEPTED);
@@ -251,6 +254,29 @@ async fn a_namespaces_quotas_hold_for_all_its_functions_together() {
         if answer.status == StatusCode::PAYLOAD_TOO_LARGE { Ok(()) } else { Err(answer.status) }
     })
     .await;
+}
+
+/// Nothing else bounds how much lies there: a lane has none of them yet.
+#[tokio::test]
+async fn delayed_calls_are_as_many_as_a_functions_backlog_and_count_for_its_namespace() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let fabric = Fabric::start(&["serve", "--data-dir", data, "--function-backlog", "5"]).await;
+    fabric.set_namespace("acme", json!({"fabric.backlog": "3"})).await;
+    for (name, most) in [("f", 5), ("f.acme", 3)] {
+        fabric.register(name, json!({"fabric.upstream": "http://127.0.0.1:9"})).await;
+        let mut accepted = 0;
+        for _ in 0..4 * most {
+            let answer = fabric.call(name, &[("x-delay", "1h")], "x").await;
+            accepted += usize::from(answer.status == StatusCode::ACCEPTED);
+        }
+        assert_eq!(accepted, most, "{name}");
+    }
+    // It holds for as long as they wait, not for as long as a count does.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    for name in ["f", "f.acme"] {
+        assert_eq!(fabric.call(name, &[("x-delay", "1h")], "x").await.status, StatusCode::TOO_MANY_REQUESTS, "{name}");
+    }
 }
 
 #[tokio::test]

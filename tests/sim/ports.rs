@@ -9,7 +9,7 @@ use actors::port::broker::{Backlog, Error, Message, Stored, Terms};
 use actors::port::cancels::Mark;
 use actors::port::control::{self, Changes, Expected, Key, Record as Setting};
 use actors::port::dead::Letter;
-use actors::port::holdings::{self, Held};
+use actors::port::holdings::{self, Held, Whose};
 use actors::port::presence::Sign;
 use actors::port::records::Recorded;
 use actors::port::{BoxFuture, BoxStream, Broker, Cancels, Control, DeadLetters, Holdings, Lane, Presence, Records};
@@ -179,8 +179,8 @@ impl Holdings for Remote {
         Box::pin(async move { self.0.ask(|| self.0.memory.scheduled(&queue, function.as_ref(), after, max)).await })
     }
 
-    fn scheduled_count(&self, queue: &Queue, function: Option<&Function>) -> BoxFuture<'_, Result<u64, Error>> {
-        self.0.memory.scheduled_count(queue, function)
+    fn scheduled_count(&self, whose: &Whose) -> BoxFuture<'_, Result<u64, Error>> {
+        self.0.memory.scheduled_count(whose)
     }
 }
 

@@ -9,7 +9,7 @@ use super::Memory;
 use super::line::Line;
 use super::store::Seq;
 use crate::port::broker::Error;
-use crate::port::holdings::{self, Held, Hold};
+use crate::port::holdings::{self, Held, Hold, Whose};
 use crate::port::{BoxFuture, Holdings};
 
 impl Memory {
@@ -72,8 +72,8 @@ impl Holdings for Memory {
         Box::pin(std::future::ready(Ok(held)))
     }
 
-    fn scheduled_count(&self, queue: &Queue, function: Option<&Function>) -> BoxFuture<'_, Result<u64, Error>> {
-        let count = self.machine.state().later.count(queue, function);
+    fn scheduled_count(&self, whose: &Whose) -> BoxFuture<'_, Result<u64, Error>> {
+        let count = self.machine.state().later.count(whose);
         Box::pin(std::future::ready(Ok(count)))
     }
 }

@@ -6,6 +6,7 @@ use proto::{CallId, Function, LaneKey, Queue, Timestamp};
 
 use super::line::Line;
 use super::store::Seq;
+use crate::port::holdings::Whose;
 
 /// Every schedule, and the line of those that are due.
 #[derive(Debug, Default)]
@@ -89,9 +90,17 @@ impl Later {
         }
     }
 
-    /// How many entries a queue has, or one function in it.
-    pub(super) fn count(&self, queue: &Queue, function: Option<&Function>) -> u64 {
-        self.seqs(queue, function, 0).count() as u64
+    /// How many entries somebody has.
+    #[must_use]
+    pub(super) fn count(&self, whose: &Whose) -> u64 {
+        let count = match whose {
+            Whose::Queue(queue) => self.seqs(queue, None, 0).count(),
+            Whose::Lane(LaneKey { queue, function }) => self.seqs(queue, Some(function), 0).count(),
+            Whose::Namespace(namespace) => {
+                self.entries.values().filter(|(lane, ..)| lane.function.namespace() == namespace).count()
+            }
+        };
+        count as u64
     }
 
     /// The first `max` entries of a queue, or of one function there, after `after`: due or not, in order.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use proto::{Function, LaneKey, Queue};
+use proto::{Function, LaneKey, Namespace, Queue};
 
 use super::broker::Error;
 use super::{BoxFuture, Payload};
@@ -46,11 +46,23 @@ pub trait Holdings: Send + Sync + 'static {
         max: usize,
     ) -> BoxFuture<'_, Result<Vec<Held>, Error>>;
 
-    /// How many those are; what moves meanwhile may be counted twice or not at all.
+    /// How many messages are scheduled, or due and not yet moved to their lane; what moves meanwhile may be counted twice
+    /// or not at all.
     ///
     /// # Errors
     /// As [`ready`](Self::ready).
-    fn scheduled_count(&self, queue: &Queue, function: Option<&Function>) -> BoxFuture<'_, Result<u64, Error>>;
+    fn scheduled_count(&self, whose: &Whose) -> BoxFuture<'_, Result<u64, Error>>;
+}
+
+/// Whose messages are counted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Whose {
+    /// Those of all functions of a queue.
+    Queue(Queue),
+    /// Those of one function in its queue.
+    Lane(LaneKey),
+    /// Those of all functions of a namespace, in whatever queues.
+    Namespace(Namespace),
 }
 
 /// How a message is held.

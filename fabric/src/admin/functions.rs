@@ -81,7 +81,7 @@ impl Functions {
     ) -> Result<Answer, Refusal> {
         let function = Function::parse(name)?;
         by.must_see(function.namespace())?;
-        let spec = self.0.deploy(asked(&function, object(body, &FIELDS)?)?)?;
+        let spec = self.0.deploy(asked(&function, object(body, &FIELDS)?)?, by)?;
         let (is_new, revision) = self.0.put(by, (&spec).into(), headers).await?;
         self.registered(&function, &spec.deployment).await;
         Ok(show(status_of(is_new), view(&function, &spec.deployment), Some(revision)))
@@ -104,7 +104,7 @@ impl Functions {
             let mut whole = serde_json::to_value(deployment).map_err(|error| Refusal::Malformed(error.to_string()))?;
             merge(&mut whole, Value::Object(patch.clone()));
             let Value::Object(whole) = whole else { return Err(Refusal::UnknownFunction(function.clone())) };
-            Ok((&self.0.deploy(asked(&function, whole)?)?).into())
+            Ok((&self.0.deploy(asked(&function, whole)?, by)?).into())
         };
         let (record, revision) = self.0.edit(by, &Key::Function(function.clone()), headers, edit).await?;
         let Record::Function(_, deployment) = record else { return Err(Refusal::UnknownFunction(function)) };

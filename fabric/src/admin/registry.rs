@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use super::condition::{Condition, etag};
 use crate::audit::Audited;
 use crate::gateway::answer::{self, Answer};
+use crate::gateway::may_queue;
 use crate::gateway::system::unchanged;
 use crate::identity::Identity;
 
@@ -50,8 +51,11 @@ impl Registry {
     }
 
     /// What a deployment says of a function.
-    pub(super) fn deploy(&self, deployment: Deployment) -> Result<FunctionSpec, Refusal> {
-        Ok(self.directory.borrow().deploy(deployment, self.clock.now())?)
+    pub(super) fn deploy(&self, deployment: Deployment, by: &Identity) -> Result<FunctionSpec, Refusal> {
+        let directory = self.directory.borrow();
+        let spec = directory.deploy(deployment, self.clock.now())?;
+        may_queue(&spec, &directory, by)?;
+        Ok(spec)
     }
 
     /// The record, if there is one, and its revision.

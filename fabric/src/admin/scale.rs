@@ -10,6 +10,7 @@ use std::sync::Arc;
 use actors::demand::{Demand, Facts, wanted};
 use actors::directory::Directory;
 use actors::meter::lines;
+use actors::port::holdings::Whose;
 use actors::view;
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -180,8 +181,12 @@ impl<'a> Scene<'a> {
 
     async fn of_function(&self, lane: &Lane) -> Result<OfFunction, Refusal> {
         let LaneKey { queue, function } = &lane.key;
-        let later =
-            self.ports.broker.scheduled_count(queue, Some(function)).await.map_err(|error| refusal(error, 0))?;
+        let later = self
+            .ports
+            .broker
+            .scheduled_count(&Whose::Lane(lane.key.clone()))
+            .await
+            .map_err(|error| refusal(error, 0))?;
         let slots = lane.slots.unwrap_or(NonZeroU32::MIN);
         Ok(OfFunction {
             queue: queue.to_string(),
@@ -210,7 +215,13 @@ impl<'a> Scene<'a> {
         let ages: Vec<f64> = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
         let oldest = ages.into_iter().fold(0.0, f64::max);
         let later = match self.is_whole {
-            true => Some(self.ports.broker.scheduled_count(queue, None).await.map_err(|error| refusal(error, 0))?),
+            true => Some(
+                self.ports
+                    .broker
+                    .scheduled_count(&Whose::Queue(queue.clone()))
+                    .await
+                    .map_err(|error| refusal(error, 0))?,
+            ),
             false => None,
         };
         let serving = self.permits.get(queue.as_str()).map(Vec::as_slice).unwrap_or_default();

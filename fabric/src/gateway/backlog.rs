@@ -1,18 +1,18 @@
-//! How many calls of a namespace wait or run, where only so many may.
+//! How many calls of a namespace wait or run, and how many of a function wait for their time, where only so many may.
 //!
-//! The broker is asked for it once a second at the most, and only while calls of such a namespace come in; what every
+//! The broker is asked for it once a second at the most, and only while such calls come in; what every
 //! gateway has accepted since is taken to be what this one has. So the quota is exact for one gateway. Several may go
 //! over it by what the others accept within a second and this one does not know of.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actors::directory::Directory;
+use actors::port::holdings::Whose;
 use futures_util::future::try_join_all;
 use proto::key::Reach;
-use proto::{Namespace, Refusal};
+use proto::{LaneKey, Namespace, Refusal};
 use tokio::time::Instant;
 
 use super::Ports;
@@ -21,9 +21,18 @@ use super::enqueue::refusal;
 /// How long a count holds.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
-/// What is known of each namespace that has a quota; clones share it.
+/// Of what only so many may be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Scope {
+    /// All calls of a namespace that have not ended.
+    Namespace(Namespace),
+    /// Calls of a function that wait for their time: its lane, which the broker bounds, has none of them yet.
+    Later(LaneKey),
+}
+
+/// What is known of each that has a quota; clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Backlogs(Arc<Mutex<HashMap<Namespace, Arc<Backlog>>>>);
+pub(super) struct Backlogs(Arc<Mutex<HashMap<Scope, Arc<Backlog>>>>);
 
 #[derive(Default)]
 struct Backlog {
@@ -47,27 +56,26 @@ impl Backlogs {
         &self,
         ports: &Ports,
         directory: &Directory,
-        namespace: &Namespace,
-        quota: NonZeroU32,
+        scope: &Scope,
+        quota: u64,
     ) -> Result<(), Refusal> {
         let backlog = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            all.entry(namespace.clone()).or_default().clone()
+            all.entry(scope.clone()).or_default().clone()
         };
         let gateways = u64::from(ports.membership.borrow().part_of_gateways().of);
-        let quota = u64::from(quota.get());
         if let Some(has_room) = backlog.take(quota, gateways) {
-            return if has_room { Ok(()) } else { Err(full(namespace)) };
+            return if has_room { Ok(()) } else { Err(full(scope)) };
         }
         let _counting = backlog.counting.lock().await;
         if let Some(has_room) = backlog.take(quota, gateways) {
-            return if has_room { Ok(()) } else { Err(full(namespace)) };
+            return if has_room { Ok(()) } else { Err(full(scope)) };
         }
         let at = Instant::now();
-        let count = count(ports, directory, namespace).await?;
+        let count = count(ports, directory, scope).await?;
         *backlog.known() = Some(Known { count, at, accepted: 0 });
         match backlog.take(quota, gateways) {
-            Some(false) => Err(full(namespace)),
+            Some(false) => Err(full(scope)),
             // To count took longer than the count holds: the next call asks anew.
             Some(true) | None => Ok(()),
         }
@@ -89,16 +97,26 @@ impl Backlog {
     }
 }
 
-fn full(namespace: &Namespace) -> Refusal {
-    Refusal::BacklogFull { scope: format!("namespace {namespace}") }
+fn full(scope: &Scope) -> Refusal {
+    let scope = match scope {
+        Scope::Namespace(namespace) => format!("namespace {namespace}"),
+        Scope::Later(lane) => format!("function {}", lane.function),
+    };
+    Refusal::BacklogFull { scope }
 }
 
-async fn count(ports: &Ports, directory: &Directory, namespace: &Namespace) -> Result<u64, Refusal> {
+async fn count(ports: &Ports, directory: &Directory, scope: &Scope) -> Result<u64, Refusal> {
+    let later = match scope {
+        Scope::Namespace(namespace) => Whose::Namespace(namespace.clone()),
+        Scope::Later(lane) => Whose::Lane(lane.clone()),
+    };
+    let later = ports.broker.scheduled_count(&later).await.map_err(|error| refusal(error, 0))?;
+    let Scope::Namespace(namespace) = scope else { return Ok(later) };
     let queues = directory.queues_of(&Reach::Namespaces([namespace.clone()].into()));
     let backlogs = try_join_all(queues.iter().map(|queue| ports.broker.backlog(queue))).await;
     let backlogs = backlogs.map_err(|error| refusal(error, 0))?;
     let own = backlogs.iter().flatten().filter(|it| it.function.namespace() == namespace);
-    Ok(own.map(|it| it.messages).sum())
+    Ok(later + own.map(|it| it.messages).sum::<u64>())
 }
 
 #[cfg(test)]

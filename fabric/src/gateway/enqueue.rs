@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::Gateway;
 use super::answer::{self, Answer};
+use super::backlog::Scope;
 use super::route::OwnedTarget;
 use super::trace::Trace;
 use crate::identity::Identity;
@@ -72,7 +73,8 @@ impl Gateway {
         self.accept.call(&spec, &directory)?;
         let tenant = directory.namespace(spec.function.namespace());
         if let Some(quota) = tenant.and_then(|it| it.backlog) {
-            Box::pin(self.backlogs.admit(&self.ports, &directory, spec.function.namespace(), quota)).await?;
+            let scope = Scope::Namespace(spec.function.namespace().clone());
+            Box::pin(self.backlogs.admit(&self.ports, &directory, &scope, quota.get().into())).await?;
         }
         let own = tenant.and_then(|it| it.body_len_max).and_then(|max| usize::try_from(max).ok());
         let limit = own.map_or(self.body_len_max(), |own| own.min(self.body_len_max()));
@@ -86,13 +88,17 @@ impl Gateway {
         let accepted_at = self.ports.clock.now();
         let When { due, expires_at } =
             when::read(&headers, accepted_at).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        let lane = spec.lane();
+        if due.is_some() {
+            let (scope, quota) = (Scope::Later(lane.clone()), self.settings.function_backlog);
+            Box::pin(self.backlogs.admit(&self.ports, &directory, &scope, quota)).await?;
+        }
         let request = proto::Request { method: head.method, path: target.path, query, headers, body };
         let mut call = Call::new(id, spec.function.clone(), accepted_at, request);
         (call.callback, call.expires_at) = (callback, expires_at);
         // Its age counts from when it may run: who delays a call does not want it to die of that.
         call.age_from = due.unwrap_or(accepted_at);
 
-        let lane = spec.lane();
         let message = message(lane.clone(), &call);
         if message.payload.len() + HEADROOM > self.ports.broker.payload_len_max() {
             return Err(Refusal::TooLarge { limit });

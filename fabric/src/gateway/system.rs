@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::answer::{self, Answer};
 use super::elsewhere;
 use super::enqueue::{read, refusal};
-use super::{Gateway, own};
+use super::{Gateway, may_queue, own};
 use crate::identity::Identity;
 
 pub(super) const BODY_LEN_MAX: usize = 1024 * 1024;
@@ -162,7 +162,9 @@ impl Gateway {
             by.must_see(function.namespace())?;
         }
         self.keep_pause(&mut deployment);
-        let spec = self.ports.directory.borrow().deploy(deployment, self.ports.clock.now())?;
+        let directory = self.ports.directory.borrow().clone();
+        let spec = directory.deploy(deployment, self.ports.clock.now())?;
+        may_queue(&spec, &directory, by)?;
         self.ports.records.put(by, (&spec).into(), Expected::Whatever).await.map_err(unchanged)?;
         let mut directory = self.ports.directory.clone();
         // A script that goes on at once should find what it has just written; other processes follow by themselves.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use actors::port::broker::Error;
-use actors::port::holdings::{Held, Hold, Line};
+use actors::port::holdings::{Held, Hold, Line, Whose};
 use actors::port::{BoxFuture, Holdings, Payload};
 use async_nats::header::{HeaderName, NATS_MESSAGE_ID};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
@@ -68,11 +68,18 @@ impl JetStream {
         Ok(held.collect())
     }
 
-    async fn scheduled_count_of(&self, queue: Queue, function: Option<Function>) -> Result<u64, Error> {
-        let (subjects, function) = (&self.layout.settings.subjects, function.as_ref());
+    async fn scheduled_count_of(&self, whose: Whose) -> Result<u64, Error> {
+        let subjects = &self.layout.settings.subjects;
         let stream = subjects.later_stream();
+        let filters = match &whose {
+            Whose::Queue(queue) => [subjects.later_matching(queue, None), subjects.due_matching(queue, None)],
+            Whose::Lane(LaneKey { queue, function }) => {
+                [subjects.later_matching(queue, Some(function)), subjects.due_matching(queue, Some(function))]
+            }
+            Whose::Namespace(namespace) => [subjects.later_in(namespace), subjects.due_in(namespace)],
+        };
         let mut count = 0;
-        for filter in [subjects.later_matching(&queue, function), subjects.due_matching(&queue, function)] {
+        for filter in filters {
             let first = self.layout.reader.after(&stream, &filter, 1).await?;
             count += first.map_or(0, |(_, behind)| behind + 1);
         }
@@ -136,7 +143,7 @@ impl Holdings for JetStream {
         Box::pin(self.scheduled_after(queue.clone(), function.cloned(), after, max))
     }
 
-    fn scheduled_count(&self, queue: &Queue, function: Option<&Function>) -> BoxFuture<'_, Result<u64, Error>> {
-        Box::pin(self.scheduled_count_of(queue.clone(), function.cloned()))
+    fn scheduled_count(&self, whose: &Whose) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(self.scheduled_count_of(whose.clone()))
     }
 }

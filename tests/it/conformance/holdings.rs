@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use actors::port::broker::Terms;
-use actors::port::holdings::{Held, Hold};
-use proto::{CallId, Queue};
+use actors::port::holdings::{Held, Hold, Whose};
+use proto::{CallId, Namespace, Queue};
 use tests::broker::{Fixture, Kind, PAYLOAD_LEN_MAX};
 use tests::eventually;
 
@@ -109,9 +109,11 @@ async fn what_is_scheduled_is_seen_until_it_is_moved(kind: Kind) {
         if all == ["a", "b", "c"] { Ok(()) } else { Err(format!("{all:?}")) }
     })
     .await;
-    let count = async |function| broker.scheduled_count(&queue, function).await.unwrap();
-    assert_eq!((count(None).await, count(Some(&f)).await), (3, 2));
-    assert_eq!(broker.scheduled_count(&Queue::parse("other").unwrap(), None).await.unwrap(), 0);
+    let count = async |whose| broker.scheduled_count(&whose).await.unwrap();
+    assert_eq!((count(Whose::Queue(queue.clone())).await, count(Whose::Lane(lane("f"))).await), (3, 2));
+    assert_eq!(count(Whose::Queue(Queue::parse("other").unwrap())).await, 0);
+    assert_eq!(count(Whose::Namespace(f.namespace().clone())).await, 3);
+    assert_eq!(count(Whose::Namespace(Namespace::parse("acme").unwrap())).await, 0);
     let of_f = seen(Some(&f)).await;
     assert!(of_f.iter().all(|held| held.lane == lane("f")) && of_f.len() == 2, "{:?}", names(&of_f));
     let page = broker.scheduled(&queue, Some(&f), 0, 1).await.unwrap();

@@ -70,6 +70,34 @@ async fn whoever_hears_of_calls_hears_nothing_more_once_his_key_is_revoked() {
     assert!(rest.await.is_ok(), "{}", String::from_utf8_lossy(&heard));
 }
 
+/// Each queue is a share of every worker: nobody takes himself one.
+#[tokio::test]
+async fn a_tenants_functions_wait_in_queues_that_he_was_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let fabric = locked(&["serve", "--data-dir", dir.path().to_str().unwrap()]).await;
+    let admin = Asker::admin();
+    let (_, key) = admin.key(&fabric, "acme's", &["operate", "read"], "acme").await;
+    let acme = Asker::with(&key);
+    let deploy = async |by: &Asker, name: &str, queue: &str| {
+        let annotations = json!({"fabric.upstream": "http://127.0.0.1:9", "com.openfaas.queue": queue});
+        let url = format!("{}/admin/v1/functions/{name}.acme", fabric.admin);
+        let put = by.ask(Method::PUT, &url, &[], &json!({"annotations": annotations})).await;
+        let body = json!({"service": name, "namespace": "acme", "annotations": annotations});
+        let system = by.ask(Method::PUT, &format!("{}/system/functions", fabric.admin), &[], &body).await;
+        (put.status, system.status)
+    };
+    let (refused, taken) = ((StatusCode::FORBIDDEN, StatusCode::FORBIDDEN), (StatusCode::OK, StatusCode::ACCEPTED));
+    assert_eq!(deploy(&acme, "f", "default").await, (StatusCode::CREATED, StatusCode::ACCEPTED));
+    assert_eq!(deploy(&acme, "f", "mine").await, refused);
+    // Whoever may for all moves it there; then it is there.
+    assert_eq!(deploy(&admin, "f", "theirs").await, taken);
+    assert_eq!(deploy(&acme, "f", "theirs").await, taken);
+    let tenancy = json!({"annotations": {"fabric.queues": "mine, other"}});
+    admin.done(Method::PUT, &format!("{}/admin/v1/namespaces/acme", fabric.admin), &tenancy).await;
+    assert_eq!(deploy(&acme, "f", "mine").await, taken);
+    assert_eq!(deploy(&acme, "f", "theirs").await, refused);
+}
+
 #[tokio::test]
 async fn nobody_makes_a_key_that_may_do_more_than_his_own() {
     let dir = tempfile::tempdir().unwrap();

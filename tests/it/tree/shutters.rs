@@ -12,7 +12,7 @@ use actors::port::broker::{Backlog, Error as BrokerError, Message, Stored, Terms
 use actors::port::cancels::Mark;
 use actors::port::control::{self, Changes, Expected, Key, Record};
 use actors::port::dead::Letter;
-use actors::port::holdings::{Held, Line};
+use actors::port::holdings::{Held, Line, Whose};
 use actors::port::presence::Sign;
 use actors::port::records::Recorded;
 use actors::port::{
@@ -250,8 +250,8 @@ impl Holdings for Shutters {
     ) -> BoxFuture<'_, Result<Vec<Held>, BrokerError>> {
         self.memory.scheduled(queue, function, after, max)
     }
-    fn scheduled_count(&self, queue: &Queue, function: Option<&Function>) -> BoxFuture<'_, Result<u64, BrokerError>> {
-        self.memory.scheduled_count(queue, function)
+    fn scheduled_count(&self, whose: &Whose) -> BoxFuture<'_, Result<u64, BrokerError>> {
+        self.memory.scheduled_count(whose)
     }
 }
 
