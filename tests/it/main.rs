@@ -17,6 +17,7 @@ mod cli;
 mod completions;
 mod config;
 mod conformance;
+mod deploy;
 mod drain;
 mod figures;
 mod first_call;

@@ -6,5 +6,5 @@ mod calls;
 mod cap;
 mod cluster;
 mod formats;
-mod queries;
+pub(crate) mod queries;
 pub(crate) mod scrape;

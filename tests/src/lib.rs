@@ -25,5 +25,6 @@ pub mod function;
 pub mod fuzz;
 pub mod nats;
 pub mod process;
+pub mod tool;
 
 pub use eventually::eventually;

@@ -7,11 +7,11 @@ use super::scrape::metric;
 /// What follows one of these in parentheses is a list of labels.
 const LISTS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 const WORDS: [&str; 6] = ["and", "or", "unless", "bool", "offset", "atan2"];
-/// What Prometheus adds to every series, and to those of histograms.
-const ANYWHERE: [&str; 3] = ["instance", "job", "le"];
+/// What Prometheus adds to every series, in Kubernetes too, and to those of histograms.
+const ANYWHERE: [&str; 4] = ["instance", "job", "namespace", "le"];
 
 /// What an expression uses that is not there; nothing if it is all there.
-pub(super) fn faults(expression: &str) -> Vec<String> {
+pub(crate) fn faults(expression: &str) -> Vec<String> {
     let (mut faults, mut grouped, mut known) = (Vec::new(), Vec::new(), BTreeSet::from(ANYWHERE));
     let mut rest = expression;
     let mut metrics = 0;

@@ -1,0 +1,40 @@
+{{- /* The file of options of one process. Takes a dict: root, component, settings. What is said for the component beats what
+is said for all, which beats what follows from other values. */}}
+{{- define "fabric.options" -}}
+{{- $values := .root.Values }}
+{{- $options := dict "admin-listen" "0.0.0.0:8081" "prefix" $values.broker.prefix "replicas" $values.broker.replicas "pre-stop" .settings.preStop }}
+{{- if eq .component "gateway" }}
+{{- $options = merge $options (dict "listen" "0.0.0.0:8080" "grace" .settings.grace) }}
+{{- else }}
+{{- $options = merge $options (dict "grace" .settings.longestCall) }}
+{{- with .settings.queues }}{{ $_ := set $options "queue" . }}{{ end }}
+{{- end }}
+{{- if $values.broker.url }}
+{{- $_ := set $options "broker" $values.broker.url }}
+{{- else if not $values.broker.urlSecret.name }}
+{{- if not $values.nats.enabled }}{{ fail "say where NATS is: broker.url, broker.urlSecret or nats.enabled" }}{{ end }}
+{{- $_ := set $options "broker" (printf "nats://%s-nats:4222" (include "fabric.name" .root)) }}
+{{- end }}
+{{- $options = mergeOverwrite $options (include "fabric.auth" .root | fromYaml) (deepCopy $values.config) (deepCopy .settings.config) }}
+{{- range $option, $value := $options }}
+{{- if not (kindIs "invalid" $value) }}
+{{ $option }} = {{ toJson $value }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* The options by which it is known who may do what. Nothing is open to everybody unless somebody says so. */}}
+{{- define "fabric.auth" -}}
+{{- $auth := .Values.auth }}
+{{- $locked := or $auth.adminKeySecret.name .Values.config.auth (index .Values.config "oidc-issuer") }}
+{{- if and $locked $auth.insecureNoAuth }}{{ fail "auth.insecureNoAuth contradicts what else is said of who may do what: leave it away" }}{{ end }}
+{{- if not (or $locked $auth.insecureNoAuth) }}
+{{- fail "say who may do what: auth.adminKeySecret.name, or config.oidc-issuer with config.oidc-audience; or auth.insecureNoAuth, if something else keeps others away" }}
+{{- end }}
+{{- if $auth.insecureNoAuth }}
+insecure-no-auth: true
+{{- end }}
+{{- if $auth.adminKeySecret.name }}
+admin-key-file: /etc/fabric-keys/admin
+{{- end }}
+{{- end }}

@@ -1,0 +1,243 @@
+//! The Helm chart, in several ways: against the schemas of Kubernetes, and its options against the program.
+
+use std::process::Command;
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+use tests::client::Client;
+use tests::eventually;
+use tests::nats::Nats;
+use tests::process::Process;
+use tests::tool::{named, says_yes};
+
+use super::rendered::{KUBERNETES, Rendered, template, ways};
+use super::{deploy, fabric};
+use crate::metrics::queries::faults;
+
+fn name(way: &std::path::Path) -> &str {
+    way.file_name().unwrap().to_str().unwrap()
+}
+
+#[test]
+fn helm_finds_nothing_to_say() {
+    let Some(helm) = named("HELM") else { return };
+    for way in ways() {
+        let mut lint = Command::new(helm.get_program());
+        lint.args(["lint", "--strict", "--kube-version", KUBERNETES[1], "--values"])
+            .arg(&way)
+            .arg(deploy("helm/fabric"));
+        let told = says_yes(&mut lint);
+        assert!(told.contains("0 chart(s) failed"), "{}: {told}", way.display());
+    }
+}
+
+#[test]
+fn kubernetes_knows_every_field() {
+    for version in KUBERNETES {
+        let dir = tempfile::tempdir().unwrap();
+        let Some(mut validate) = named("KUBERNETES_VALIDATE") else { return };
+        validate.args(["--strict", "--quiet", "--kubernetes-version", version]);
+        for way in ways() {
+            let Some(mut template) = template(version, &[name(&way)]) else { return };
+            let text = says_yes(&mut template);
+            // Of these the cluster has the schema, not Kubernetes: see custom.rs.
+            let of_others = |it: &&str| !it.contains("apiVersion: keda.sh") && !it.contains("monitoring.coreos.com");
+            let file = dir.path().join(name(&way));
+            std::fs::write(&file, text.split("\n---\n").filter(of_others).collect::<Vec<_>>().join("\n---\n")).unwrap();
+            validate.arg(file);
+        }
+        says_yes(&mut validate);
+    }
+}
+
+#[test]
+fn the_chart_is_of_this_version() {
+    let chart: Value =
+        serde_saphyr::from_str(&std::fs::read_to_string(deploy("helm/fabric/Chart.yaml")).unwrap()).unwrap();
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn processes_take_what_they_are_told() {
+    for way in ways() {
+        let Some(rendered) = Rendered::of(&[name(&way)]) else { return };
+        for deployment in rendered.deployments() {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("fabric.toml");
+            std::fs::write(&path, rendered.options(deployment)).unwrap();
+            let container = rendered.container(deployment);
+            let words: Vec<&str> =
+                container["args"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+            let mut config = fabric();
+            config.arg("config").args(words).arg("--config").arg(&path);
+            for variable in container["env"].as_array().unwrap() {
+                if variable["name"] == "FABRIC_BROKER" {
+                    config.env("FABRIC_BROKER", "nats://somewhere:4222");
+                }
+            }
+            let told = says_yes(&mut config);
+            let admin = told.lines().find(|it| it.starts_with("admin-listen ")).unwrap();
+            assert!(admin.contains("0.0.0.0:8081"), "{admin}");
+        }
+    }
+}
+
+/// A process as the chart starts it, but for where its key, its broker and its ports are.
+fn started(rendered: &Rendered, deployment: &str, nats: &Nats, key: &str) -> Process {
+    let admin = nats.write("admin", key);
+    let options = rendered.options(deployment);
+    let options = [
+        ("/etc/fabric-keys/admin", admin.as_str()),
+        ("nats://here-fabric-nats:4222", &nats.url()),
+        ("0.0.0.0:8080", "0.0.0.0:0"),
+        ("0.0.0.0:8081", "0.0.0.0:0"),
+        ("replicas = 3", "replicas = 1"),
+    ]
+    .iter()
+    .fold(options.to_owned(), |options, (there, here)| options.replace(there, here));
+    let options = nats.write(&format!("{deployment}.toml"), &options);
+    let word = rendered.container(deployment)["args"][0].as_str().unwrap();
+    Process::start(word, fabric().arg(word).arg("--config").arg(options)).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_installed_is_ready_and_asks_who_one_is() {
+    let Some(rendered) = Rendered::of(&["bundled.yaml"]) else { return };
+    let (nats, client, key) = (Nats::start().await, Client::default(), "k".repeat(64));
+    for deployment in ["gateway", "worker-all"] {
+        let mut process = started(&rendered, deployment, &nats, &key);
+        let admin = process.line_after("listening: admin ").await.unwrap().replace("0.0.0.0", "127.0.0.1");
+        let probes = rendered.container(deployment);
+        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+            let url = format!("{admin}{}", probes[probe]["httpGet"]["path"].as_str().unwrap());
+            eventually(async || match client.get(&url).await {
+                Ok(answer) if answer.status == StatusCode::OK => Ok(()),
+                answer => Err(format!("{url}: {:?}", answer.map(|it| it.status))),
+            })
+            .await;
+        }
+        let url = format!("{admin}/metrics");
+        assert_eq!(client.get(&url).await.unwrap().status, StatusCode::UNAUTHORIZED);
+        let bearer = format!("Bearer {key}");
+        let known = client.send(Method::GET, &url, &[("authorization", bearer.as_str())], String::new()).await.unwrap();
+        assert_eq!(known.status, StatusCode::OK);
+    }
+}
+
+#[test]
+fn nats_takes_its_configuration() {
+    for values in [&["bundled.yaml"][..], &["open.yaml"]] {
+        let Some(rendered) = Rendered::of(values) else { return };
+        let conf = rendered.get("ConfigMap", "nats")["data"]["nats.conf"].as_str().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let conf = conf.replace("/data", dir.path().join("data").to_str().unwrap());
+        let path = dir.path().join("nats.conf");
+        std::fs::write(&path, conf).unwrap();
+        let server = std::env::var_os("NATS_SERVER").unwrap_or_else(|| "nats-server".into());
+        says_yes(Command::new(server).arg("-t").arg("-c").arg(path).env("POD_NAME", "here-fabric-nats-0"));
+    }
+}
+
+#[test]
+fn a_pod_is_given_as_long_as_its_longest_call() {
+    let Some(rendered) = Rendered::of(&["groups.yaml"]) else { return };
+    let patience = |name: &str| {
+        rendered.get("Deployment", name)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap()
+    };
+    assert_eq!(patience("worker-slow"), 5 + 9_000 + 15);
+    assert_eq!(patience("worker-quick"), 5 + 600 + 15);
+    assert_eq!(patience("gateway"), 5 + 30 + 10);
+    assert!(rendered.options("worker-slow").contains("\ngrace = \"2h30m\"\n"));
+}
+
+#[test]
+fn each_group_serves_its_queues_and_is_scaled_by_them() {
+    let Some(rendered) = Rendered::of(&["groups.yaml"]) else { return };
+    assert_eq!(rendered.deployments(), ["gateway", "worker-quick", "worker-slow"]);
+    assert!(rendered.options("worker-quick").contains(r#"queue = ["default","callbacks"]"#));
+    assert!(rendered.options("worker-slow").contains("max-inflight = 16\n"));
+    for group in ["worker-quick", "worker-slow"] {
+        assert_eq!(
+            rendered.get("Deployment", group)["spec"]["replicas"],
+            Value::Null,
+            "whoever scales it says how many"
+        );
+        let labels = &rendered.get("Deployment", group)["spec"]["template"]["metadata"]["labels"];
+        let budget = &rendered.get("PodDisruptionBudget", group)["spec"]["selector"]["matchLabels"];
+        assert!(budget.as_object().unwrap().iter().all(|(name, value)| &labels[name] == value), "{budget} of {labels}");
+    }
+    let trigger = &rendered.get("ScaledObject", "worker-quick")["spec"]["triggers"][0]["metadata"];
+    let query = trigger["query"].as_str().unwrap();
+    assert_eq!(faults(query), [""; 0], "{query}");
+    assert_eq!(query.matches(r#"queue=~"default|callbacks""#).count(), 2, "{query}");
+    let hpa = &rendered.get("HorizontalPodAutoscaler", "worker-slow")["spec"];
+    assert_eq!(hpa["maxReplicas"], 8);
+    assert_eq!(faults(hpa["metrics"][1]["external"]["metric"]["name"].as_str().unwrap()), [""; 0]);
+}
+
+#[test]
+fn what_selects_pods_finds_some() {
+    for way in ways() {
+        let Some(rendered) = Rendered::of(&[name(&way)]) else { return };
+        let pods: Vec<_> = rendered.all().map(|it| &it["spec"]["template"]["metadata"]["labels"]).collect();
+        let matches = |wanted: &Value, labels: &Value| {
+            wanted.as_object().unwrap().iter().all(|(name, value)| labels.get(name) == Some(value))
+        };
+        for object in rendered.all() {
+            let wanted = match object["kind"].as_str().unwrap() {
+                "Service" => &object["spec"]["selector"],
+                "NetworkPolicy" => &object["spec"]["podSelector"]["matchLabels"],
+                "PodDisruptionBudget" | "Deployment" | "StatefulSet" => &object["spec"]["selector"]["matchLabels"],
+                _ => continue,
+            };
+            let found = pods.iter().filter(|it| matches(wanted, it)).count();
+            assert!(found >= 1, "{}: {} selects nothing", way.display(), object["metadata"]["name"]);
+            if object["kind"] == "Deployment" {
+                assert_eq!(found, 1, "{} selects others", object["metadata"]["name"]);
+            }
+        }
+        for monitor in rendered.of_kind("ServiceMonitor") {
+            let wanted = &monitor["spec"]["selector"]["matchLabels"];
+            assert_eq!(rendered.of_kind("Service").filter(|it| matches(wanted, &it["metadata"]["labels"])).count(), 1);
+        }
+    }
+}
+
+#[test]
+fn secrets_are_named_and_nothing_is_open_by_chance() {
+    let Some(rendered) = Rendered::of(&["bundled.yaml"]) else { return };
+    for name in rendered.deployments() {
+        let volumes = &rendered.get("Deployment", name)["spec"]["template"]["spec"]["volumes"];
+        assert_eq!(volumes[1]["secret"]["secretName"], "fabric-admin");
+        assert!(rendered.options(name).contains(r#"admin-key-file = "/etc/fabric-keys/admin""#));
+    }
+    for way in ways() {
+        let Some(rendered) = Rendered::of(&[name(&way)]) else { return };
+        assert_eq!(rendered.of_kind("Secret").count(), 0, "the chart makes none");
+        let open = rendered.options("gateway").contains("insecure-no-auth = true");
+        assert_eq!(open, name(&way) == "open.yaml", "{}", way.display());
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    const LOCKED: &str = "auth.adminKeySecret.name=x";
+    for (values, why) in [
+        (&[][..], "say who may do what"),
+        (&[LOCKED, "auth.insecureNoAuth=true"], "contradicts"),
+        (&[LOCKED, "nats.enabled=false"], "say where NATS is"),
+        (&[LOCKED, "nats.replicas=1"], "broker.replicas is more"),
+        (&[LOCKED, "serviceMonitor.enabled=true"], "serviceMonitor.keySecret.name"),
+        (&[LOCKED, "worker.longestCall=soon"], "longestCall"),
+        (&[LOCKED, "worker.longestcall=5m"], "longestcall"),
+        (&[LOCKED, "worker.scaling.min=0"], "min"),
+        (&[LOCKED, "config.admin-key=secret"], "admin-key"),
+        (&[LOCKED, "gateway.config.listen=8080"], "listen"),
+        (&[LOCKED, "config.log.level=info"], "log"),
+    ] {
+        let Some(mut helm) = template(KUBERNETES[1], values) else { return };
+        let told = helm.output().unwrap();
+        let stderr = String::from_utf8_lossy(&told.stderr);
+        assert!(!told.status.success() && stderr.contains(why), "{values:?}: {stderr}");
+    }
+}
