@@ -10,6 +10,7 @@ mod dev;
 mod doctor;
 mod function;
 mod gateway;
+mod health;
 mod invoke;
 mod key;
 mod log;
@@ -35,7 +36,7 @@ use anyhow::{Context, bail};
 use actors::tree::Ending;
 
 use crate::boot::Running;
-use crate::cli::{Command, Process};
+use crate::cli::{Cli, Command, Process};
 use crate::config::{self, Told, Variables};
 use crate::signal::Signals;
 use crate::telemetry::Log;
@@ -91,9 +92,9 @@ fn run(told: Told, arguments: &[OsString], variables: &Variables) -> anyhow::Res
         .enable_all()
         .build()
         .context("the asynchronous runtime could not be started")?;
-    let Told { cli, options, missing, .. } = told;
+    let Told { cli: Cli { command, config: file, .. }, options, missing, .. } = told;
     runtime.block_on(async {
-        match cli.command {
+        match command {
             Command::Process(Process::Dev(args)) => Box::pin(dev::run(args, log)).await,
             Command::Process(Process::Serve(args)) => Box::pin(serve::run(args, log)).await,
             Command::Process(Process::Gateway(args)) => Box::pin(gateway::run(args, log)).await,
@@ -101,7 +102,7 @@ fn run(told: Told, arguments: &[OsString], variables: &Variables) -> anyhow::Res
             Command::Process(Process::Watchdog(args)) => Box::pin(watchdog::run(*args)).await,
             Command::Config(args) => show::run(&args, options, missing, arguments, variables),
             Command::Completions(args) => completions::run(&args),
-            Command::Operator(operator) => Box::pin(operator::run(operator)).await,
+            Command::Operator(operator) => Box::pin(operator::run(operator, file.as_deref(), variables)).await,
             Command::Bench(args) => bench::run(args).await,
             Command::BenchLoop(args) => bench::run_loop(args).await,
             Command::BenchServer => bench::run_server().await,

@@ -8,6 +8,7 @@
 //! | [`work`] | long work in steps, with its progress |
 //! | [`tree`], [`why`], [`activity`], [`following`] | what runs, what waits, what goes on, what each call took |
 //! | [`events`] | what is told of calls as it happens |
+//! | [`health`] | whether a process is alive, or ready |
 //! | [`doctor`] | what is wrong, and how to mend it |
 
 pub mod activity;
@@ -15,6 +16,7 @@ pub mod api;
 pub mod doctor;
 pub mod events;
 pub mod following;
+pub mod health;
 pub mod shown;
 pub mod site;
 pub mod tree;

@@ -4,6 +4,7 @@
 mod dead;
 mod doctor;
 mod functions;
+mod health;
 mod invoke;
 mod queues;
 pub(crate) mod run;

@@ -12,6 +12,7 @@ use super::config::Output;
 use super::dead::DeadLetters;
 use super::doctor::Doctor;
 use super::function::Functions;
+use super::health::Health;
 use super::invoke::Invoke;
 use super::key::Keys;
 use super::log::Logs;
@@ -69,6 +70,8 @@ pub enum Operator {
     Tail(Tail),
     /// Show or change what a process logs, until it ends.
     Log(Logs),
+    /// Ask a process whether it is alive, or ready: exit code 0 is yes.
+    Health(Health),
     /// Look for what is wrong, and say how to mend it.
     Doctor(Doctor),
     /// Make on a NATS server what a fabric needs there: for processes whose user may not.

@@ -1,15 +1,18 @@
 //! The commands of operators: which is which, and how they answer.
 
 use std::io::{IsTerminal, Write, stdin};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::{apply, call, dead, doctor, function, invoke, key, log, queue, setup, tail, top, tree, why};
+use super::{apply, call, dead, doctor, function, health, invoke, key, log, queue, setup, tail, top, tree, why};
 use crate::cli::{Operator, Output};
+use crate::config::Variables;
 
-pub(super) async fn run(operator: Operator) -> anyhow::Result<()> {
+/// Does it; `file` and `variables` are what tells processes of this machine, if one of those is asked for.
+pub(super) async fn run(operator: Operator, file: Option<&Path>, variables: &Variables) -> anyhow::Result<()> {
     match operator {
         Operator::Apply(args) => apply::run(args).await,
         Operator::Function(args) => function::run(args).await,
@@ -23,6 +26,7 @@ pub(super) async fn run(operator: Operator) -> anyhow::Result<()> {
         Operator::Top(args) => top::run(args).await,
         Operator::Tail(args) => tail::run(args).await,
         Operator::Log(args) => log::run(args).await,
+        Operator::Health(args) => health::run(args, file, variables).await,
         Operator::Doctor(args) => doctor::run(args).await,
         Operator::Setup(args) => setup::run(args).await,
     }
