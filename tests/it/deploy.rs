@@ -1,9 +1,12 @@
 //! What is in `deploy/`: each file is read by the tool that it is for, and what it starts is asked of the program.
 
 mod chart;
+mod compose;
 mod custom;
+mod image;
 mod names;
 mod rendered;
+mod systemd;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
