@@ -204,6 +204,19 @@ fn what_selects_pods_finds_some() {
 }
 
 #[test]
+fn operators_reach_the_gateway_that_may_change_what_is_set() {
+    for (values, gateway, user) in [("bundled.yaml", "gateway", None), ("secure.yaml", "admin", Some("admin"))] {
+        let Some(rendered) = Rendered::of(&[values]) else { return };
+        let selector = &rendered.get("Service", "admin")["spec"]["selector"];
+        assert_eq!(selector["app.kubernetes.io/component"], gateway, "{values}");
+        let user = user.map(|user| format!("broker-user = \"{user}\"\n"));
+        assert!(user.is_none_or(|user| rendered.options(gateway).contains(&user)), "{values}");
+        let callers = &rendered.get("Service", "gateway")["spec"]["selector"];
+        assert_eq!(callers["app.kubernetes.io/component"], "gateway", "{values}");
+    }
+}
+
+#[test]
 fn secrets_are_named_and_nothing_is_open_by_chance() {
     let Some(rendered) = Rendered::of(&["bundled.yaml"]) else { return };
     for name in rendered.deployments() {
@@ -234,6 +247,7 @@ fn what_cannot_be_is_refused() {
         (&[LOCKED, "config.admin-key=secret"], "admin-key"),
         (&[LOCKED, "gateway.config.listen=8080"], "listen"),
         (&[LOCKED, "config.log.level=info"], "log"),
+        (&[LOCKED, "adminGateway.service.port=80"], "service"),
     ] {
         let Some(mut helm) = template(KUBERNETES[1], values) else { return };
         let told = helm.output().unwrap();

@@ -52,6 +52,22 @@ fn what_is_named_is_there() {
 }
 
 #[test]
+fn commands_that_the_page_shows_are_there() {
+    let page = deploy("../docs/deploy.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let shown = text.lines().filter_map(|line| line.strip_prefix("$ fabric "));
+    let told = text.split('`').skip(1).step_by(2).filter_map(|it| it.strip_prefix("fabric "));
+    let commands: BTreeSet<&str> = shown.chain(told).collect();
+    assert!(commands.len() >= 6, "{commands:?}");
+    for command in commands {
+        // With this the words before it are read, and nothing is done.
+        says_yes(fabric().args(command.split(' ')).arg("--help"));
+    }
+    let unknown = words(&text, "FABRIC_").filter(|it| !variables().contains(*it));
+    assert_eq!(unknown.collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
 fn what_is_not_there_is_found() {
     let variables = variables();
     for name in ["FABRIC_ADMIN_KEY_FILE", "FABRIC_ADMIN_LISTEN", "FABRIC_KEY", "FABRIC_GATEWAY", "FABRIC_CONFIG"] {

@@ -35,3 +35,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $root := index . 0 }}{{ $name := index . 1 }}
 {{- mergeOverwrite (deepCopy $root.Values.worker) (index $root.Values.workers $name | default dict) | toYaml }}
 {{- end }}
+
+{{- /* The gateway of operators: what it says, over what holds for gateways. */}}
+{{- define "fabric.admin" -}}
+{{- mergeOverwrite (deepCopy .Values.gateway) (omit .Values.adminGateway "enabled") | toYaml }}
+{{- end }}

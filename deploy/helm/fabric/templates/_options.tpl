@@ -3,7 +3,7 @@ is said for all, which beats what follows from other values. */}}
 {{- define "fabric.options" -}}
 {{- $values := .root.Values }}
 {{- $options := dict "admin-listen" "0.0.0.0:8081" "prefix" $values.broker.prefix "replicas" $values.broker.replicas "pre-stop" .settings.preStop }}
-{{- if eq .component "gateway" }}
+{{- if has .component (list "gateway" "admin") }}
 {{- $options = merge $options (dict "listen" "0.0.0.0:8080" "grace" .settings.grace) }}
 {{- else }}
 {{- $options = merge $options (dict "grace" .settings.longestCall) }}
