@@ -36,7 +36,7 @@ pub enum Asked {
     Gateway,
     /// `fabric worker`
     Worker,
-    /// `fabric watchdog`
+    /// `fabric watchdog`, at /_/health or /_/ready
     Watchdog,
 }
 
