@@ -4,6 +4,7 @@ mod chart;
 mod compose;
 mod custom;
 mod image;
+mod installed;
 mod names;
 mod rendered;
 mod systemd;

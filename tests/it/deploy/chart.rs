@@ -2,12 +2,7 @@
 
 use std::process::Command;
 
-use http::{Method, StatusCode};
 use serde_json::Value;
-use tests::client::Client;
-use tests::eventually;
-use tests::nats::Nats;
-use tests::process::Process;
 use tests::tool::{named, says_yes};
 
 use super::rendered::{KUBERNETES, Rendered, template, ways};
@@ -79,48 +74,6 @@ fn processes_take_what_they_are_told() {
             let admin = told.lines().find(|it| it.starts_with("admin-listen ")).unwrap();
             assert!(admin.contains("0.0.0.0:8081"), "{admin}");
         }
-    }
-}
-
-/// A process as the chart starts it, but for where its key, its broker and its ports are.
-fn started(rendered: &Rendered, deployment: &str, nats: &Nats, key: &str) -> Process {
-    let admin = nats.write("admin", key);
-    let options = rendered.options(deployment);
-    let options = [
-        ("/etc/fabric-keys/admin", admin.as_str()),
-        ("nats://here-fabric-nats:4222", &nats.url()),
-        ("0.0.0.0:8080", "0.0.0.0:0"),
-        ("0.0.0.0:8081", "0.0.0.0:0"),
-        ("replicas = 3", "replicas = 1"),
-    ]
-    .iter()
-    .fold(options.to_owned(), |options, (there, here)| options.replace(there, here));
-    let options = nats.write(&format!("{deployment}.toml"), &options);
-    let word = rendered.container(deployment)["args"][0].as_str().unwrap();
-    Process::start(word, fabric().arg(word).arg("--config").arg(options)).unwrap()
-}
-
-#[tokio::test]
-async fn what_is_installed_is_ready_and_asks_who_one_is() {
-    let Some(rendered) = Rendered::of(&["bundled.yaml"]) else { return };
-    let (nats, client, key) = (Nats::start().await, Client::default(), "k".repeat(64));
-    for deployment in ["gateway", "worker-all"] {
-        let mut process = started(&rendered, deployment, &nats, &key);
-        let admin = process.line_after("listening: admin ").await.unwrap().replace("0.0.0.0", "127.0.0.1");
-        let probes = rendered.container(deployment);
-        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-            let url = format!("{admin}{}", probes[probe]["httpGet"]["path"].as_str().unwrap());
-            eventually(async || match client.get(&url).await {
-                Ok(answer) if answer.status == StatusCode::OK => Ok(()),
-                answer => Err(format!("{url}: {:?}", answer.map(|it| it.status))),
-            })
-            .await;
-        }
-        let url = format!("{admin}/metrics");
-        assert_eq!(client.get(&url).await.unwrap().status, StatusCode::UNAUTHORIZED);
-        let bearer = format!("Bearer {key}");
-        let known = client.send(Method::GET, &url, &[("authorization", bearer.as_str())], String::new()).await.unwrap();
-        assert_eq!(known.status, StatusCode::OK);
     }
 }
 
