@@ -301,8 +301,11 @@ async fn with_its_tls_only_who_has_a_certificate_gets_as_far_as_a_password() {
     let (admin, gateway) = (start("gateway", "admin").await, start("gateway", "gateway").await);
     let _worker = start("worker", "worker").await;
     admin.register("f", json!({"fabric.upstream": server.url("/ok")})).await;
-    gateway.knows(1).await;
-    gateway.accepted("f", &[], "x").await;
+    eventually(async || match gateway.call("f", &[], "x").await.status {
+        http::StatusCode::ACCEPTED => Ok(()),
+        unknown => Err(unknown),
+    })
+    .await;
     seen(&server, "/ok", 1).await;
     assert_eq!(violations(&nats), [""; 0]);
 
