@@ -10,6 +10,8 @@ use memchr::memchr;
 
 /// The first line that HTTP/2 begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+/// What comes after that line until HTTP/2 has begun: the rest of its preface, and the head of the first frame.
+const GREETING: u64 = b"\r\nSM\r\n\r\n".len() as u64 + 9;
 
 /// Follows the requests of one connection.
 #[derive(Debug, Default)]
@@ -36,6 +38,8 @@ enum State {
     Chunk(u64),
     /// Lines after the last chunk.
     Trailer,
+    /// So much of what HTTP/2 begins with.
+    Greeting(u64),
     /// HTTP/2, which has frames of its own.
     Frames,
     /// Nothing: what came was refused.
@@ -51,10 +55,14 @@ struct Head {
 }
 
 impl Framing {
-    /// Whether a head has begun to come and has not ended.
+    /// Whether a head, or what HTTP/2 has in its place, has begun to come and has not ended.
     #[must_use]
     pub fn is_in_head(&self) -> bool {
-        self.state == State::Head || (self.state == State::Between && !self.line.is_empty())
+        match self.state {
+            State::Head | State::Greeting(_) => true,
+            State::Between => !self.line.is_empty(),
+            _ => false,
+        }
     }
 
     /// Whether something was refused.
@@ -71,12 +79,14 @@ impl Framing {
             match self.state {
                 State::Frames => return,
                 State::Refused => return bytes.get_mut(at..).unwrap_or_default().fill(0),
-                State::Fixed(left) | State::Chunk(left) => {
+                State::Fixed(left) | State::Chunk(left) | State::Greeting(left) => {
                     let here = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
                     let left = left - here as u64;
                     self.state = match self.state {
                         State::Fixed(_) if left == 0 => State::Between,
                         State::Fixed(_) => State::Fixed(left),
+                        State::Greeting(_) if left == 0 => State::Frames,
+                        State::Greeting(_) => State::Greeting(left),
                         _ if left == 0 => State::Size,
                         _ => State::Chunk(left),
                     };
@@ -107,7 +117,7 @@ impl Framing {
         let line = line.strip_suffix(b"\r")?;
         match self.state {
             State::Between | State::Trailer if line.is_empty() => Some(State::Between),
-            State::Between if line == PREFACE => Some(State::Frames),
+            State::Between if line == PREFACE => Some(State::Greeting(GREETING)),
             State::Between => {
                 self.head = Head { is_11: line.ends_with(b" HTTP/1.1"), ..Head::default() };
                 Some(State::Head)
@@ -189,7 +199,7 @@ mod tests {
             "POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\na\nb\nc\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nA ;x=y\r\n0123456789\r\n0\r\nt: 1\r\n\r\n",
             "GET / HTTP/1.1\r\nTE: trailers\r\nCookie: a\r\nContent-Type: b\r\nX: Content-Length: 5\r\n\r\n",
-            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\n\n\n",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\n\n\n\0\0\0\0\0\n\n",
         ] {
             for piece in 1..=bytes.len() {
                 let (left, framing) = passed(bytes.as_bytes(), piece);
@@ -255,6 +265,17 @@ mod tests {
             assert!(!is_in_head(part), "{part:?}");
         }
         assert!(is_in_head("G"));
+    }
+
+    #[test]
+    fn http_2_has_begun_when_its_preface_and_the_head_of_a_frame_are_there() {
+        let mut framing = Framing::default();
+        for part in ["PRI * HTTP/2.0\r\n", "\r\nSM\r\n\r", "\n", "\0\0\0\x04\0\0\0\0"] {
+            framing.pass(&mut part.as_bytes().to_vec());
+            assert!(framing.is_in_head(), "{part:?}");
+        }
+        framing.pass(&mut [0]);
+        assert!(!framing.is_in_head());
     }
 
     /// What requests are made of, so that many inputs come close to being one.

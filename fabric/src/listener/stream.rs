@@ -200,6 +200,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_only_begins_with_http_2_is_not_waited_for() {
+        const BEGINNING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        for sent in [1, 16, 23, 24, 32] {
+            let (mut stream, mut peer) = pair();
+            let began = Instant::now();
+            peer.write_all(&BEGINNING[..sent]).await.unwrap();
+            let mut all = Vec::new();
+            assert_eq!(stream.read_to_end(&mut all).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            assert_eq!((all.len(), began.elapsed()), (sent, HEAD_WITHIN));
+        }
+        let (mut stream, mut peer) = pair();
+        peer.write_all(BEGINNING).await.unwrap();
+        assert_eq!(stream.read(&mut [0; 64]).await.unwrap(), BEGINNING.len());
+        assert!(tokio::time::timeout(HEAD_WITHIN * 9, stream.read_u8()).await.is_err(), "it has time");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn between_requests_and_in_bodies_there_is_time() {
         let (mut stream, mut peer) = pair();
         let mut buffer = [0; 256];
