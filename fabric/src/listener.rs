@@ -4,6 +4,7 @@ mod framing;
 pub mod host;
 mod peers;
 mod stream;
+mod traffic;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -25,6 +27,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 pub use self::framing::Framing;
 use self::peers::Peers;
 use self::stream::Stream;
+use self::traffic::Traffic;
 
 /// How long a connection may be idle. Shorter, and clients that pool connections would meet closed ones. A head that has
 /// begun has less time: see [`stream`].
@@ -135,8 +138,8 @@ impl Bound {
     }
 }
 
-/// Serves until `drain` turns into a deadline; then accepts no more, finishes the requests in progress, and ends at
-/// the deadline whatever is left.
+/// Serves until `drain` turns into a deadline; then accepts no more, finishes the requests in progress, ends connections
+/// without one, and at the deadline whatever is left.
 ///
 /// # Errors
 /// [`Error::Socket`]: the port cannot be served at all.
@@ -166,11 +169,17 @@ where
                         tracing::debug!(peer = %peer.ip(), "a connection was closed: there are too many from there");
                         continue;
                     };
-                    let connection = graceful.watch(connection(stream, Peer(peer.ip()), handle.clone()));
+                    let traffic = Traffic::default();
+                    let rests = rests(traffic.clone(), drain.clone());
+                    let connection = connection(stream, Peer(peer.ip()), handle.clone(), traffic);
+                    let connection = graceful.watch(connection);
                     connections.spawn(async move {
                         let _held = (place, guest);
-                        if let Err(error) = connection.await {
-                            tracing::debug!(%error, "a connection ended early");
+                        tokio::select! {
+                            ended = connection => if let Err(error) = ended {
+                                tracing::debug!(%error, "a connection ended early");
+                            },
+                            () = rests => tracing::debug!("the drain ended a connection without an open request"),
                         }
                     });
                 }
@@ -197,10 +206,18 @@ async fn wanted(drain: &mut watch::Receiver<Option<Instant>>) -> Instant {
     }
 }
 
+/// Ends when nothing goes on over a connection in a drain. Hyper asks a peer to come to an end, and waits for it: for the
+/// rest of a head, or for what HTTP/2 has to be told by both.
+async fn rests(traffic: Traffic, mut drain: watch::Receiver<Option<Instant>>) {
+    wanted(&mut drain).await;
+    traffic.rest().await;
+}
+
 fn connection<H, F, B>(
     stream: TcpStream,
     peer: Peer,
     handle: H,
+    traffic: Traffic,
 ) -> impl GracefulConnection<Error = Box<dyn std::error::Error + Send + Sync>> + Send + 'static
 where
     H: Fn(Request<Incoming>) -> F + Send + 'static,
@@ -210,14 +227,25 @@ where
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
+    let stream = Stream::new(stream, traffic.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
+        let open = traffic.begin();
         request.extensions_mut().insert(peer);
         if request.version() == Version::HTTP_2 {
             name_host(&mut request);
             join_cookies(request.headers_mut());
         }
         let response = handle(request);
-        async move { Ok::<_, Infallible>(response.await) }
+        async move {
+            // It is open until nobody needs its answer any more.
+            let with_it = |body: B| {
+                body.map_err(move |error| {
+                    let _still = &open;
+                    error
+                })
+            };
+            Ok::<_, Infallible>(response.await.map(with_it))
+        }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -238,7 +266,7 @@ where
         .max_local_error_reset_streams(RESETS_LOCAL_MAX)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PONG_WITHIN);
-    builder.serve_connection(TokioIo::new(Stream::new(stream)), service).into_owned()
+    builder.serve_connection(TokioIo::new(stream), service).into_owned()
 }
 
 /// HTTP/2 names the host beside the headers, and what comes after this looks for it there (RFC 9113, 8.3.1).
@@ -261,7 +289,80 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::Notify;
+
     use super::*;
+
+    const GRACE: Duration = Duration::from_secs(60);
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+    /// How long the drain takes of a listener over which connections have sent these bytes, and what the last of them is
+    /// answered in it.
+    async fn drained(sent: &[&[u8]], release: impl Future<Output = ()>) -> (Duration, String) {
+        let bound = bind(([127, 0, 0, 1], 0).into(), Limits::default(), "--listen").unwrap();
+        let (drain, draining) = watch::channel(None);
+        let held = Arc::new(Notify::new());
+        let waits = held.clone();
+        let handle = move |request: Request<Incoming>| {
+            let waits = waits.clone();
+            async move {
+                if request.uri().path() == "/held" {
+                    waits.notified().await;
+                }
+                Response::new(Full::<Bytes>::default())
+            }
+        };
+        let address = bound.addr();
+        let client = async {
+            let mut peers = Vec::new();
+            for sent in sent {
+                let mut peer = TcpStream::connect(address).await.unwrap();
+                peer.write_all(GET).await.unwrap();
+                // It is known to the listener before the drain begins; HTTP/2 has to be first.
+                if *sent == HTTP_2 {
+                    peer = TcpStream::connect(address).await.unwrap();
+                    peer.write_all(sent).await.unwrap();
+                } else {
+                    assert!(peer.read(&mut [0; 1024]).await.unwrap() > 0);
+                    peer.write_all(sent).await.unwrap();
+                }
+                peers.push(peer);
+            }
+            sleep(Duration::from_millis(100)).await;
+            drain.send_replace(Some(Instant::now() + GRACE));
+            let began = Instant::now();
+            release.await;
+            held.notify_waiters();
+            let mut answer = Vec::new();
+            if let Some(last) = peers.last_mut() {
+                drop(last.read_to_end(&mut answer).await);
+            }
+            (began, String::from_utf8_lossy(&answer).into_owned())
+        };
+        let (served, (began, answer)) = tokio::join!(serve(&bound, handle, draining), client);
+        served.unwrap();
+        (began.elapsed(), answer)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_does_not_wait_for_who_has_no_request_open() {
+        for sent in [&[HTTP_2][..], &[b"GET / HTTP/1.1\r\nhost"], &[b""], &[b"\r\n", HTTP_2, b"P"]] {
+            let (took, _) = drained(sent, std::future::ready(())).await;
+            assert!(took <= Duration::from_secs(2), "{took:?} for {sent:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_waits_for_who_has_one() {
+        let asked = b"GET /held HTTP/1.1\r\nhost: x\r\n\r\n";
+        let (took, answer) = drained(&[HTTP_2, asked], sleep(Duration::from_secs(30))).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+        assert!((29..40).contains(&took.as_secs()), "{took:?}");
+    }
 
     #[test]
     fn crumbs_of_cookies_are_one_header() {

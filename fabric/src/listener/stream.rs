@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::framing::Framing;
+use super::traffic::Traffic;
 
 /// How long a head may be in coming from its first byte on, and a new connection until its first byte.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
@@ -29,6 +30,7 @@ pub(super) struct Stream<S> {
     framing: Framing,
     head: Patience,
     answer: Patience,
+    traffic: Traffic,
     /// What is left of [`AFTER_REFUSAL`].
     tail: &'static [u8],
     /// How much was taken of an answer since it had to wait.
@@ -66,10 +68,11 @@ impl Patience {
 }
 
 impl<S> Stream<S> {
-    pub(super) fn new(inner: S) -> Self {
+    pub(super) fn new(inner: S, traffic: Traffic) -> Self {
         let mut head = Patience::default();
         head.begin(HEAD_WITHIN);
-        Self { inner, framing: Framing::default(), head, answer: Patience::default(), tail: AFTER_REFUSAL, taken: 0 }
+        let (framing, answer) = (Framing::default(), Patience::default());
+        Self { inner, framing, head, answer, traffic, tail: AFTER_REFUSAL, taken: 0 }
     }
 
     /// What came of writing `offered` bytes, and what that says of the peer.
@@ -82,6 +85,7 @@ impl<S> Stream<S> {
         match &wrote {
             Poll::Ready(Ok(wrote)) => {
                 self.taken += wrote;
+                self.traffic.wrote(*wrote);
                 if *wrote >= offered || self.taken >= TAKEN_MIN {
                     self.answer.end();
                 }
@@ -97,6 +101,7 @@ impl<S> Stream<S> {
                 }
             }
         }
+        self.traffic.hold_up(self.answer.until.is_some());
         wrote
     }
 }
@@ -166,7 +171,7 @@ mod tests {
 
     fn pair() -> (Stream<DuplexStream>, DuplexStream) {
         let (ours, peer) = duplex(1024);
-        (Stream::new(ours), peer)
+        (Stream::new(ours, Traffic::default()), peer)
     }
 
     #[tokio::test(start_paused = true)]

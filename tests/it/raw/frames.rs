@@ -79,8 +79,8 @@ async fn a_drain_lets_what_runs_come_to_its_end() {
     assert!(sender.ready().await.is_err(), "the connection is over");
 }
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 /// GET, http, `/`, and an authority; with an end of the stream.
 const HEADERS: &[u8] = &[0x82, 0x86, 0x84, 0x41, 1, b'x'];
 
