@@ -6,7 +6,6 @@ mod calls;
 mod condition;
 mod dead;
 mod events;
-mod foreign;
 mod functions;
 mod keys;
 mod log;
@@ -94,11 +93,12 @@ impl Admin {
         }
         let path = request.uri().path().to_owned();
         let part = Part::of(&path);
-        if foreign::is_foreign(request.method(), request.headers()) {
-            return Problem::Foreign.answer(&path);
-        }
-        let need = part.need(request.method());
-        let admitted = self.gateway.ports().authenticator.admit(&mut request, need).await;
+        let authenticator = &self.gateway.ports().authenticator;
+        let (need, is_open) = (part.need(request.method()), part == Part::Readiness || path == "/healthz");
+        let admitted = match authenticator.check_page(&request) {
+            Err(refusal) if !is_open => Err(refusal),
+            _ => authenticator.admit(&mut request, need).await,
+        };
         let by = match (admitted, part) {
             (Ok(by), Part::Api(below)) => {
                 let answer = Box::pin(self.api(below, request, drain, &by)).await;

@@ -112,11 +112,21 @@ impl Gateway {
         if let Err(refusal) = host::check(&request) {
             return answer::refuse_and_close(&refusal);
         }
-        let (need, is_call) = {
+        let authenticator = &self.ports.authenticator;
+        let (need, is_call, checked) = {
             let route = Route::of(request.uri().path());
-            (route.need(request.method()), matches!(route, Route::Enqueue(_)) && *request.method() != Method::DELETE)
+            let is_call = matches!(route, Route::Enqueue(_)) && *request.method() != Method::DELETE;
+            let checked = match route {
+                Route::System => authenticator.check_page(&request),
+                _ => authenticator.check_page_that_calls(&request),
+            };
+            (route.need(request.method()), is_call, checked)
         };
-        let answer = match self.ports.authenticator.admit(&mut request, need).await {
+        let admitted = match checked {
+            Ok(()) => authenticator.admit(&mut request, need).await,
+            Err(refusal) => Err(refusal),
+        };
+        let answer = match admitted {
             Ok(identity) => self.answer(request, &identity).await,
             Err(refusal) => Err(refusal),
         };

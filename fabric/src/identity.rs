@@ -13,6 +13,7 @@
 pub mod credential;
 pub mod need;
 pub mod oidc;
+mod page;
 pub mod secret;
 pub mod settings;
 
@@ -122,6 +123,8 @@ pub struct Authenticator {
     /// Nothing, if everybody may do everything.
     means: Option<Arc<Means>>,
     everybody: Arc<Rights>,
+    /// Whether only who is on this machine is to reach it, and a name that is not this machine's is somebody's trick.
+    is_private: bool,
 }
 
 /// How somebody can say who he is.
@@ -135,10 +138,16 @@ struct Means {
 }
 
 impl Authenticator {
-    /// One for which everybody may do everything.
+    /// One for which everybody may do everything who is on this machine.
     #[must_use]
     pub fn off() -> Self {
-        Self { means: None, everybody: Arc::new(with_all_rights("anybody")) }
+        Self { means: None, everybody: Arc::new(with_all_rights("anybody")), is_private: true }
+    }
+
+    /// One for which everybody may do everything, wherever he is and by whatever name he asks.
+    #[must_use]
+    pub fn open() -> Self {
+        Self { is_private: false, ..Self::off() }
     }
 
     /// One that goes by the keys on record, these keys of administrators, and an issuer's tokens.
@@ -150,7 +159,35 @@ impl Authenticator {
         issuer: Option<Issuer>,
     ) -> Self {
         let admin = Arc::new(with_all_rights("the admin key"));
-        Self { means: Some(Arc::new(Means { directory, clock, admins, admin, issuer })), ..Self::off() }
+        Self { means: Some(Arc::new(Means { directory, clock, admins, admin, issuer })), ..Self::open() }
+    }
+
+    /// Refuses what a web page has had a browser send to those who change what is set here.
+    ///
+    /// # Errors
+    /// [`Refusal::Foreign`], [`Refusal::StrangeHost`].
+    pub fn check_page<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        const WHY: &str = "a page of another site asked for this, and only the dashboard may; open it at /ui/";
+        if page::is_foreign(request) {
+            return Err(Refusal::Foreign(WHY));
+        }
+        // Where keys are needed, a page has none to send.
+        let strange = page::strange_name(request).filter(|_| self.is_private);
+        strange.map_or(Ok(()), |name| Err(Refusal::StrangeHost(name)))
+    }
+
+    /// Refuses what a web page has had a browser send to a function, where only who is on this machine may call it.
+    /// Elsewhere pages may: it takes a key, or it was said that everybody may.
+    ///
+    /// # Errors
+    /// [`Refusal::Foreign`].
+    pub fn check_page_that_calls<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        const WHY: &str = "a page of another site asked for this, and only who is on this machine may: start this with \
+            --insecure-no-auth if such pages are to call functions";
+        match self.is_private && page::is_of_another_site(request.method(), request.headers()) {
+            true => Err(Refusal::Foreign(WHY)),
+            false => Ok(()),
+        }
     }
 
     /// Who sent a request, if he may have what it needs. What he said it by is taken out of it.

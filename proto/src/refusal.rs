@@ -81,6 +81,15 @@ pub enum Refusal {
     /// Who sent the request is known, and may not do that.
     #[error("{0}")]
     Forbidden(String),
+    /// A web page had a browser send the request.
+    #[error("{0}")]
+    Foreign(&'static str),
+    /// The request is for a name that others could have lead here, where nobody has to say who he is.
+    #[error(
+        "{0} could be a web page's own name that leads here, and anybody may do everything: ask for localhost or an IP \
+         address, or start this with keys (--admin-key-file, --auth), or with --insecure-no-auth if the name is meant"
+    )]
+    StrangeHost(String),
     /// The OpenID provider that could say who sent the request does not answer.
     #[error("the OpenID provider does not answer, and its keys are not known here; try again later")]
     IssuerAway,
@@ -131,7 +140,7 @@ impl Refusal {
             | Self::UnknownLetter(_)
             | Self::UnknownKey(_) => StatusCode::NOT_FOUND,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Foreign(_) | Self::StrangeHost(_) => StatusCode::FORBIDDEN,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Name(_) | Self::Path | Self::Malformed(_) | Self::Spec(_) => StatusCode::BAD_REQUEST,
             Self::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
@@ -165,6 +174,8 @@ impl Refusal {
             Self::UnknownKey(_) => "unknown_key",
             Self::Unauthenticated(_) => "unauthenticated",
             Self::Forbidden(_) => "forbidden",
+            Self::Foreign(_) => "foreign",
+            Self::StrangeHost(_) => "strange_host",
             Self::IssuerAway => "issuer_away",
             Self::Ended(..) => "call_ended",
             Self::TooLarge { .. } => "too_large",

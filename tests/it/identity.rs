@@ -6,5 +6,6 @@ mod begin;
 mod isolation;
 mod issuer;
 mod keys;
+mod pages;
 mod tokens;
 mod world;

@@ -17,8 +17,6 @@ pub(super) enum Problem {
     Refused(Refusal),
     /// The path takes these methods only.
     Method(String),
-    /// A page of another site asked for it.
-    Foreign,
 }
 
 impl<E: Into<Refusal>> From<E> for Problem {
@@ -52,10 +50,6 @@ impl Problem {
                     details(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail, path, (&[], None));
                 answer.headers_mut().extend(HeaderValue::from_str(allow).ok().map(|allow| (header::ALLOW, allow)));
                 answer
-            }
-            Self::Foreign => {
-                let detail = "a page of another site asked for this, and only the dashboard may; open it at /ui/";
-                details(StatusCode::FORBIDDEN, "foreign", detail.into(), path, (&[], None))
             }
             Self::Refused(refusal) => {
                 let (errors, revision): (&[Fault], _) = match refusal {

@@ -133,7 +133,7 @@ impl Settings {
         clock: Arc<dyn Clock>,
     ) -> Result<Authenticator, Error> {
         if !self.is_on {
-            return Ok(Authenticator::off());
+            return Ok(if self.is_off { Authenticator::open() } else { Authenticator::off() });
         }
         let issuer = self.issuer.clone().map(Issuer::new).transpose()?;
         Ok(Authenticator::on(directory, clock, self.admins.clone(), issuer))
