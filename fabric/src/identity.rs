@@ -196,10 +196,15 @@ impl Authenticator {
     /// [`Refusal::Unauthenticated`], [`Refusal::Forbidden`]; [`Refusal::BrokerAway`] while the keys are not known yet.
     pub async fn admit<B>(&self, request: &mut Request<B>, need: Need) -> Result<Identity, Refusal> {
         let from = request.extensions().get::<Peer>().map(|Peer(address)| *address);
-        let Some(means) = self.means.as_ref().filter(|_| need != Need::Nothing) else {
+        let everybody = || Identity { holder: Holder::Rights(self.everybody.clone()), from };
+        if need == Need::Nothing {
+            // It goes no further than to here, or to where it is asked again what is needed: the key stays for that.
+            return Ok(everybody());
+        }
+        let Some(means) = &self.means else {
             // Whoever sends a key where none is needed wants it to go no further either.
             request.headers_mut().remove(credential::X_FABRIC_KEY);
-            return Ok(Identity { holder: Holder::Rights(self.everybody.clone()), from });
+            return Ok(everybody());
         };
         let holder = means.holder(request.headers_mut()).await?;
         let identity = Identity { holder, from };
@@ -385,7 +390,9 @@ mod tests {
         ] {
             assert!(matches!(admit(&by, &bad, READ).await, Err(Refusal::Unauthenticated(_))), "{bad:?}");
         }
-        assert!(admit(&by, &[], Need::Nothing).await.is_ok(), "what tells nothing is open");
+        let mut twice = request(&[("x-fabric-key", &text())]);
+        assert!(by.admit(&mut twice, Need::Nothing).await.is_ok(), "what tells nothing is open");
+        assert!(by.admit(&mut twice, READ).await.is_ok(), "and who asks on still says who he is");
     }
 
     #[tokio::test(start_paused = true)]

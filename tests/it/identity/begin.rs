@@ -62,6 +62,24 @@ async fn faas_cli_logs_in() {
     assert!(refused.json()["message"].as_str().unwrap().contains("operate"), "what is missing is said");
 }
 
+/// Where `Authorization` is somebody else's, the header of our own says who asks, whatever he asks for.
+#[tokio::test]
+async fn a_key_is_known_by_either_header_on_both_listeners() {
+    let dir = tempfile::tempdir().unwrap();
+    let fabric = locked(&["serve", "--data-dir", dir.path().to_str().unwrap()]).await;
+    let own = Asker::by("x-fabric-key", ADMIN);
+    let deployment = json!({"service": "f", "annotations": {"fabric.upstream": "http://127.0.0.1:9"}});
+    for listener in [&fabric.public, &fabric.admin] {
+        let functions = format!("{listener}/system/functions");
+        own.done(Method::PUT, &functions, &deployment).await;
+        for who in [&own, &Asker::admin()] {
+            assert_eq!(who.get(&functions).await.status, StatusCode::OK, "{functions}");
+        }
+        assert_eq!(Asker::by("x-fabric-key", "wrong").get(&functions).await.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(own.get(&format!("{}/admin/v1/functions", fabric.admin)).await.status, StatusCode::OK);
+}
+
 /// What says who somebody is, is for the gateway: no function and no stored call gets it.
 #[tokio::test]
 async fn a_key_goes_no_further_than_the_gateway() {
