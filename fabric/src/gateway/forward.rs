@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Client};
 use proto::header::{X_CALL_ID, X_START_TIME, drop_hop_by_hop};
-use proto::{CallId, FunctionSpec, Refusal};
+use proto::{CallId, Function, FunctionSpec, Refusal};
 use tokio::time::timeout;
 use url::Url;
 use uuid::Uuid;
@@ -75,18 +75,22 @@ impl Gateway {
         let to = sending.map(|_| head.uri.to_string()).unwrap_or_default();
         let forwarding = self.ports.meter.forward(&spec.lane());
         let sent = self.forward.client.request(Request::from_parts(head, body));
-        let answer = timeout(spec.timeout, sent).await;
-        let told = answer.as_ref().map_err(|_| "timeout").and_then(|it| it.as_ref().map_err(|_| "unreachable"));
-        trace.forwarded(sending, &to, told.map(Response::status));
-        let answer = match answer {
+        let answer = match timeout(spec.timeout, sent).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-                Err(Refusal::Unreachable(spec.function.clone(), cause))
-            }
+            Ok(Err(error)) => Err(failure(&spec.function, &error)),
             Err(_) => Err(Refusal::TimedOut(spec.function.clone(), spec.timeout)),
         };
-        forwarding.finish(answer.as_ref().map_or_else(Refusal::status, Response::status).as_u16());
+        let told = answer.as_ref().map(Response::status).map_err(|refusal| match refusal {
+            Refusal::TimedOut(..) => "timeout",
+            refusal => refusal.code(),
+        });
+        trace.forwarded(sending, &to, told);
+        match &answer {
+            // What its caller sent is no answer of the function's.
+            Err(Refusal::Malformed(_)) => drop(forwarding),
+            Err(refusal) => forwarding.finish(refusal.status().as_u16()),
+            Ok(answer) => forwarding.finish(answer.status().as_u16()),
+        }
         let (mut head, body) = answer?.into_parts();
         head.version = Version::HTTP_11;
         drop_hop_by_hop(&mut head.headers);
@@ -114,6 +118,16 @@ impl Gateway {
         let told = [X_CALL_ID, X_START_TIME].into_iter();
         told.filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect()
     }
+}
+
+/// Why there is no answer: what the caller sent could not be read to its end, or the function could not be reached.
+fn failure(function: &Function, error: &legacy::Error) -> Refusal {
+    let sent = error.source().and_then(|it| it.downcast_ref::<hyper::Error>()).filter(|it| it.is_user());
+    if let Some(why) = sent.and_then(|it| it.source()?.downcast_ref::<hyper::Error>()) {
+        return Refusal::Malformed(format!("the body could not be read: {why}"));
+    }
+    let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    Refusal::Unreachable(function.clone(), cause)
 }
 
 /// The upstream's address with the call's path below its own.

@@ -1,5 +1,7 @@
 //! One request in, one request to everybody.
 
+use serde_json::json;
+use tests::client::Client;
 use tests::eventually;
 use tokio::io::AsyncWriteExt;
 
@@ -78,7 +80,12 @@ const CHUNKS: &[(&str, &str)] = &[
     ("a size beyond all sizes", "ffffffffffffffff1\r\nabcde\r\n0\r\n\r\n"),
     ("a size at the end of all sizes", "ffffffffffffffff\r\nabcde\r\n0\r\n\r\n"),
     ("an extension with LF", "5;a\nb\r\nabcde\r\n0\r\n\r\n"),
+    ("an extension with CR", "5;a\rb\r\nabcde\r\n0\r\n\r\n"),
+    ("a chunk that ends with something else", "5\r\nabcdeXX0\r\n\r\n"),
 ];
+
+/// The bodies go to a function that nobody else calls, of which nothing is to be told.
+const BAD_BODIES: &str = "bad-bodies";
 
 const NEXT: &str = "POST /async-function/f/smuggled HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
 
@@ -87,13 +94,18 @@ async fn what_can_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read() 
     let dir = tempfile::tempdir().unwrap();
     let (fabric, server) = fabric(&dir, &[]).await;
     let after_first_line = |rest: &str| format!("POST /async-function/f HTTP/1.1\r\nhost: x\r\n{rest}");
-    let chunked = |rest: &str| after_first_line(&format!("transfer-encoding: chunked\r\n\r\n{rest}"));
+    fabric.register(BAD_BODIES, json!({"fabric.upstream": server.url("/status/200")})).await;
+    let chunked = |path: &str, rest: &str| {
+        format!("POST /{path} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{rest}")
+    };
+    let forwarded = format!("function/{BAD_BODIES}");
     let both = [&fabric.public, &fabric.admin];
     let both = both.as_slice();
     let heads = REFUSED.iter().map(|(what, rest)| (*what, after_first_line(rest), both));
     let whole = WHOLE.iter().map(|(what, whole)| (*what, (*whole).to_owned(), both));
     // Only where somebody reads it does anybody hear of what is wrong with a body.
-    let chunks = CHUNKS.iter().map(|(what, rest)| (*what, chunked(rest), &both[..1]));
+    let paths = ["async-function/f", &*forwarded];
+    let chunks = CHUNKS.iter().flat_map(|(what, rest)| paths.map(|path| (*what, chunked(path, rest), &both[..1])));
     for (what, bytes, urls) in heads.chain(whole).chain(chunks) {
         for url in urls {
             let answer = asked(url, format!("{bytes}{NEXT}").as_bytes()).await;
@@ -103,6 +115,10 @@ async fn what_can_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read() 
             assert_eq!(answer.matches("HTTP/1.").count(), usize::from(is_refused), "{what}: {answer:?}");
         }
     }
+    let counted = Client::default().get(&format!("{}/metrics", fabric.admin)).await.unwrap();
+    let counted = String::from_utf8_lossy(&counted.body).into_owned();
+    let told = |line: &&str| line.contains(BAD_BODIES) && line.contains("code=\"");
+    assert_eq!(counted.lines().find(told), None, "and no function has failed");
     // What is asked for afterwards is answered, and the function has heard of nothing else.
     let id = fabric.accepted("f/after", &[], "x").await;
     eventually(async || if server.calls("/ok/after").contains(&id) { Ok(()) } else { Err("not called yet") }).await;
