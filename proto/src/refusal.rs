@@ -108,6 +108,9 @@ pub enum Refusal {
     /// The function cannot be reached (synchronous calls only).
     #[error("function {0} cannot be reached: {1}")]
     Unreachable(Function, String),
+    /// The function gave an answer that nobody could read as one (synchronous calls only).
+    #[error("the answer of function {0} cannot be passed on: {1}")]
+    BadAnswer(Function, String),
     /// The function did not answer in time (synchronous calls only).
     #[error("function {0} did not answer within {1:?}")]
     TimedOut(Function, Duration),
@@ -147,7 +150,7 @@ impl Refusal {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BacklogFull { .. } | Self::RateExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BrokerAway | Self::StorageFull | Self::Draining | Self::IssuerAway => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreachable(..) | Self::BrokerRefuses => StatusCode::BAD_GATEWAY,
+            Self::Unreachable(..) | Self::BadAnswer(..) | Self::BrokerRefuses => StatusCode::BAD_GATEWAY,
             Self::TimedOut(..) => StatusCode::GATEWAY_TIMEOUT,
             Self::Conflict(_) | Self::Ended(..) => StatusCode::CONFLICT,
             Self::Changed { .. } => StatusCode::PRECONDITION_FAILED,
@@ -186,6 +189,7 @@ impl Refusal {
             Self::StorageFull => "storage_full",
             Self::Draining => "draining",
             Self::Unreachable(..) => "unreachable",
+            Self::BadAnswer(..) => "bad_answer",
             Self::TimedOut(..) => "timed_out",
             Self::Conflict(_) => "conflict",
             Self::Changed { .. } => "changed",

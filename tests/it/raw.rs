@@ -1,6 +1,7 @@
 //! What comes in over a connection, byte for byte: requests that can be read in two ways, peers that take too much or too
 //! long, and HTTP/2.
 
+mod answers;
 mod drains;
 mod frames;
 mod heads;

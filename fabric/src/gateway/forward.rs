@@ -28,6 +28,9 @@ use crate::listener::Peer;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// The largest status that is one (RFC 9110, 15).
+const STATUS_MAX: u16 = 599;
+
 /// The client for synchronous calls: bodies pass through it, they are not kept.
 #[derive(Clone)]
 pub struct Forward {
@@ -76,7 +79,7 @@ impl Gateway {
         let forwarding = self.ports.meter.forward(&spec.lane());
         let sent = self.forward.client.request(Request::from_parts(head, body));
         let answer = match timeout(spec.timeout, sent).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answer)) => passable(&spec.function, answer),
             Ok(Err(error)) => Err(failure(&spec.function, &error)),
             Err(_) => Err(Refusal::TimedOut(spec.function.clone(), spec.timeout)),
         };
@@ -118,6 +121,22 @@ impl Gateway {
         let told = [X_CALL_ID, X_START_TIME].into_iter();
         told.filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect()
     }
+}
+
+/// An answer that means to whoever gets it what it means here, and ends where it ends here.
+fn passable(function: &Function, answer: Response<Incoming>) -> Result<Response<Incoming>, Refusal> {
+    let (status, headers) = (answer.status(), answer.headers());
+    let bad = |why: String| Err(Refusal::BadAnswer(function.clone(), why));
+    if status.is_informational() {
+        return bad(format!("its status is {}, and protocols are not switched here", status.as_u16()));
+    }
+    if status.as_u16() > STATUS_MAX {
+        return bad(format!("its status is {}, which no status is", status.as_u16()));
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
+        return bad("its length is said twice, by Content-Length and by Transfer-Encoding".into());
+    }
+    Ok(answer)
 }
 
 /// Why there is no answer: what the caller sent could not be read to its end, or the function could not be reached.
