@@ -58,6 +58,8 @@ pub struct Plan {
     pub limits: listener::Limits,
     /// The largest body of an asynchronous call, in bytes.
     pub max_body: usize,
+    /// How much of such bodies is held at once, in bytes.
+    pub bodies: usize,
     /// How long the record of a call is kept after its end.
     pub keep_calls: Duration,
     /// Where functions answer that do not say so.
@@ -361,6 +363,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
         gateway::Settings {
             body_len_max: plan.max_body,
             function_backlog,
+            bodies_len_max: plan.bodies,
             expose_system: plan.public.is_some_and(|a| a.ip().is_loopback()),
         },
     );

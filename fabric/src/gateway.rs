@@ -12,6 +12,7 @@
 pub mod accept;
 pub mod answer;
 mod backlog;
+mod bodies;
 pub mod calls;
 mod elsewhere;
 pub mod enqueue;
@@ -41,6 +42,7 @@ use tokio::sync::watch;
 use self::accept::Accept;
 use self::answer::Answer;
 use self::backlog::Backlogs;
+use self::bodies::Bodies;
 use self::forward::Forward;
 use self::meter::Meter;
 use self::route::Route;
@@ -82,6 +84,8 @@ pub struct Settings {
     pub body_len_max: usize,
     /// How many calls of a function may wait for their time; the broker bounds those that are due.
     pub function_backlog: u64,
+    /// How much of such bodies is held at once while they come in and are stored, in bytes.
+    pub bodies_len_max: usize,
     /// Whether the public listener answers `/system/…`.
     pub expose_system: bool,
 }
@@ -93,6 +97,7 @@ pub struct Gateway {
     settings: Settings,
     accept: Accept,
     backlogs: Backlogs,
+    bodies: Bodies,
     canceller: Canceller,
     forward: Forward,
 }
@@ -104,7 +109,8 @@ impl Gateway {
         let accept = Accept::new(ports.membership.clone());
         let (broker, clock, recorder) = (ports.broker.clone(), ports.clock.clone(), ports.recorder.clone());
         let canceller = Canceller { broker, clock, recorder };
-        Self { ports, settings, accept, backlogs: Backlogs::default(), canceller, forward: Forward::new() }
+        let bodies = Bodies::new(settings.bodies_len_max, settings.body_len_max);
+        Self { ports, settings, accept, backlogs: Backlogs::default(), bodies, canceller, forward: Forward::new() }
     }
 
     /// Answers one request of the public listener.

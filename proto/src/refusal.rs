@@ -102,6 +102,12 @@ pub enum Refusal {
     /// The broker has no room on disk.
     #[error("the broker has no storage left")]
     StorageFull,
+    /// The bodies that are on their way take all the memory that there is for them.
+    #[error("the bodies of calls to {scope} that are on their way take all the memory that they may; try again later")]
+    BodiesFull {
+        /// Whose: the gateway's or the namespace's.
+        scope: String,
+    },
     /// This process is shutting down.
     #[error("this gateway is shutting down; another one will take the call")]
     Draining,
@@ -149,7 +155,9 @@ impl Refusal {
             Self::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BacklogFull { .. } | Self::RateExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::BrokerAway | Self::StorageFull | Self::Draining | Self::IssuerAway => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BrokerAway | Self::StorageFull | Self::BodiesFull { .. } | Self::Draining | Self::IssuerAway => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Unreachable(..) | Self::BadAnswer(..) | Self::BrokerRefuses => StatusCode::BAD_GATEWAY,
             Self::TimedOut(..) => StatusCode::GATEWAY_TIMEOUT,
             Self::Conflict(_) | Self::Ended(..) => StatusCode::CONFLICT,
@@ -187,6 +195,7 @@ impl Refusal {
             Self::BrokerAway => "broker_away",
             Self::BrokerRefuses => "broker_refuses",
             Self::StorageFull => "storage_full",
+            Self::BodiesFull { .. } => "bodies_full",
             Self::Draining => "draining",
             Self::Unreachable(..) => "unreachable",
             Self::BadAnswer(..) => "bad_answer",
@@ -201,9 +210,11 @@ impl Refusal {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::BacklogFull { .. } | Self::BrokerAway | Self::IssuerAway | Self::Draining => {
-                Some(Duration::from_secs(1))
-            }
+            Self::BacklogFull { .. }
+            | Self::BodiesFull { .. }
+            | Self::BrokerAway
+            | Self::IssuerAway
+            | Self::Draining => Some(Duration::from_secs(1)),
             Self::StorageFull => Some(Duration::from_secs(10)),
             Self::RateExceeded { after, .. } => Some(*after),
             _ => None,

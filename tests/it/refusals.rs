@@ -142,6 +142,8 @@ async fn a_process_that_cannot_start_says_why_in_its_last_line() {
     fails_to_start(&["worker", "--data-dir", path], "in use by another fabric process").await;
     let taken = first.public.trim_start_matches("http://");
     fails_to_start(&["gateway", "--data-dir", path, "--listen", taken], "choose another address with --listen").await;
+    let little = ["gateway", "--data-dir", path, "--max-body", "2MiB", "--body-memory", "1MiB"];
+    fails_to_start(&little, "--body-memory is 1048576 bytes and --max-body 2097152").await;
 }
 
 #[tokio::test]

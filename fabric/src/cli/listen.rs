@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::value::size;
+use super::value::{memory, size};
 use crate::listener::Limits;
 
 /// The listeners of a gateway.
@@ -27,9 +27,38 @@ pub struct Listen {
     /// take as a message is kept aside in pieces.
     #[arg(long, default_value = "1MiB", value_parser = size, value_name = "SIZE")]
     pub max_body: usize,
+    /// Memory for the bodies of asynchronous calls while they come in and are stored; one namespace has at most half of it.
+    /// More is refused with 503. At least --max-body; 256MiB, or twice --max-body if that is more, if nothing is said.
+    #[arg(long, value_parser = memory, value_name = "SIZE")]
+    pub body_memory: Option<usize>,
+}
+
+/// How much of bodies is held at once if nothing is said, in bytes.
+const BODY_MEMORY: usize = 256 * 1024 * 1024;
+
+/// Two options that cannot both be meant.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "--body-memory is {memory} bytes and --max-body {body}: no body of that size could ever come in; raise the first"
+)]
+pub struct TooLittle {
+    memory: usize,
+    body: usize,
 }
 
 impl Listen {
+    /// How much of bodies is held at once, in bytes.
+    ///
+    /// # Errors
+    /// [`TooLittle`].
+    pub fn bodies(&self) -> Result<usize, TooLittle> {
+        match self.body_memory {
+            None => Ok(BODY_MEMORY.max(self.max_body.saturating_mul(2))),
+            Some(memory) if memory >= self.max_body => Ok(memory),
+            Some(memory) => Err(TooLittle { memory, body: self.max_body }),
+        }
+    }
+
     /// How many connections each listener takes.
     #[must_use]
     pub fn limits(&self) -> Limits {

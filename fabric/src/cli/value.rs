@@ -141,6 +141,15 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// How much memory something may take.
+pub(super) fn memory(text: &str) -> Result<usize, String> {
+    match parse_size::parse_size(text) {
+        Ok(bytes @ 1..) => usize::try_from(bytes).map_err(|error| error.to_string()),
+        Ok(_) => Err("must be more than nothing".into()),
+        Err(error) => Err(format!("{error}; write 256MiB or 2GiB")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +187,7 @@ mod tests {
     fn durations_and_sizes_have_units() {
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(lease("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(memory("2GiB"), Ok(2 * 1024 * 1024 * 1024));
         assert_eq!((size("2KiB"), size("1MB"), size("512MiB")), (Ok(2048), Ok(1_000_000), Ok(512 * 1024 * 1024)));
         for (refused, advice) in [
             (duration("60").unwrap_err(), "write 90s or 1h30m"),
@@ -185,6 +195,8 @@ mod tests {
             (lease("499ms").unwrap_err(), "must be at least 500ms"),
             (size("1 parsec").unwrap_err(), "write 256KiB or 1MiB"),
             (size("1GiB").unwrap_err(), "must be at most 512MiB"),
+            (memory("0").unwrap_err(), "must be more than nothing"),
+            (memory("much").unwrap_err(), "write 256MiB or 2GiB"),
             (pause("49ms").unwrap_err(), "must be at least 50ms"),
             (filter("info,fabric=loud").unwrap_err(), "write info, or info,fabric::jetstream=debug"),
         ] {

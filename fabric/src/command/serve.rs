@@ -13,6 +13,7 @@ pub(super) async fn run(args: Serve, log: Log) -> anyhow::Result<()> {
         audit_stream: args.authentication.audit_stream.clone(),
         limits: args.listen.limits(),
         max_body: args.listen.max_body,
+        bodies: args.listen.bodies()?,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.template(),
         traces: args.traces.settings()?,

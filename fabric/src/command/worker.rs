@@ -17,6 +17,7 @@ pub(super) async fn run(args: Worker, log: Log) -> anyhow::Result<()> {
         audit_stream: args.authentication.audit_stream.clone(),
         limits: Limits::default(),
         max_body: 0,
+        bodies: 0,
         keep_calls: args.records.keep_calls,
         upstream_template: args.upstreams.template(),
         traces: args.traces.settings()?,

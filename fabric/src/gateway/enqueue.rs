@@ -78,7 +78,9 @@ impl Gateway {
         }
         let own = tenant.and_then(|it| it.body_len_max).and_then(|max| usize::try_from(max).ok());
         let limit = own.map_or(self.body_len_max(), |own| own.min(self.body_len_max()));
-        let body = read(body, limit).await?;
+        // Until the call is stored, or whatever else becomes of it.
+        let mut held = self.bodies.part(spec.function.namespace());
+        let body = read_as(body, limit, |len| held.grow(len)).await?;
         // The body may have been long in coming, and the function deleted since.
         let spec = self.registered(spec.function.clone())?;
 
@@ -187,6 +189,15 @@ fn callback_url(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 
 /// The whole body, refused as soon as it is known to be too long.
 pub(crate) async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Refusal> {
+    read_as(body, limit, |_| Ok(())).await
+}
+
+/// The same, if `holds` has room for each piece of it.
+async fn read_as(
+    body: &mut Incoming,
+    limit: usize,
+    mut holds: impl FnMut(usize) -> Result<(), Refusal>,
+) -> Result<Bytes, Refusal> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(Refusal::TooLarge { limit });
@@ -195,6 +206,7 @@ pub(crate) async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Ref
     let first = piece(body, next_by(began, began, 0)).await?.unwrap_or_default();
     let fits = |len: usize| if len > limit { Err(Refusal::TooLarge { limit }) } else { Ok(()) };
     fits(first.len())?;
+    holds(first.len())?;
     if body.is_end_stream() {
         // As most are: in one piece, which need not be copied.
         return Ok(first);
@@ -203,6 +215,7 @@ pub(crate) async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Ref
     whole.extend_from_slice(&first);
     while let Some(next) = piece(body, next_by(began, Instant::now(), whole.len())).await? {
         fits(whole.len() + next.len())?;
+        holds(next.len())?;
         whole.extend_from_slice(&next);
     }
     Ok(whole.freeze())
