@@ -3,6 +3,7 @@
 //! Every record is written through here, with what was there before. What is secret is left out.
 
 mod shown;
+mod written;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use self::shown::{record, shown};
+use self::written::{Change, plain};
 use crate::identity::Identity;
 
 /// Where audit messages are kept.
@@ -21,6 +23,9 @@ pub trait Trail: Send + Sync + 'static {
     /// # Errors
     /// The broker's.
     fn keep(&self, message: Bytes) -> BoxFuture<'_, Result<(), broker::Error>>;
+
+    /// How long a message may be, in bytes.
+    fn len_max(&self) -> usize;
 }
 
 /// What tells of changes; clones share the trail.
@@ -47,11 +52,14 @@ impl Audit {
     pub async fn tell(&self, by: &Identity, what: &str, before: &Value, after: &Value) {
         let (who, from) = (by.who(), by.from().map(|it| it.to_string()).unwrap_or_default());
         let (before, after) = (shown(before), shown(after));
-        tracing::info!(target: "fabric::audit", who, from, what, %before, %after, "changed");
+        let (told_before, told_after) = (plain(&before), plain(&after));
+        tracing::info!(
+            target: "fabric::audit", who, from, what, before = %told_before, after = %told_after, "changed"
+        );
         let Some(trail) = &self.trail else { return };
-        let message = json!({"who": who, "from": from, "what": what, "before": before, "after": after});
+        let change = Change { who: &who, from: &from, what, before: &before, after: &after };
         // The change is made: what is left is to say that nobody will find it there.
-        if let Err(error) = trail.keep(message.to_string().into()).await {
+        if let Err(error) = trail.keep(change.message(trail.len_max()).into()).await {
             tracing::error!(target: "fabric::audit", %error, who, what, "a change is not in the audit stream");
         }
     }
@@ -159,6 +167,10 @@ mod tests {
         fn keep(&self, message: Bytes) -> BoxFuture<'_, Result<(), broker::Error>> {
             self.0.lock().unwrap().push(serde_json::from_slice(&message).unwrap());
             Box::pin(std::future::ready(Ok(())))
+        }
+
+        fn len_max(&self) -> usize {
+            1024 * 1024
         }
     }
 

@@ -8,6 +8,45 @@ use tests::nats::Nats;
 
 use super::asker::{ADMIN, Asker, locked};
 
+/// A change is not kept out of the stream by being large, nor does it write over what stands beside it on a terminal.
+#[tokio::test]
+async fn a_change_of_any_size_and_of_any_signs_is_told() {
+    let nats = Nats::start().await;
+    let fabric = locked(&["serve", "--broker", &nats.url(), "--audit-stream", "AUDIT"]).await;
+    let (admin, url) = (Asker::admin(), format!("{}/admin/v1/functions/f.acme", fabric.admin));
+    let function = |fill: &str, note: &str| {
+        let annotations = json!({"fabric.upstream": "http://127.0.0.1:9"});
+        json!({"annotations": annotations, "labels": {"a": fill.repeat(600 * 1024), "note": note}})
+    };
+    for fill in ["x", "y"] {
+        admin.done(Method::PUT, &url, &function(fill, "\u{9b}2J\u{7f}\u{85}\u{2028}\u{202e}")).await;
+    }
+    let context = async_nats::jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    let stream = context.get_stream("AUDIT").await.unwrap();
+    let told = eventually(async || match stream.get_raw_message(2).await {
+        Ok(told) => Ok(told.payload),
+        Err(error) => Err(error.to_string()),
+    })
+    .await;
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    assert_eq!((&told["what"], &told["cut"]), (&json!("put function f.acme"), &json!(true)));
+    let label = |of: &str| told[of]["labels"]["a"].as_str().unwrap().to_owned();
+    assert!(label("before").starts_with("xxx") && label("after").starts_with("yyy"));
+    assert!(label("after").ends_with("(cut: 614400 bytes in all)"), "{}", label("after"));
+    let lines = eventually(async || {
+        let lines: Vec<String> =
+            fabric.process.lines().into_iter().filter(|line| line.contains("fabric::audit")).collect();
+        if lines.len() == 2 { Ok(lines) } else { Err(lines.len()) }
+    })
+    .await;
+    for line in &lines {
+        let odd = line.chars().find(|c| (c.is_control() && *c != '\u{1b}') || ['\u{2028}', '\u{202e}'].contains(c));
+        assert_eq!(odd, None);
+    }
+    assert!(lines[0].contains("u009b2J") && lines[0].contains("u202e"), "what was there is said");
+    assert!(!fabric.process.lines().iter().any(|line| line.contains("not in the audit stream")));
+}
+
 #[tokio::test]
 async fn every_change_is_told_in_the_log_and_in_the_stream() {
     let nats = Nats::start().await;
