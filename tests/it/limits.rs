@@ -95,8 +95,9 @@ async fn a_rate_holds_across_workers() {
     cluster.gateway.register("f", annotations).await;
     let ids = cluster.gateway.accepted_many("f", &[], 150).await;
     all_ran(&server, "/ok", &ids).await;
-    // However slow this machine is, it was never faster than the rate.
-    let least = Duration::from_secs_f64((150.0 - 10.0 - 2.0) / 100.0);
+    // However slow this machine is, it was never faster than the rate. It is kept where calls start: a first one that is
+    // long on its way makes the others seem to follow faster. Were each worker to take the whole rate, it would be half.
+    let least = Duration::from_secs_f64(0.8 * (150.0 - 10.0 - 2.0) / 100.0);
     assert!(server.span() >= least, "{:?} is faster than {least:?}", server.span());
 }
 

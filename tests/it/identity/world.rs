@@ -44,19 +44,23 @@ impl World {
                 put(format!("/functions/{tenant}-{name}.{tenant}"), json!({"annotations": annotations})).await;
             }
             call(&fabric, &admin, &format!("{tenant}-f.{tenant}"), &format!("{tenant}-ended"), &[]).await;
-            call(&fabric, &admin, &format!("{tenant}-held.{tenant}"), &format!("{tenant}-runs"), &[]).await;
-            call(&fabric, &admin, &format!("{tenant}-held.{tenant}"), &format!("{tenant}-waits"), &[]).await;
-            let later = [("x-delay", "1h")];
-            call(&fabric, &admin, &format!("{tenant}-held.{tenant}"), &format!("{tenant}-later"), &later).await;
-            call(&fabric, &admin, &format!("{tenant}-down.{tenant}"), &format!("{tenant}-dead"), &[]).await;
-            for (id, state) in [("ended", "succeeded"), ("runs", "running"), ("dead", "dead")] {
+            let is = async |id: &str, state: &str| {
                 let url = format!("{api}/calls/{tenant}-{id}");
                 eventually(async || {
                     let record = admin.get(&url).await.json();
                     if record["state"] == state { Ok(()) } else { Err(record.to_string()) }
                 })
                 .await;
-            }
+            };
+            call(&fabric, &admin, &format!("{tenant}-held.{tenant}"), &format!("{tenant}-runs"), &[]).await;
+            // Only then is it the other one that waits.
+            is("runs", "running").await;
+            call(&fabric, &admin, &format!("{tenant}-held.{tenant}"), &format!("{tenant}-waits"), &[]).await;
+            let later = [("x-delay", "1h")];
+            call(&fabric, &admin, &format!("{tenant}-held.{tenant}"), &format!("{tenant}-later"), &later).await;
+            call(&fabric, &admin, &format!("{tenant}-down.{tenant}"), &format!("{tenant}-dead"), &[]).await;
+            is("ended", "succeeded").await;
+            is("dead", "dead").await;
         }
         let letters = admin.get(&format!("{api}/dead-letters?namespace={VICTIM}")).await.json();
         let letter = letters["items"][0]["number"].as_u64().unwrap();
