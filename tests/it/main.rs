@@ -39,5 +39,7 @@ mod tidy;
 mod traces;
 mod tree;
 mod ui;
+mod upgrade;
 mod watchdog;
+mod wire;
 mod workers;

@@ -44,8 +44,13 @@ impl Fabric {
 
     /// The same with its admin listener at this address.
     pub async fn start_at(args: &[&str], admin: &str) -> Self {
+        Self::start_of(&binary(), args, admin).await
+    }
+
+    /// The same with another program than the one that was built, such as an earlier version.
+    pub async fn start_of(program: &Path, args: &[&str], admin: &str) -> Self {
         let public = !args.contains(&"worker");
-        let mut command = Command::new(binary());
+        let mut command = Command::new(program);
         command.args(args).args(["--admin-listen", admin, "--log", "info"]);
         if public {
             command.args(["--listen", "127.0.0.1:0"]);

@@ -23,6 +23,7 @@ pub mod eventually;
 pub mod fabric;
 pub mod function;
 pub mod fuzz;
+pub mod golden;
 pub mod nats;
 pub mod process;
 pub mod tool;

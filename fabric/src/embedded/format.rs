@@ -138,4 +138,64 @@ mod tests {
             assert_eq!(parse_id_key(&id_key(&space, "a/b/0.0")), Some((space, "a/b/0.0".into())));
         }
     }
+
+    /// Something of each kind, and its name.
+    type Named<T> = Vec<(&'static str, T)>;
+
+    /// One of each kind of row and key.
+    fn kinds() -> (Named<Entry>, Named<Space>) {
+        let lane = LaneKey::new(Queue::parse("slow").unwrap(), Function::parse("f.ns").unwrap());
+        let call = CallId::parse("order-17").unwrap();
+        let (due, until) = (Timestamp::from_unix_nanos(1_790_000_000_123_456_789), Timestamp::from_unix_nanos(9));
+        let kept = |kind| Place::Kept { kind, call: call.clone(), until };
+        let places = [
+            ("ready", Place::Ready(lane.clone())),
+            ("later", Place::Later { lane: lane.clone(), call: call.clone(), due }),
+            ("dead", Place::Dead { lane: lane.clone(), call: Some(call.clone()) }),
+            ("dead-unreadable", Place::Dead { lane: lane.clone(), call: None }),
+            ("record", kept(Kind::Record)),
+            ("mark", kept(Kind::Mark)),
+        ];
+        let entry =
+            |place| Entry { seq: 7, place, id: "a/b/0.0".into(), at: due, payload: Bytes::from_static(b"\x00\xff") };
+        let spaces = [
+            ("id-ready", Space::Ready(lane.queue)),
+            ("id-later", Space::Later),
+            ("id-dead", Space::Dead),
+            ("id-ends", Space::Ends),
+        ];
+        (places.map(|(name, place)| (name, entry(place))).into(), spaces.into())
+    }
+
+    /// What a file of format 2 holds, for ever: a line for each kind, in hexadecimal. Whoever writes something else raises
+    /// [`FORMAT`], keeps reading this one, and writes the file of the new one by running with `FABRIC_WRITE_GOLDEN=1`.
+    #[test]
+    fn reads_what_format_2_holds_and_writes_the_same() {
+        let (entries, spaces) = kinds();
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let rows = entries.iter().map(|(name, entry)| (*name, row(entry).unwrap()));
+        let keys = spaces.iter().map(|(name, space)| (*name, id_key(space, "a/b/0.0").into_bytes()));
+        let written: Vec<_> = rows.chain(keys).map(|(name, bytes)| format!("{name} {}\n", hex(&bytes))).collect();
+        let path = format!("{}/golden/embedded-{FORMAT}.txt", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("FABRIC_WRITE_GOLDEN").is_some() {
+            std::fs::write(&path, written.concat()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), written.concat(), "what is written of format {FORMAT}");
+
+        let text = include_str!("../../golden/embedded-2.txt");
+        let golden = |name: &str| {
+            let digits = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
+            let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+            (0..digits.len()).step_by(2).map(byte).collect::<Vec<_>>()
+        };
+        for (name, entry) in entries {
+            let bytes = golden(name);
+            assert_eq!(place(7, &bytes).unwrap(), entry.place, "{name}");
+            assert_eq!(message(7, &bytes).unwrap(), (entry.id, entry.payload), "{name}");
+        }
+        for (name, space) in spaces {
+            let key = String::from_utf8(golden(name)).unwrap();
+            assert_eq!(parse_id_key(&key), Some((space, "a/b/0.0".into())), "{name}");
+        }
+    }
 }
