@@ -20,6 +20,8 @@ mod nearest;
 mod openfaas;
 mod origin;
 mod redact;
+#[cfg(test)]
+mod reference;
 mod stranger;
 
 use std::collections::BTreeMap;

@@ -34,6 +34,8 @@ pub mod listener;
 pub mod metrics;
 pub mod operator;
 mod path;
+#[cfg(test)]
+mod reference;
 pub mod signal;
 pub mod table;
 pub mod telemetry;

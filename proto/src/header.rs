@@ -3,8 +3,11 @@
 use http::{HeaderMap, HeaderName, header};
 
 macro_rules! headers {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        $($(#[$doc])* pub const $name: HeaderName = HeaderName::from_static($text);)*
+    ($(#[doc = $doc:literal] $name:ident = $text:literal;)*) => {
+        $(#[doc = $doc] pub const $name: HeaderName = HeaderName::from_static($text);)*
+
+        /// All of them, and what each says: `docs/reference/headers.md` is written from it.
+        pub const ALL: &[(&str, &str)] = &[$(($text, $doc.trim_ascii())),*];
     };
 }
 
