@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+mod book;
 mod broker;
 mod calls;
 mod chaos;

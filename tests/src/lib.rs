@@ -14,6 +14,7 @@
     reason = "a harness that cannot go on fails its test"
 )]
 
+pub mod book;
 pub mod broker;
 pub mod browser;
 pub mod client;
