@@ -110,6 +110,10 @@ impl Issuer {
             return Ok(rights);
         }
         let header = decode_header(token).map_err(|_| refused("it is no token"))?;
+        // RFC 7515, section 4.1.11: what must be understood is not, here.
+        if header.crit.is_some() {
+            return Err(refused("it has critical headers, and none is known here"));
+        }
         let keys = self.keys(&header).await?;
         let Checked { rights, until } = claims::check(token, &header, &keys, &self.0.settings)?;
         let rights = Arc::new(rights);

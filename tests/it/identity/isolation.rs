@@ -207,7 +207,15 @@ fn public(about: &About) -> Vec<(Method, String)> {
 
 #[tokio::test]
 async fn whatever_a_tenant_asks_for_he_learns_nothing_of_another() {
-    let world = World::new().await;
+    learns_nothing(World::new().await).await;
+}
+
+#[tokio::test]
+async fn nor_does_he_on_nats() {
+    learns_nothing(World::on_nats().await).await;
+}
+
+async fn learns_nothing(world: World) {
     let before = world.state().await;
     let known: BTreeSet<_> = TABLE.iter().map(|(method, path, _)| (method.to_string(), (*path).to_owned())).collect();
     assert_eq!(documented(), known);

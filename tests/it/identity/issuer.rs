@@ -49,7 +49,12 @@ impl Signer {
     }
 
     pub(super) fn sign(&self, claims: &Value) -> String {
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(self.algorithm) };
+        self.sign_as(Header::default(), claims)
+    }
+
+    /// With more in its header.
+    pub(super) fn sign_as(&self, more: Header, claims: &Value) -> String {
+        let header = Header { kid: Some(self.kid.clone()), alg: self.algorithm, ..more };
         encode(&header, claims, &self.key).unwrap()
     }
 

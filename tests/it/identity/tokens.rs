@@ -106,6 +106,10 @@ async fn what_is_wrong_with_a_token_is_found() {
         (other.sign(&claims(&issuer)), "signature"),
         (tampered, "signature"),
         (none, "no token"),
+        (
+            signer.sign_as(Header { crit: Some(vec!["exp".into()]), ..Header::default() }, &claims(&issuer)),
+            "critical headers",
+        ),
         // The public key as the secret of a symmetric one, and a secret that was published.
         (by_secret("1", signer.public().as_bytes()), "not the issuer's"),
         (by_secret("secret", b"secret"), "not the issuer's"),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tests::eventually;
 use tests::fabric::Fabric;
 use tests::function::Server;
+use tests::nats::Nats;
 
 use super::asker::{Asker, locked};
 
@@ -21,13 +22,31 @@ pub(super) struct World {
     /// The id of the victim's key.
     pub(super) key: String,
     _server: Server,
-    _dir: tempfile::TempDir,
+    _store: Store,
+}
+
+/// Where it keeps what it has, for as long as it is there.
+#[expect(dead_code, reason = "held, and not looked at")]
+enum Store {
+    Directory(tempfile::TempDir),
+    Nats(Nats),
 }
 
 impl World {
     pub(super) async fn new() -> Self {
-        let (dir, server) = (tempfile::tempdir().unwrap(), Server::start().await);
+        let dir = tempfile::tempdir().unwrap();
         let fabric = locked(&["serve", "--data-dir", dir.path().to_str().unwrap(), "--pre-stop", "0s"]).await;
+        Self::of(fabric, Store::Directory(dir)).await
+    }
+
+    pub(super) async fn on_nats() -> Self {
+        let nats = Nats::start().await;
+        let fabric = locked(&["serve", "--broker", &nats.url(), "--pre-stop", "0s"]).await;
+        Self::of(fabric, Store::Nats(nats)).await
+    }
+
+    async fn of(fabric: Fabric, store: Store) -> Self {
+        let server = Server::start().await;
         let (admin, api) = (Asker::admin(), format!("{}/admin/v1", fabric.admin));
         for tenant in [VICTIM, MALLORY] {
             let put = async |path: String, body: Value| admin.done(Method::PUT, &format!("{api}{path}"), &body).await;
@@ -65,7 +84,7 @@ impl World {
         let letters = admin.get(&format!("{api}/dead-letters?namespace={VICTIM}")).await.json();
         let letter = letters["items"][0]["number"].as_u64().unwrap();
         let (key, _) = admin.key(&fabric, "victim's own", &["admin"], VICTIM).await;
-        Self { fabric, admin, letter, key, _server: server, _dir: dir }
+        Self { fabric, admin, letter, key, _server: server, _store: store }
     }
 
     /// All of the victim's that a change would show in.

@@ -12,7 +12,8 @@ use tests::client::Client;
 use tests::eventually;
 use tests::fabric::Fabric;
 use tests::nats::Nats;
-use tokio::time::Instant;
+use tests::process::Process;
+use tokio::time::{Instant, sleep};
 
 use super::{Watchdog, has_lines};
 
@@ -36,6 +37,16 @@ async fn function(listen: &str, dir: &Path) -> Watchdog {
     let limit = format!("{}s", 2 * long_call().as_secs() + 60);
     let options = ["--listen", listen, "--exec-timeout", &limit, "--healthcheck-interval", "200ms"];
     Watchdog::shell(&[&options[..], &["--max-inflight", "5"]].concat(), &script).await
+}
+
+/// Waits until a process has ended, for as long as its calls may take; that it ended well.
+async fn ends(process: &mut Process) {
+    let until = Instant::now() + long_call() + Duration::from_secs(60);
+    while process.is_running() {
+        assert!(Instant::now() < until, "it does not end");
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(process.ended().await.success());
 }
 
 async fn record(gateway: &Fabric, id: &str) -> Value {
@@ -76,7 +87,7 @@ async fn a_function_that_is_asked_to_go_finishes_its_calls_and_the_next_run_when
     leaving.says(&["no new connections: draining", "running=5"]).await;
     // Those that come now find nobody there once there is room for them.
     let more = gateway.accepted_many("long", &[], 3).await;
-    assert!(leaving.process.ended().await.success());
+    ends(&mut leaving.process).await;
     assert_eq!(has_lines(&ended, CALLS).await.into_iter().collect::<HashSet<_>>(), ids, "none was cut off");
     let lines = leaving.says_last("exiting running=0").await;
     let at = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();
@@ -153,7 +164,7 @@ async fn a_worker_that_is_asked_to_go_finishes_its_calls_and_the_next_run_elsewh
     // These are for whoever comes in its place.
     ids.extend(gateway.accepted_many("long", &[], 3).await);
     let _next = Fabric::start(&worker).await;
-    assert!(leaving.process.ended().await.success());
+    ends(&mut leaving.process).await;
     ran_once(&gateway, dir.path(), &ids).await;
 }
 
@@ -184,7 +195,7 @@ async fn a_gateway_that_is_asked_to_go_answers_those_who_wait_and_loses_nothing_
         assert_eq!(answer.status, 200, "{:?}", answer.body);
         assert!(answer.body.starts_with(b"waits-"), "{:?}", answer.body);
     }
-    assert!(leaving.process.ended().await.success());
+    ends(&mut leaving.process).await;
     assert!(Client::default().get(&url).await.is_err(), "nobody listens there any more");
     let next = Fabric::start(&gateway).await;
     for id in &ids {
