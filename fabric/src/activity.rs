@@ -50,6 +50,24 @@ pub fn of(processes: &[Process]) -> Vec<Activity> {
     all
 }
 
+/// What is stored counts, whatever workers know of it; what runs is stored as well.
+#[must_use]
+pub fn with_stored(all: Vec<Activity>, stored: impl Iterator<Item = (String, String, u64)>) -> Vec<Activity> {
+    let stored = stored.map(|(queue, function, messages)| ((queue, function), messages));
+    let mut stored: BTreeMap<(String, String), u64> = stored.collect();
+    let mut all: Vec<Activity> = all
+        .into_iter()
+        .map(|it| {
+            let messages = stored.remove(&(it.queue.clone(), it.function.clone())).unwrap_or_default();
+            Activity { backlog: messages.saturating_sub(it.in_flight as u64), ..it }
+        })
+        .collect();
+    let alone = |((queue, function), backlog)| Activity { queue, function, backlog, ..Activity::default() };
+    all.extend(stored.into_iter().map(alone));
+    all.sort_by_key(|it| std::cmp::Reverse((it.in_flight, it.backlog)));
+    all
+}
+
 /// What the functions do of which processes do not tell one by one, by queue.
 #[must_use]
 pub fn rest(processes: &[Process]) -> BTreeMap<&str, Rest> {

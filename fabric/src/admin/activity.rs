@@ -71,7 +71,7 @@ pub(super) async fn show(lookout: &Lookout, ports: &Ports, query: &str, by: &Ide
     let stored = stored.map(|it| (it.queue.to_string(), it.function.to_string(), it.messages));
     let mut seen = activity::of(processes);
     seen.retain(|it| Function::parse(&it.function).is_ok_and(|it| by.sees(it.namespace())));
-    let mut functions = with_stored(seen, stored);
+    let mut functions = activity::with_stored(seen, stored);
     // What is everybody's is not told to whoever is limited to namespaces.
     let sees_all = by.namespaces().namespaces().is_none();
     let rest = if sees_all { activity::rest(processes) } else { BTreeMap::new() };
@@ -100,23 +100,6 @@ pub(super) async fn show(lookout: &Lookout, ports: &Ports, query: &str, by: &Ide
         more,
     };
     Ok(answer::json(StatusCode::OK, &whole))
-}
-
-/// What is stored counts, whatever workers know of it; what runs is stored as well.
-fn with_stored(all: Vec<Activity>, stored: impl Iterator<Item = (String, String, u64)>) -> Vec<Activity> {
-    let stored = stored.map(|(queue, function, messages)| ((queue, function), messages));
-    let mut stored: BTreeMap<(String, String), u64> = stored.collect();
-    let mut all: Vec<Activity> = all
-        .into_iter()
-        .map(|it| {
-            let messages = stored.remove(&(it.queue.clone(), it.function.clone())).unwrap_or_default();
-            Activity { backlog: messages.saturating_sub(it.in_flight as u64), ..it }
-        })
-        .collect();
-    let alone = |((queue, function), backlog)| Activity { queue, function, backlog, ..Activity::default() };
-    all.extend(stored.into_iter().map(alone));
-    all.sort_by_key(|it| std::cmp::Reverse((it.in_flight, it.backlog)));
-    all
 }
 
 fn sums(all: &[Activity], rest: &BTreeMap<&str, Rest>, queues: impl Iterator<Item = String>) -> Vec<Sum> {
@@ -150,7 +133,7 @@ mod tests {
         let seen = vec![activity("busy", 3, 100), activity("idle", 0, 9)];
         let stored = [("busy", 10), ("unserved", 20)];
         let stored = stored.into_iter().map(|(name, messages)| ("default".to_owned(), name.to_owned(), messages));
-        let all = with_stored(seen, stored);
+        let all = activity::with_stored(seen, stored);
         let told: Vec<_> = all.iter().map(|it| (&*it.function, it.in_flight, it.backlog)).collect();
         assert_eq!(told, [("busy", 3, 7), ("unserved", 0, 20), ("idle", 0, 0)]);
         let rest =

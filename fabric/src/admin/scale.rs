@@ -12,12 +12,12 @@ use actors::directory::Directory;
 use actors::meter::lines;
 use actors::port::holdings::Whose;
 use actors::view;
-use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::StatusCode;
 use proto::call::Guest;
 use proto::{Function, LaneKey, Namespace, Queue, Refusal};
 use serde::Serialize;
+use tokio::sync::OnceCell;
 
 use super::lookout::{Depot, Lookout};
 use super::query::Query;
@@ -84,7 +84,8 @@ pub(super) async fn list(lookout: &Lookout, ports: &Ports, query: &str, by: &Ide
     let limit = query.page()?.limit;
     let scene = Scene::see(lookout, ports, None, by).await?;
     let queues: BTreeSet<&Queue> = scene.lanes.iter().map(|lane| &lane.key.queue).collect();
-    let queues = try_join_all(queues.into_iter().map(|queue| scene.of_queue(queue))).await?;
+    let asked: Vec<_> = queues.into_iter().map(|queue| scene.of_queue(queue)).collect();
+    let queues = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
     let mut functions: Vec<&Lane> = scene.lanes.iter().filter(|lane| !lane.key.queue.is_callbacks()).collect();
     let more = functions.len().saturating_sub(limit);
     functions.truncate(limit);
@@ -119,6 +120,8 @@ struct Lane {
     limit: Option<NonZeroU32>,
     slots: Option<NonZeroU32>,
     demand: Demand,
+    /// How old its first call is that waits, once somebody has asked: its queue does, and so does whoever lists it.
+    age: OnceCell<f64>,
 }
 
 impl Lane {
@@ -138,7 +141,7 @@ impl Lane {
             rate: rates.min_by(|a, b| a.per_second().total_cmp(&b.per_second())),
             typical_seconds: seen.typical_seconds,
         });
-        Self { limit, slots: own.and_then(|it| it.slots), demand, key }
+        Self { limit, slots: own.and_then(|it| it.slots), demand, key, age: OnceCell::new() }
     }
 }
 
@@ -243,6 +246,10 @@ impl<'a> Scene<'a> {
         if lane.demand.runnable == 0 {
             return Ok(0.0);
         }
+        lane.age.get_or_try_init(|| self.ask_age(lane)).await.copied()
+    }
+
+    async fn ask_age(&self, lane: &Lane) -> Result<f64, Refusal> {
         let line = self.ports.broker.line(&lane.key).await.map_err(|error| refusal(error, 0))?;
         let since = match &line.first {
             Some(first) => lines::since(&self.ports.recorder, first).await,
@@ -253,25 +260,13 @@ impl<'a> Scene<'a> {
 }
 
 /// What runs and what waits in each lane that whoever asks may know of; what is stored counts, whatever workers know.
-fn seen(
-    processes: &[view::Process],
-    depot: &Depot,
-    only: Option<&LaneKey>,
-    by: &Identity,
-) -> BTreeMap<LaneKey, Activity> {
-    let mut all = BTreeMap::<LaneKey, Activity>::new();
-    let known = activity::of(processes).into_iter().filter_map(|it| {
+fn seen(processes: &[view::Process], depot: &Depot, only: Option<&LaneKey>, by: &Identity) -> Vec<(LaneKey, Activity)> {
+    let stored = depot.stored.iter().map(|it| (it.queue.to_string(), it.function.to_string(), it.messages));
+    let all = activity::with_stored(activity::of(processes), stored).into_iter();
+    let named = all.filter_map(|it| {
         let key = LaneKey::new(Queue::parse(&it.queue).ok()?, Function::parse(&it.function).ok()?);
-        Some((key, Activity { backlog: 0, ..it }))
+        let is_wanted = only.is_none_or(|only| *only == key) && by.sees(key.function.namespace());
+        (is_wanted && (it.in_flight > 0 || it.backlog > 0)).then_some((key, it))
     });
-    all.extend(known);
-    for it in &depot.stored {
-        let one = all.entry(LaneKey::new(it.queue.clone(), it.function.clone())).or_default();
-        one.backlog = it.messages.saturating_sub(one.in_flight as u64);
-    }
-    all.retain(|key, it| {
-        let is_wanted = only.is_none_or(|only| only == key) && by.sees(key.function.namespace());
-        is_wanted && (it.in_flight > 0 || it.backlog > 0)
-    });
-    all
+    named.collect()
 }
