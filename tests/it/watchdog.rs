@@ -147,7 +147,9 @@ async fn has_lines(file: &Path, count: usize) -> Vec<String> {
 
 /// Whether a process is there, and no zombie.
 fn is_there(pid: &str) -> bool {
-    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|it| !it.is_empty())
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    let (_, after_the_name) = stat.rsplit_once(") ").expect("the name is in brackets");
+    !after_the_name.starts_with(['Z', 'X'])
 }
 
 /// Waits until none of these processes is.
