@@ -50,6 +50,12 @@ impl Memory {
             }
         }
     }
+
+    /// Hints at the next change of a call's record, if one is on its way.
+    fn change_under_way(&self, call: &CallId) -> Option<mpsc::Receiver<()>> {
+        let mut state = self.machine.state();
+        state.shelf.is_changing(Kind::Record, call).then(|| state.listeners.listen(call.clone()))
+    }
 }
 
 impl Records for Memory {
@@ -73,6 +79,17 @@ impl Records for Memory {
         Box::pin(self.recorded(call.clone()))
     }
 
+    fn noted(&self, call: &CallId) -> BoxFuture<'_, Result<Option<Recorded>, Error>> {
+        let call = call.clone();
+        Box::pin(async move {
+            // What is on its way is what a note would have to go over, and cannot be read before it is there.
+            while let Some(mut changed) = self.change_under_way(&call) {
+                changed.recv().await;
+            }
+            self.recorded(call).await
+        })
+    }
+
     fn changes(&self, call: &CallId) -> BoxFuture<'_, Result<BoxStream<'static, ()>, Error>> {
         let told = self.machine.state().listeners.listen(call.clone());
         let hints = futures_util::stream::unfold(told, |mut told| async move { Some((told.recv().await?, told)) });
@@ -84,5 +101,61 @@ impl Records for Memory {
         self.machine.state().told.push(tell);
         let told = futures_util::stream::unfold(told, |mut told| async move { Some((told.recv().await?, told)) });
         Box::pin(std::future::ready(Ok(told.boxed())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use futures_util::{FutureExt, poll};
+    use proto::record::State;
+    use proto::{Call, Function, LaneKey, Queue, Request, Timestamp};
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    use super::*;
+    use crate::memory::store::{Change, Done, Failure, Recovered, Seq, Store, Volatile};
+    use crate::memory::{Settings, SteadyClock};
+
+    /// A store that is slow: each commit is made when the test says so.
+    struct Slow(Volatile, UnboundedSender<(Vec<Change>, Done)>);
+
+    impl Store for Slow {
+        fn commit(&self, changes: Vec<Change>, done: Done) {
+            self.1.send((changes, done)).unwrap_or_else(|_| unreachable!("the test reads as long as it lasts"));
+        }
+
+        fn load(&self, seq: Seq) -> Result<(String, Bytes), Failure> {
+            self.0.load(seq)
+        }
+    }
+
+    #[tokio::test]
+    async fn who_notes_something_over_a_record_waits_for_what_is_on_its_way() {
+        let (commits, mut made): (_, UnboundedReceiver<(Vec<Change>, Done)>) = unbounded_channel();
+        let store = Arc::new(Slow(Volatile::default(), commits));
+        let clock = Arc::new(SteadyClock::default());
+        let memory = Memory::over(store.clone(), Recovered::default(), Settings::default(), clock);
+        let (id, function) = (CallId::parse("c").unwrap(), Function::parse("f").unwrap());
+        let call = Call::new(id.clone(), function.clone(), Timestamp::default(), Request::default());
+        let lane = LaneKey::new(Queue::default(), function);
+        let record = |state| Record::of(&call, &lane, state, Timestamp::default());
+        let hour = Duration::from_secs(3600);
+
+        memory.note_accepted(&record(State::Ready), hour).await;
+        let mut seen = memory.noted(&id);
+        assert!(poll!(&mut seen).is_pending(), "that it was accepted is on its way");
+        let (changes, done) = made.recv().await.unwrap();
+        store.0.commit(changes, done);
+        let seen = seen.await.unwrap().unwrap();
+        assert_eq!(seen.record.state, State::Ready);
+
+        memory.note(&record(State::Running), seen.revision, hour).await;
+        let (_, done) = made.recv().await.unwrap();
+        let seen = memory.noted(&id);
+        done(Err(Failure::Full("no room".into())));
+        assert_eq!(seen.await.unwrap().unwrap().record.state, State::Ready, "what fails leaves what was there");
+        assert!(memory.noted(&CallId::parse("d").unwrap()).now_or_never().unwrap().unwrap().is_none());
     }
 }

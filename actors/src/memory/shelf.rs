@@ -32,6 +32,13 @@ impl Shelf {
         self.slots.get(&(kind, call.clone())).map_or(0, |slot| slot.latest)
     }
 
+    /// Whether a later entry than the one that can be read is on its way.
+    #[must_use]
+    pub(super) fn is_changing(&self, kind: Kind, call: &CallId) -> bool {
+        let slot = self.slots.get(&(kind, call.clone()));
+        slot.is_some_and(|slot| slot.stored.is_none_or(|(stored, _)| stored < slot.latest))
+    }
+
     /// The entry that can be read `now`.
     #[must_use]
     pub(super) fn stored(&self, kind: Kind, call: &CallId, now: Timestamp) -> Option<Seq> {
@@ -120,7 +127,9 @@ mod tests {
         let mut shelf = Shelf::default();
         assert_eq!((shelf.latest(KIND, &call()), shelf.begin(KIND, &call(), 1)), (0, vec![]));
         assert_eq!((shelf.latest(KIND, &call()), shelf.stored(KIND, &call(), at(0))), (1, None));
+        assert!(shelf.is_changing(KIND, &call()));
         shelf.stored_at(KIND, call(), 1, at(9));
+        assert!(!shelf.is_changing(KIND, &call()) && !shelf.is_changing(Kind::Mark, &call()));
         assert_eq!(shelf.begin(KIND, &call(), 2), [1]);
         assert_eq!(shelf.stored(KIND, &call(), at(0)), Some(1), "as long as the other is on its way");
         assert_eq!(shelf.stored(Kind::Mark, &call(), at(0)), None);
