@@ -2,7 +2,8 @@
 //!
 //! A backlog alone misleads it: calls that a limit or a rate holds back start no sooner for more replicas or workers.
 //! What may bear more is another matter: calls that wait for a busy endpoint, an open circuit or a worker's permit are
-//! what a replica or a worker more is for, so they are runnable.
+//! what a replica or a worker more is for, so they are runnable. So are calls that were turned away and are put off: of a
+//! function that has no replica, all are.
 
 use std::num::NonZeroU32;
 
@@ -12,7 +13,7 @@ use serde::Serialize;
 /// What is known of a function, or could be of any.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts {
-    /// Calls that are in its lane and do not run.
+    /// Calls that are in its lane and do not run, or that were turned away and wait to be tried again.
     pub waiting: u64,
     /// Calls that run, in all workers.
     pub in_flight: u64,
@@ -72,6 +73,13 @@ impl Demand {
     pub fn within(self, limit: NonZeroU32) -> Self {
         let runnable = self.runnable.min(u64::from(limit.get()).saturating_sub(self.in_flight));
         Self { runnable, blocked_by_limit: self.blocked_by_limit + (self.runnable - runnable), ..self }
+    }
+
+    /// The same where so many of it may start in a time: what is beyond waits for that. `typical_seconds` as of [`Facts`].
+    #[must_use]
+    pub fn paced(self, rate: Rate, typical_seconds: Option<f64>) -> Self {
+        let runnable = self.runnable.min(sustained(rate, typical_seconds).saturating_sub(self.in_flight));
+        Self { runnable, blocked_by_rate: self.blocked_by_rate + (self.runnable - runnable), ..self }
     }
 
     /// These and those together.
@@ -150,6 +158,14 @@ mod tests {
         let both = one.and(one).within(NonZeroU32::new(12).unwrap());
         assert_eq!((both.runnable, both.blocked_by_limit, both.at_once()), (4, 16, 12));
         assert_eq!(one.within(NonZeroU32::new(100).unwrap()), one);
+    }
+
+    #[test]
+    fn what_shares_a_rate_keeps_to_it_together() {
+        let (one, rate) = (Demand::of(&facts(10, 4)), Rate::parse("10/s").unwrap());
+        let both = one.and(one).paced(rate, Some(1.5));
+        assert_eq!((both.runnable, both.blocked_by_rate, both.at_once()), (7, 13, 15));
+        assert_eq!(one.paced(rate, Some(60.0)), one);
     }
 
     #[test]

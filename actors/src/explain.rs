@@ -260,6 +260,7 @@ mod tests {
         let inflow = view::Inflow {
             permits: 0,
             backlog,
+            turned_away: 0,
             concurrency: None,
             adaptive: None,
             typical_seconds: Some(2.0),
@@ -274,6 +275,7 @@ mod tests {
             name,
             permits: 0,
             permits_waiting: 0,
+            permits_max: None,
             children: Vec::new(),
             subscribers: vec![subscriber],
             rest,

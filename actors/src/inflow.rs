@@ -3,10 +3,10 @@
 pub mod demand;
 pub mod held;
 pub mod pull;
+pub mod put_off;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use self::demand::Demand;
 use self::held::Held;
 use self::pull::{Pulled, Sink};
+use self::put_off::PutOff;
 use crate::limit::applied::Applied;
 use crate::limit::endpoints::Endpoints;
 use crate::limit::rates::{Paces, Rates};
@@ -35,9 +36,6 @@ use crate::waiting::{Reason, Waiting};
 const PULL_WAIT: Duration = Duration::from_secs(2);
 /// How long one with several does, or with one that somebody waits for: long enough for a busy broker to hand out a full batch.
 const BATCH_WAIT: Duration = Duration::from_millis(100);
-
-/// How many retries are remembered, to say when the next is due.
-const DUE_MAX: usize = 64;
 
 /// What a subscriber may take, and is taking.
 pub struct Inflow {
@@ -61,8 +59,7 @@ pub struct Inflow {
     /// The pull that is out, and with how many permits that have found no message yet.
     pull: Option<(CancellationToken, u32)>,
     sink: Sink,
-    /// When retries that were scheduled here are due, the first ones of them.
-    due: BTreeSet<Instant>,
+    put_off: PutOff,
     /// As they were when it was last decided.
     room: Room,
     wished: u32,
@@ -91,7 +88,7 @@ impl Inflow {
             typical: None,
             pull: None,
             sink,
-            due: BTreeSet::new(),
+            put_off: PutOff::default(),
             room: Room { count: u32::MAX, by: None },
             wished: 0,
             held: Held::new(series),
@@ -149,13 +146,10 @@ impl Inflow {
         }
     }
 
-    /// A call will be tried again then, if it will.
-    pub fn later(&mut self, due: Option<Instant>) {
-        let Some(due) = due else { return };
-        self.due = self.due.split_off(&Instant::now());
-        self.due.insert(due);
-        if self.due.len() > DUE_MAX {
-            self.due.pop_last();
+    /// A call will be tried again then, if it will. `turned_away`: its function had no room for it, or was not there.
+    pub fn later(&mut self, due: Option<Instant>, turned_away: bool) {
+        if let Some(due) = due {
+            self.put_off.note(due.into_std(), turned_away, Instant::now().into_std());
         }
     }
 
@@ -257,6 +251,7 @@ impl Inflow {
         view::Inflow {
             permits: self.hand.count(),
             backlog: self.backlog,
+            turned_away: self.put_off.turned_away(Instant::now().into_std()),
             concurrency: self.gate.limits().concurrency.map(NonZeroU32::get),
             adaptive: self.gate.adaptive(),
             typical_seconds: self.typical.map(|typical| typical.as_secs_f64()),

@@ -80,6 +80,14 @@ pub struct Feedback {
     pub retry_after: Option<Duration>,
 }
 
+impl Feedback {
+    /// Whether the call was not taken: for want of room, or of anybody.
+    #[must_use]
+    pub fn is_turned_away(&self) -> bool {
+        matches!(self.heard, Heard::Busy | Heard::Away)
+    }
+}
+
 /// The limits of one function: those that are set, and what its answers showed.
 #[derive(Debug)]
 pub struct Gate {

@@ -65,7 +65,7 @@ async fn answer(asked: Asked, Answerer { id, tree, accepts }: Answerer) {
 fn narrowed(mut fabric: view::Fabric) -> view::Fabric {
     let mut room = SUBSCRIBERS_MAX;
     for queue in &mut fabric.queues {
-        queue.subscribers.sort_by_key(|it| std::cmp::Reverse((it.in_flight, it.inflow.backlog)));
+        queue.subscribers.sort_by_key(|it| std::cmp::Reverse((it.in_flight, it.inflow.backlog, it.inflow.turned_away)));
         let others = queue.subscribers.iter().skip(room).map(view::Rest::from);
         queue.rest = others.fold(queue.rest, view::Rest::and);
         queue.subscribers.truncate(room);
@@ -86,6 +86,7 @@ mod tests {
         let inflow = view::Inflow {
             permits: 0,
             backlog: n as u64,
+            turned_away: 0,
             concurrency: None,
             adaptive: None,
             typical_seconds: None,
@@ -101,6 +102,7 @@ mod tests {
             name: name.into(),
             permits: 1,
             permits_waiting: 0,
+            permits_max: None,
             children: Vec::new(),
             subscribers: (0..count).map(subscriber).collect(),
             rest: view::Rest::default(),

@@ -69,6 +69,9 @@ pub struct Queue {
     pub permits: u32,
     /// Functions that wait for permits.
     pub permits_waiting: u32,
+    /// How many permits they may hold at the most, if that is less than all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permits_max: Option<u32>,
     /// Its subscribers, as it sees them.
     pub children: Vec<Child>,
     /// Its subscribers, as they see themselves.
@@ -140,6 +143,9 @@ pub struct Inflow {
     pub permits: u32,
     /// Messages known to wait.
     pub backlog: u64,
+    /// Calls that were turned away here and wait to be tried again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub turned_away: u64,
     /// The cluster-wide limit.
     pub concurrency: Option<u32>,
     /// How many at once the function was found to bear here, if it was found to have enough.
@@ -152,6 +158,11 @@ pub struct Inflow {
     pub per_second: PerSecond,
     /// What the first message that waits is waiting for; nothing if none does, or if it is just being taken.
     pub waiting: Option<Waiting>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What the head of a lane waits for.

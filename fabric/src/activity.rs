@@ -17,6 +17,8 @@ pub struct Activity {
     pub in_flight: usize,
     /// Calls that wait, as far as a worker knows.
     pub backlog: u64,
+    /// Calls that were turned away and wait to be tried again, as far as workers know.
+    pub turned_away: u64,
     /// How long a call usually takes, in seconds.
     pub typical_seconds: Option<f64>,
     /// What became of attempts lately, in a second.
@@ -29,9 +31,9 @@ pub struct Activity {
 
 /// Every function that somebody has to do with, the busiest first.
 #[must_use]
-pub fn of(processes: &[Process]) -> Vec<Activity> {
+pub fn of<'a>(processes: impl IntoIterator<Item = &'a Process>) -> Vec<Activity> {
     let mut all = BTreeMap::<(&str, &str), Activity>::new();
-    for queue in processes.iter().flat_map(|process| &process.fabric.queues) {
+    for queue in processes.into_iter().flat_map(|process| &process.fabric.queues) {
         let failures = queue.children.iter().filter(|child| child.failures > 0);
         let failures: BTreeMap<_, _> = failures.map(|child| (child.name.as_str(), child.failures)).collect();
         for it in &queue.subscribers {
@@ -83,6 +85,7 @@ impl Activity {
     fn add(&mut self, it: &Subscriber) {
         self.in_flight += it.in_flight;
         self.backlog = self.backlog.max(it.inflow.backlog);
+        self.turned_away += it.inflow.turned_away;
         self.per_second = self.per_second.and(it.inflow.per_second);
         if let Some(typical) = it.inflow.typical_seconds.filter(|typical| *typical > 0.0) {
             self.typical_seconds = Some(self.typical_seconds.map_or(typical, |known| known.max(typical)));

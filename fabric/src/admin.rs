@@ -174,6 +174,7 @@ impl Admin {
             Operation::Scale => scale::list(&self.lookout, self.gateway.ports(), query, by).await,
             Operation::ScaleFunction => scale::function(&self.lookout, self.gateway.ports(), name, by).await,
             Operation::ScaleQueue => scale::queue(&self.lookout, self.gateway.ports(), name, by).await,
+            Operation::ScaleWorkers => scale::workers(&self.lookout, self.gateway.ports(), query, by).await,
             Operation::ListProcesses => processes::list(self.gateway.ports()).await,
             Operation::Events => events::follow(&self.gateway, query, drain, by).await,
             Operation::Tree => self.tree().await,

@@ -40,6 +40,7 @@ pub mod inspect;
 mod intake;
 mod lane;
 mod layout;
+mod outage;
 mod pages;
 mod presence;
 mod publish;
@@ -67,6 +68,7 @@ pub use self::error::Error;
 use self::hints::Hints;
 pub use self::intake::{Begin, Intake};
 use self::layout::Layout;
+use self::outage::Outage;
 use self::pages::Pages;
 pub use self::trail::Trail;
 pub use self::trouble::Trouble;
@@ -108,6 +110,7 @@ pub struct JetStream {
     layout: Arc<Layout>,
     hints: Hints,
     pages: Pages,
+    outage: Outage,
 }
 
 impl JetStream {

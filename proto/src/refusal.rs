@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::fault::Faults;
-use crate::{CallId, Function, KeyId, Namespace, name};
+use crate::{CallId, Function, KeyId, Namespace, Queue, name};
 
 /// A request that was not taken, and nothing of it kept.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,9 @@ pub enum Refusal {
     /// Nothing is known of the namespace.
     #[error("namespace {0} has no functions, and nothing is set for it")]
     UnknownNamespace(Namespace),
+    /// Nothing is known of the queue.
+    #[error("queue {0} is not known: no function names it, no worker was told to serve it, and nothing is set for it")]
+    UnknownQueue(Queue),
     /// Nothing is known of the call.
     #[error("call {0} is not known: it was never accepted, ended too long ago, or its function keeps no records")]
     UnknownCall(CallId),
@@ -147,7 +150,8 @@ impl Refusal {
             | Self::UnknownNamespace(_)
             | Self::UnknownCall(_)
             | Self::UnknownLetter(_)
-            | Self::UnknownKey(_) => StatusCode::NOT_FOUND,
+            | Self::UnknownKey(_)
+            | Self::UnknownQueue(_) => StatusCode::NOT_FOUND,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::Foreign(_) | Self::StrangeHost(_) => StatusCode::FORBIDDEN,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -183,6 +187,7 @@ impl Refusal {
             Self::UnknownCall(_) => "unknown_call",
             Self::UnknownLetter(_) => "unknown_letter",
             Self::UnknownKey(_) => "unknown_key",
+            Self::UnknownQueue(_) => "unknown_queue",
             Self::Unauthenticated(_) => "unauthenticated",
             Self::Forbidden(_) => "forbidden",
             Self::Foreign(_) => "foreign",

@@ -3,6 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::json;
 use tests::client::{Answer, Client};
+use tests::eventually;
 use tests::fabric::Fabric;
 use tests::function::Server;
 use tests::nats::Nats;
@@ -177,4 +178,36 @@ async fn a_large_body_is_kept_aside_and_a_larger_one_refused() {
     assert!(seen.iter().all(|seen| seen.body == body.as_bytes()));
     assert!(server.seen("/callback")[0].body == format!("answer to {body}").as_bytes());
     assert_refused(&gateway.call("f", &[], &format!("{body}x")).await, 413, "too_large");
+}
+
+/// Nobody waits for a broker that is known to be away; what needs none goes on, so the gateway stays ready.
+#[tokio::test]
+async fn while_the_broker_is_away_calls_are_refused_at_once() {
+    let (mut nats, server) = (Nats::start().await, Server::start().await);
+    let gateway = Fabric::start(&["gateway", "--broker", &nats.url()]).await;
+    gateway.register("f", json!({"fabric.upstream": server.url("/ok")})).await;
+    nats.kill9();
+    // Whoever waits for a broker in vain has a line of the log for it.
+    let in_vain = || gateway.process.lines().iter().filter(|line| line.contains("the broker did not confirm")).count();
+    let bodies = [("x-call-id", "order-17"), ("x-delay", "1h"), ("idempotency-key", "k"), ("x-other", "x")];
+    eventually(async || {
+        let before = in_vain();
+        for header in bodies {
+            let answer = gateway.call("f", &[header], "x").await;
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{:?}", answer.body);
+            assert!(!answer.header("retry-after").is_empty());
+        }
+        if in_vain() == before { Ok(()) } else { Err("it is still waited for") }
+    })
+    .await;
+    let client = Client::default();
+    let answer = client.post(&format!("{}/function/f", gateway.public), &[], "x").await.unwrap();
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(client.get(&format!("{}/readyz", gateway.admin)).await.unwrap().status, StatusCode::OK);
+    nats.restart().await;
+    eventually(async || match gateway.call("f", &[], "x").await.status {
+        StatusCode::ACCEPTED => Ok(()),
+        status => Err(status),
+    })
+    .await;
 }

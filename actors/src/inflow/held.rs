@@ -76,8 +76,8 @@ impl Inflow {
     #[must_use]
     pub fn waiting(&self) -> Option<Waiting> {
         if self.backlog == 0 {
-            let next = self.due.range(Instant::now()..).next();
-            return next.map(|due| Reason::DueLater.until(due.into_std()));
+            let next = self.put_off.next(Instant::now().into_std());
+            return next.map(|due| Reason::DueLater.until(due));
         }
         if self.room.count == 0 {
             return self.room.by;

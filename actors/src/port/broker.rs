@@ -84,6 +84,12 @@ pub trait Broker: DeadLetters + Records + Cancels + Holdings + Send + Sync + 'st
     /// [`Error::Away`], [`Error::Refused`].
     fn wakes(&self, queue: &Queue) -> BoxFuture<'_, Result<BoxStream<'static, Function>, Error>>;
 
+    /// Why nothing can be stored or found now, if it is known that nobody is there, and has been for a while: whoever waits
+    /// would wait in vain. Whoever has stored something must go on trying all the same.
+    fn outage(&self) -> Option<Error> {
+        None
+    }
+
     /// The largest payload that [`publish`](Self::publish) takes, in bytes.
     fn payload_len_max(&self) -> usize;
 }

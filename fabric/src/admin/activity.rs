@@ -62,7 +62,7 @@ pub(super) async fn show(lookout: &Lookout, ports: &Ports, query: &str, by: &Ide
         LaneKey::new(queue, function)
     });
     let (roll, depot) = lookout.look(ports, lane.as_ref()).await?;
-    let Roll { alive, processes } = &*roll;
+    let Roll { alive, processes, .. } = &*roll;
     let is_wanted = |queue: &Queue, function: &Function| {
         by.sees(function.namespace())
             && lane.as_ref().is_none_or(|lane| lane.queue == *queue && lane.function == *function)

@@ -6,7 +6,8 @@
 
 mod shared;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actors::port::broker::{Backlog, Error};
@@ -28,6 +29,15 @@ pub(super) struct Roll {
     pub(super) alive: usize,
     /// Those that answered.
     pub(super) processes: Vec<view::Process>,
+    /// Those that were alive and did not answer in time, as they were when they last did.
+    silent: Vec<view::Process>,
+}
+
+impl Roll {
+    /// All of which anything is known: who is too busy to answer goes on with what he did.
+    pub(super) fn known(&self) -> impl Iterator<Item = &view::Process> + Clone {
+        self.processes.iter().chain(&self.silent)
+    }
 }
 
 /// What is stored in a queue of a function.
@@ -52,6 +62,8 @@ pub(super) struct Lookout(Arc<Seen>);
 struct Seen {
     depot: Shared<Arc<Depot>>,
     roll: Shared<Arc<Roll>>,
+    /// The last one of which everybody was asked for all.
+    last: Mutex<Option<Arc<Roll>>>,
 }
 
 impl Lookout {
@@ -63,13 +75,31 @@ impl Lookout {
 
     async fn roll(&self, ports: &Ports, lane: Option<&LaneKey>) -> Result<Arc<Roll>, Error> {
         let call = async {
-            let alive = ports.membership.borrow().iter().count();
+            let alive: Vec<String> = ports.membership.borrow().iter().map(|(id, _)| id.to_owned()).collect();
             let question = Question { lane: lane.cloned() };
-            let processes = ports.survey.ask(&question, alive, ANSWER_WITHIN).await?;
-            Ok(Arc::new(Roll { alive, processes }))
+            let processes = ports.survey.ask(&question, alive.len(), ANSWER_WITHIN).await?;
+            let last = self.last().clone();
+            let silent = last.as_deref().map(|last| silent(&alive, &processes, last)).unwrap_or_default();
+            Ok(Arc::new(Roll { alive: alive.len(), processes, silent }))
         };
-        if lane.is_none() { self.0.roll.get(call).await } else { call.await }
+        if lane.is_some() {
+            return call.await;
+        }
+        let roll = self.0.roll.get(call).await?;
+        *self.last() = Some(roll.clone());
+        Ok(roll)
     }
+
+    fn last(&self) -> MutexGuard<'_, Option<Arc<Roll>>> {
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those alive that are not among `answered`, as they were in the `last` roll.
+fn silent(alive: &[String], answered: &[view::Process], last: &Roll) -> Vec<view::Process> {
+    let answered: HashSet<&str> = answered.iter().map(|it| it.id.as_str()).collect();
+    let missing: HashSet<&str> = alive.iter().map(String::as_str).filter(|id| !answered.contains(id)).collect();
+    last.known().filter(|it| missing.contains(it.id.as_str())).cloned().collect()
 }
 
 async fn depot(ports: &Ports) -> Result<Arc<Depot>, Error> {
@@ -83,4 +113,26 @@ async fn depot(ports: &Ports) -> Result<Arc<Depot>, Error> {
     });
     let stored = stored.collect();
     Ok(Arc::new(Depot { queues: queues.into_iter().collect(), stored, dead_letters }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::tests::process;
+
+    #[test]
+    fn who_does_not_answer_is_as_he_was() {
+        let ids = |processes: &[view::Process]| processes.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
+        let alive = ["a", "b", "c"].map(str::to_owned);
+        let last = Roll {
+            alive: 3,
+            processes: vec![process("a", 1, None), process("gone", 1, None)],
+            silent: vec![process("b", 1, None)],
+        };
+        let answered = vec![process("a", 2, None)];
+        let silent = silent(&alive, &answered, &last);
+        assert_eq!(ids(&silent), ["b"], "nothing is known of c, and the other has gone");
+        let roll = Roll { alive: 3, processes: answered, silent };
+        assert_eq!(roll.known().map(|it| it.fabric.permits).collect::<Vec<_>>(), [4, 4]);
+    }
 }

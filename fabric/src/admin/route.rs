@@ -51,6 +51,7 @@ pub enum Operation {
     Scale,
     ScaleFunction,
     ScaleQueue,
+    ScaleWorkers,
     ListProcesses,
     Events,
     Tree,
@@ -63,7 +64,7 @@ pub enum Operation {
 pub const BASE: &str = "/admin/v1";
 
 /// Every operation, with its method and its path below [`BASE`]; a segment in braces stands for a name.
-pub static TABLE: [(Method, &str, Operation); 45] = [
+pub static TABLE: [(Method, &str, Operation); 46] = [
     (Method::GET, "/openapi.json", Operation::Document),
     (Method::GET, "/whoami", Operation::Whoami),
     (Method::GET, "/functions", Operation::ListFunctions),
@@ -103,6 +104,7 @@ pub static TABLE: [(Method, &str, Operation); 45] = [
     (Method::GET, "/scale", Operation::Scale),
     (Method::GET, "/scale/functions/{name}", Operation::ScaleFunction),
     (Method::GET, "/scale/queues/{name}", Operation::ScaleQueue),
+    (Method::GET, "/scale/workers", Operation::ScaleWorkers),
     (Method::GET, "/processes", Operation::ListProcesses),
     (Method::GET, "/events", Operation::Events),
     (Method::GET, "/tree", Operation::Tree),
@@ -125,7 +127,12 @@ impl Operation {
             Self::ListFunctions | Self::GetFunction | Self::ExplainFunction => READ,
             Self::ListNamespaces | Self::GetNamespace | Self::ListQueues | Self::GetQueue => READ,
             Self::ListCalls | Self::GetCall | Self::ExplainCall | Self::ListLetters | Self::GetLetter => READ,
-            Self::Activity | Self::Events | Self::Scale | Self::ScaleFunction | Self::ScaleQueue => READ,
+            Self::Activity
+            | Self::Events
+            | Self::Scale
+            | Self::ScaleFunction
+            | Self::ScaleQueue
+            | Self::ScaleWorkers => READ,
             Self::PutFunction | Self::PatchFunction | Self::DeleteFunction | Self::CancelCall => OPERATE,
             Self::PurgeLetters | Self::RedriveLetters | Self::PurgeLetter | Self::RedriveLetter => OPERATE,
             Self::ListKeys | Self::CreateKey | Self::GetKey | Self::RevokeKey | Self::DeleteKey => ADMIN,

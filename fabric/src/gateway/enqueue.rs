@@ -71,6 +71,11 @@ impl Gateway {
         let callback = callback_url(&headers)?;
         let directory = self.ports.directory.borrow().clone();
         self.accept.call(&spec, &directory)?;
+        if let Some(error) = self.ports.broker.outage() {
+            // Told once, where the connection is.
+            tracing::debug!(%error, "a call was refused: there is no broker");
+            return Err(Refusal::BrokerAway);
+        }
         let tenant = directory.namespace(spec.function.namespace());
         if let Some(quota) = tenant.and_then(|it| it.backlog) {
             let scope = Scope::Namespace(spec.function.namespace().clone());

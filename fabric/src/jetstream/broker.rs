@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actors::call::plan;
 use actors::port::broker::{Backlog, Error, Message, Stored, Terms};
 use actors::port::{BoxFuture, BoxStream, Broker, Lane};
+use async_nats::connection::State;
 use async_nats::header::{HeaderName, NATS_EXPECTED_STREAM, NATS_MESSAGE_ID, NATS_SCHEDULE, NATS_SCHEDULE_TARGET};
 use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
@@ -184,6 +185,11 @@ impl JetStream {
 }
 
 impl Broker for JetStream {
+    fn outage(&self) -> Option<Error> {
+        // What the client tells comes late or, where there is very much of it, never.
+        self.outage.error().filter(|_| self.client.connection_state() != State::Connected)
+    }
+
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<Stored, Error>> {
         Box::pin(self.put_ready(message, NATS_MESSAGE_ID))
     }

@@ -11,6 +11,7 @@ use super::denied::Denials;
 use super::error::Error;
 use super::hints::Hints;
 use super::layout::Layout;
+use super::outage::Outage;
 use super::pages::Pages;
 use super::trouble::Trouble;
 use super::voice::Voice;
@@ -39,7 +40,9 @@ impl JetStream {
     pub async fn connect(settings: Settings) -> Result<Self, Error> {
         let at = without_credentials(&settings.url)?;
         let (denials, moving) = (Denials::default(), Arc::new(OnceLock::new()));
-        let voice = Arc::new(Voice::new(settings.access.clone(), denials.clone(), moving.clone()));
+        let outage = Outage::default();
+        let voice = Voice::new(settings.access.clone(), denials.clone(), moving.clone(), outage.clone());
+        let voice = Arc::new(voice);
         let options = settings
             .access
             .options()
@@ -76,7 +79,7 @@ impl JetStream {
         let subjects = settings.subjects;
         let pages = Pages::new(client.clone(), layout.reader.clone(), subjects.clone());
         let hints = Hints::new(client.clone(), subjects);
-        Ok(Self { client, layout, hints, pages })
+        Ok(Self { client, layout, hints, pages, outage })
     }
 }
 

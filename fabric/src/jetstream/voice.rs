@@ -7,19 +7,21 @@ use async_nats::{Client, ClientError, Event, ServerError};
 
 use super::access::Access;
 use super::denied::Denials;
+use super::outage::Outage;
 
 /// Hears what the client tells.
 pub(super) struct Voice {
     access: Access,
     denials: Denials,
     client: Arc<OnceLock<Client>>,
+    outage: Outage,
     /// Whether it was told that there is no way back yet.
     is_told: AtomicBool,
 }
 
 impl Voice {
-    pub(super) fn new(access: Access, denials: Denials, client: Arc<OnceLock<Client>>) -> Self {
-        Self { access, denials, client, is_told: AtomicBool::new(false) }
+    pub(super) fn new(access: Access, denials: Denials, client: Arc<OnceLock<Client>>, outage: Outage) -> Self {
+        Self { access, denials, client, outage, is_told: AtomicBool::new(false) }
     }
 
     pub(super) async fn hear(&self, event: &Event) {
@@ -27,10 +29,14 @@ impl Voice {
             Event::Connected => {
                 self.is_told.store(false, Ordering::Relaxed);
                 self.denials.forget();
+                self.outage.ends();
                 let until = self.access.expires().map(|at| at.to_string());
                 tracing::info!(until, "connected to NATS");
             }
-            Event::Disconnected => tracing::warn!("the connection to NATS is lost; connecting again"),
+            Event::Disconnected => {
+                self.outage.begins();
+                tracing::warn!("the connection to NATS is lost; connecting again");
+            }
             Event::LameDuckMode => self.move_on().await,
             Event::ServerError(ServerError::Other(text)) if self.denials.hear(text, &self.access.to_string()) => {}
             // Credentials that have expired or were revoked, a connection that was cut: the server says so and hangs up.

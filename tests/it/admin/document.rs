@@ -118,6 +118,7 @@ async fn every_operation_answers_as_the_document_says() {
     api.get("/scale").await;
     api.get("/scale/functions/held.acme").await;
     api.get("/scale/queues/default").await;
+    api.get("/scale/workers?queues=default").await;
     assert_eq!(api.get("/activity?function=held.acme").await["functions"], activity["functions"]);
     assert_eq!(api.get("/functions/held.acme/explain").await["in_flight"], 1);
     assert_eq!(api.get(&format!("/calls/{waiting}/explain")).await["cause"], json!({"held": "cluster_limit"}));

@@ -80,8 +80,16 @@ async fn demand_is_told_by_what_it_waits_for(fabric: Fabric, server: Server) {
         ("workers", json!(2)),
     ];
     becomes(&api, "/scale/queues/default", &queue).await;
-    becomes(&api, "/scale/queues/other", &[("serving", json!(0)), ("permits", Value::Null), ("workers", json!(0))])
-        .await;
+    api.put("/queues/other", &json!({})).await;
+    let nobody = [("runnable", json!(0)), ("in_flight", json!(0)), ("workers", json!(0))];
+    becomes(&api, "/scale/queues/other", &nobody).await;
+    api.asked(404, Method::GET, "/scale/queues/misspelt", &Value::Null).await;
+    // Several together, or all, whether or not they are there yet.
+    let both = [("queues", json!(["default", "new"])), ("in_flight", json!(5)), ("workers", json!(2))];
+    becomes(&api, "/scale/workers?queues=new,default", &both).await;
+    becomes(&api, "/scale/workers", &[("queues", json!([])), ("later", json!(2)), ("workers", json!(2))]).await;
+    becomes(&api, "/scale/workers?queues=new", &[("runnable", json!(0)), ("workers", json!(0))]).await;
+    api.asked(400, Method::GET, "/scale/workers?queues=a,,b", &Value::Null).await;
     let whole = becomes(&api, "/scale?limit=2", &[("more", json!(1))]).await;
     let names = |what: &str, name: &str| -> Vec<String> {
         let all = whole[what].as_array().unwrap();
@@ -117,4 +125,87 @@ async fn a_queue_that_nobody_serves_wants_one_worker() {
     let told = becomes(&api, "/scale/queues/default", &queue).await;
     assert!(told["oldest_runnable_seconds"].as_f64().unwrap() < Duration::from_secs(3600).as_secs_f64(), "{told}");
     becomes(&api, "/scale/functions/f", &[("runnable", json!(7)), ("replicas", json!(7))]).await;
+}
+
+/// From zero: the first call finds nobody, and waits to be tried again; for that a replica is wanted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_found_nobody_wants_a_replica() {
+    let nats = Nats::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let url = nats.url();
+    for place in [["--broker", &url], ["--data-dir", dir.path().to_str().unwrap()]] {
+        let fabric = Fabric::start(&[&["serve"], place.as_slice()].concat()).await;
+        let api = Api::of(&fabric);
+        let mut away = json!({"fabric.upstream": "http://127.0.0.1:1", "com.openfaas.retry.min_wait": "1h",
+            "com.openfaas.retry.max_wait": "1h"});
+        fabric.register("away", away.clone()).await;
+        let call = fabric.accepted("away", &[], "x").await;
+        let wants = [("runnable", json!(1)), ("in_flight", json!(0)), ("later", json!(1)), ("replicas", json!(1))];
+        becomes(&api, "/scale/functions/away", &wants).await;
+        let whole = becomes(&api, "/scale", &[("more", json!(0))]).await;
+        assert_eq!(whole["functions"][0]["function"], "away.openfaas-fn", "{whole}");
+        // What an operator holds back wants none.
+        away["fabric.paused"] = json!("true");
+        fabric.register("away", away).await;
+        becomes(&api, "/scale/functions/away", &[("blocked_by_pause", json!(1)), ("replicas", json!(0))]).await;
+        api.asked(200, Method::DELETE, &format!("/calls/{call}"), &Value::Null).await;
+        becomes(&api, "/scale/functions/away", &[("later", json!(0))]).await;
+    }
+}
+
+/// A worker runs no more of a queue than it may; one that is too busy to answer is there all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_are_counted_by_what_they_take_also_if_they_are_silent() {
+    let (nats, server) = (Nats::start().await, Server::start().await);
+    let gateway = Fabric::start(&["gateway", "--broker", &nats.url()]).await;
+    let narrow = ["worker", "--broker", &nats.url(), "--max-inflight", "8", "--queue-inflight", "default=2"];
+    let (_one, other) = (Fabric::start(&narrow).await, Fabric::start(&narrow).await);
+    gateway.knows(3).await;
+    gateway.register("f", json!({"fabric.upstream": server.url("/hold")})).await;
+    gateway.accepted_many("f", &[], 12).await;
+    let api = Api::of(&gateway);
+    let six = [
+        ("in_flight", json!(4)),
+        ("runnable", json!(8)),
+        ("serving", json!(2)),
+        ("permits", json!(2)),
+        ("workers", json!(6)),
+    ];
+    becomes(&api, "/scale/queues/default", &six).await;
+    // Whoever is silent for long has gone: then it begins anew.
+    eventually(async || {
+        other.process.signal("CONT");
+        gateway.knows(3).await;
+        becomes(&api, "/activity", &[("answered", json!(3)), ("in_flight", json!(4))]).await;
+        other.process.signal("STOP");
+        becomes(&api, "/activity", &[("answered", json!(2))]).await;
+        let told = api.get("/scale/queues/default").await;
+        match six.iter().all(|(name, value)| told[*name] == *value) {
+            true => Ok(()),
+            false => Err(told.to_string()),
+        }
+    })
+    .await;
+    other.process.signal("CONT");
+    server.release();
+}
+
+/// The rate of a namespace is for its functions together.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_of_a_namespace_is_reckoned_once() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), Server::start().await);
+    let fabric = Fabric::start(&["serve", "--data-dir", dir.path().to_str().unwrap()]).await;
+    let api = Api::of(&fabric);
+    fabric.set_namespace("shop", json!({"fabric.rate": "2/h", "fabric.burst": "1"})).await;
+    for name in ["a.shop", "b.shop"] {
+        fabric.register(name, json!({"fabric.upstream": server.url("/hold")})).await;
+    }
+    fabric.accepted("a.shop", &[], "x").await;
+    becomes(&api, "/scale/functions/a.shop", &[("in_flight", json!(1))]).await;
+    for name in ["a.shop", "b.shop"] {
+        fabric.accepted_many(name, &[], 3).await;
+    }
+    let once = [("in_flight", json!(1)), ("runnable", json!(0)), ("blocked_by_rate", json!(6)), ("workers", json!(1))];
+    becomes(&api, "/scale/queues/default", &once).await;
+    server.release();
 }

@@ -219,6 +219,7 @@ fn process() -> view::Process {
         inflow: view::Inflow {
             permits: 4,
             backlog: 5,
+            turned_away: 0,
             concurrency: Some(6),
             adaptive: Some(7),
             typical_seconds: Some(0.5),
@@ -230,6 +231,7 @@ fn process() -> view::Process {
         name: "default".into(),
         permits: 4,
         permits_waiting: 1,
+        permits_max: None,
         children: vec![child("resize.acme")],
         subscribers: vec![subscriber],
         rest: view::Rest { subscribers: 9, in_flight: 10, ..view::Rest::default() },

@@ -365,6 +365,7 @@ impl State {
             name: self.args.queue.to_string(),
             permits,
             permits_waiting,
+            permits_max: self.args.standing.cap,
             children: if only.is_none() { self.subscribers.children() } else { Vec::new() },
             subscribers: Vec::new(),
             rest: view::Rest::default(),

@@ -334,7 +334,7 @@ impl State {
         let luck = self.args.desk.luck.draw();
         self.inflow.gate.ended(feedback, began.into_std(), in_flight, now.into_std(), luck);
         self.inflow.landed(permit, now.duration_since(began));
-        self.inflow.later(again);
+        self.inflow.later(again, feedback.is_some_and(|it| it.is_turned_away()));
         if let Some(lease) = self.flights.land(key)
             && ended == Ended::Unsettled
         {
