@@ -148,7 +148,7 @@ async fn has_lines(file: &Path, count: usize) -> Vec<String> {
 /// Whether a process is there, and no zombie.
 fn is_there(pid: &str) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
-    let (_, after_the_name) = stat.rsplit_once(") ").expect("the name is in brackets");
+    let (_, after_the_name) = stat.rsplit_once(") ").unwrap();
     !after_the_name.starts_with(['Z', 'X'])
 }
 
