@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod attempt;
+pub mod exchange;
 pub mod given;
 mod note;
 pub mod plan;

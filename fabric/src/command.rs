@@ -20,6 +20,7 @@ mod serve;
 mod setup;
 mod show;
 mod tail;
+mod terminal;
 mod top;
 mod tree;
 mod watchdog;

@@ -20,6 +20,7 @@ pub mod explain;
 pub mod forward;
 pub mod meter;
 pub mod namespaces;
+pub mod refusal;
 pub mod rotation;
 pub mod route;
 pub mod system;

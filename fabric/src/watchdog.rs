@@ -15,6 +15,7 @@ mod descriptors;
 mod drain;
 pub mod duration;
 mod environment;
+mod error;
 mod exec;
 mod fault;
 mod health;
@@ -31,8 +32,9 @@ pub mod settings;
 mod slots;
 mod upstream;
 
+pub use self::error::Error;
 pub use self::local::Local;
-pub use self::run::{Error, run};
+pub use self::run::run;
 
 /// What an answer is said to be if nobody says what it is.
 pub const CONTENT_TYPE: &str = "application/octet-stream";

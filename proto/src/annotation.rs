@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::fault::Faults;
+use crate::fault::{Fault, Faults};
 use crate::host::Hosts;
 use crate::limit::{Rate, Throttle};
 use crate::record::Keep;
@@ -140,6 +140,14 @@ pub enum Error {
     },
 }
 
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        // As RFC 6901 wants them written.
+        let name = error.annotation().replace('~', "~0").replace('/', "~1");
+        Self::new(format!("/annotations/{name}"), error)
+    }
+}
+
 impl Error {
     /// Which annotation it is about.
     #[must_use]
@@ -198,7 +206,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn new(annotations: &'a Annotations, whose: Whose) -> Self {
         let mut faults = Faults::default();
         for name in annotations.keys() {
-            faults.annotation(whose.check(name));
+            faults.read(whose.check(name));
         }
         Self { annotations, faults }
     }
@@ -206,7 +214,7 @@ impl<'a> Reader<'a> {
     fn read<T>(&mut self, annotation: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let value = self.annotations.get(annotation)?;
         let read = read(value.trim());
-        self.faults.annotation(read.map_err(|why| Error::Unreadable { annotation, value: value.clone(), why }))
+        self.faults.read(read.map_err(|why| Error::Unreadable { annotation, value: value.clone(), why }))
     }
 
     pub(crate) fn count(&mut self, annotation: &'static str) -> Option<NonZeroU32> {
@@ -234,7 +242,7 @@ impl<'a> Reader<'a> {
             (Some(rate), burst) => Some(Throttle { rate, burst: burst.unwrap_or_else(|| rate.burst()) }),
             (None, None) => None,
             (None, Some(_)) if self.annotations.contains_key(rate) => None,
-            (None, Some(_)) => self.faults.annotation(Err(Error::BurstOfNothing { burst, rate })),
+            (None, Some(_)) => self.faults.read(Err(Error::BurstOfNothing { burst, rate })),
         }
     }
 

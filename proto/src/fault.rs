@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::annotation;
-
 /// One field that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
@@ -19,14 +17,6 @@ impl Fault {
     /// A fault of the field at `pointer`.
     pub fn new(pointer: impl Into<String>, reason: impl fmt::Display) -> Self {
         Self { field: pointer.into(), reason: reason.to_string() }
-    }
-}
-
-impl From<annotation::Error> for Fault {
-    fn from(error: annotation::Error) -> Self {
-        // As RFC 6901 wants them written.
-        let name = error.annotation().replace('~', "~0").replace('/', "~1");
-        Self::new(format!("/annotations/{name}"), error)
     }
 }
 
@@ -51,8 +41,8 @@ impl Faults {
         read.map_err(|error| self.add(Fault::new(pointer, error))).ok()
     }
 
-    /// The same of an annotation.
-    pub(crate) fn annotation<T>(&mut self, read: Result<T, annotation::Error>) -> Option<T> {
+    /// The same of something whose errors say themselves which field it is.
+    pub(crate) fn read<T, E: Into<Fault>>(&mut self, read: Result<T, E>) -> Option<T> {
         read.map_err(|error| self.add(error)).ok()
     }
 

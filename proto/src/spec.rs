@@ -11,7 +11,7 @@ use crate::fault::Faults;
 use crate::limit::Throttle;
 use crate::record::Keep;
 use crate::trace::Across;
-use crate::upstream::{Template, Upstream};
+use crate::upstream::{TIMEOUT_DEFAULT, Template, Upstream};
 use crate::{Function, LaneKey, Namespace, Queue, Timestamp, annotation, name, retry};
 
 /// OpenFaaS's `FunctionDeployment`, the body of `POST` and `PUT /system/functions`. It is kept as it came; fields
@@ -165,9 +165,6 @@ pub struct FunctionSpec {
     /// The deployment it was read from.
     pub deployment: Deployment,
 }
-
-/// How long a function may run unless `fabric.timeout` says otherwise; OpenFaaS's `upstream_timeout`.
-pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 
 impl FunctionSpec {
     /// Reads a deployment that says itself where the function answers.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use crate::Function;
-use crate::spec::TIMEOUT_DEFAULT;
 
 /// A base URL at which a function answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +55,9 @@ pub struct Template {
     url: String,
     timeout: Duration,
 }
+
+/// How long a function may run unless `fabric.timeout` says otherwise; OpenFaaS's `upstream_timeout`.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 
 /// What stands for the parts of a function's name.
 const PLACEHOLDERS: [&str; 2] = ["{name}", "{namespace}"];

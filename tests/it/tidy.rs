@@ -1,5 +1,7 @@
 //! Style as a test: what the architecture promises, read off the sources.
 
+mod cycles;
+
 use std::path::Path;
 use std::process::Command;
 

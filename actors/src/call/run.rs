@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep};
 
 use super::Desk;
 use super::account::Standing;
-use super::attempt::{Attempt, Choice};
+use super::attempt::Attempt;
+use super::exchange::Choice;
 use super::given::Given;
 use super::plan::{self, Next, Rules};
 use super::report::{Ended, Report};

@@ -11,7 +11,7 @@ use super::query::{List, Query};
 use crate::gateway::Gateway;
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::calls::View;
-use crate::gateway::enqueue::refusal;
+use crate::gateway::refusal::refusal;
 use crate::identity::Identity;
 
 /// Records read at once.

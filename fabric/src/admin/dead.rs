@@ -26,7 +26,7 @@ use super::query::{List, Query};
 use crate::audit::Audit;
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::calls::{Body, Turn, turns};
-use crate::gateway::enqueue::refusal;
+use crate::gateway::refusal::refusal;
 use crate::identity::Identity;
 
 /// The slowest and the fastest that letters are redriven, in a second.

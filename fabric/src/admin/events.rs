@@ -18,7 +18,7 @@ use super::query::Query;
 use crate::gateway::Gateway;
 use crate::gateway::answer::Answer;
 use crate::gateway::calls::View;
-use crate::gateway::enqueue::refusal;
+use crate::gateway::refusal::refusal;
 use crate::identity::Identity;
 
 /// How often something is said although nothing happens: whoever is gone is noticed by it.

@@ -18,7 +18,7 @@ use proto::{Function, LaneKey, Queue, Refusal};
 
 use self::shared::Shared;
 use crate::gateway::Ports;
-use crate::gateway::enqueue::refusal;
+use crate::gateway::refusal::refusal;
 
 /// How long the processes have to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);

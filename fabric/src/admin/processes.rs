@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::gateway::Ports;
 use crate::gateway::answer::{self, Answer};
-use crate::gateway::enqueue::refusal;
+use crate::gateway::refusal::refusal;
 
 /// How long the processes have to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);

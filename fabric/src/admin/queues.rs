@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::query::{List, Query};
 use super::registry::{self, Registry, object, show, status_of};
 use crate::gateway::answer::{self, Answer};
-use crate::gateway::enqueue::refusal;
+use crate::gateway::refusal::refusal;
 use crate::identity::Identity;
 
 /// How many calls a purge cancels at the most, unless the query says otherwise.

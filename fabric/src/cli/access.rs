@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use super::value::inbox;
+use crate::jetstream::Access as Door;
 use crate::jetstream::access::{self, Secret, Tls};
-use crate::jetstream::{self, Access as Door};
 
 /// What shows who a process is: one of them.
 #[derive(Clone, Debug, Default, Args)]
@@ -58,7 +58,7 @@ impl Access {
     ///
     /// # Errors
     /// When it is said in two ways, or by half.
-    pub fn to(self, url: &str) -> Result<Door, jetstream::Error> {
+    pub fn to(self, url: &str) -> Result<Door, access::Error> {
         let Identity { broker_password_file, broker_token_file, broker_nkey, broker_creds } = self.identity;
         let identity = match (self.broker_user, broker_password_file) {
             (Some(user), Some(file)) => Some(access::Identity::Password { user, password: Secret::File(file) }),
@@ -80,8 +80,8 @@ impl Access {
     }
 }
 
-fn half(said: &str, missing: &str) -> jetstream::Error {
-    jetstream::Error::Options(format!("{said} says half of it: say {missing} as well"))
+fn half(said: &str, missing: &str) -> access::Error {
+    access::Error::Options(format!("{said} says half of it: say {missing} as well"))
 }
 
 #[cfg(test)]

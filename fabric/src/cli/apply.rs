@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::operator::Reach;
+use super::reach::Reach;
 
 /// `fabric apply`
 #[derive(Debug, Args)]

@@ -1,8 +1,9 @@
 //! The command that shows what a process is told.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::process::Process;
+use super::reach::Output;
 
 /// `fabric config`
 #[derive(Debug, Args)]
@@ -13,14 +14,4 @@ pub struct Config {
     /// The command whose options are shown, with its flags; all of them if absent.
     #[command(subcommand)]
     pub process: Option<Process>,
-}
-
-/// How an answer is written.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub enum Output {
-    /// For people.
-    #[default]
-    Table,
-    /// For programs.
-    Json,
 }

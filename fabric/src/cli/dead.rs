@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::operator::{Confirmation, Reach};
+use super::change::Confirmation;
+use super::reach::Reach;
 use super::value::pace;
 
 /// `fabric dead`

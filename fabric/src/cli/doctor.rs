@@ -4,7 +4,7 @@ use clap::Args;
 use proto::subject::Subjects;
 
 use super::access::Access;
-use super::operator::{Public, Reach};
+use super::reach::{Public, Reach};
 
 /// `fabric doctor`
 #[derive(Debug, Args)]

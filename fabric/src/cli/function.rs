@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::operator::{Condition, Reach};
+use super::change::Condition;
+use super::reach::Reach;
 use super::value::pair;
 
 /// `fabric function`

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::operator::Reach;
+use super::reach::Reach;
 use super::value::duration;
 
 /// `fabric health`

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::config::Output;
-use super::operator::Public;
+use super::reach::Output;
+use super::reach::Public;
 use super::value::{duration, header};
 
 /// `fabric invoke`

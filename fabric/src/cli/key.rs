@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::operator::Reach;
+use super::reach::Reach;
 
 /// `fabric key`
 #[derive(Debug, Args)]

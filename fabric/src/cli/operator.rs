@@ -3,12 +3,10 @@
 //! They are told by flags. Only where the processes are and how answers are written may be said in the environment and
 //! the file too: what one purge is about is nobody's default.
 
-use clap::{Args, Subcommand};
-use url::Url;
+use clap::Subcommand;
 
 use super::apply::Apply;
 use super::call::Calls;
-use super::config::Output;
 use super::dead::DeadLetters;
 use super::doctor::Doctor;
 use super::function::Functions;
@@ -76,46 +74,4 @@ pub enum Operator {
     Doctor(Doctor),
     /// Make on a NATS server what a fabric needs there: for processes whose user may not.
     Setup(Setup),
-}
-
-/// Where the admin API is, and how answers are written.
-#[derive(Clone, Debug, Args)]
-pub struct Reach {
-    /// Where the admin API is.
-    #[arg(long, global = true, default_value = "http://127.0.0.1:8081", value_name = "URL")]
-    pub admin: Url,
-    /// A key or a token, where one is needed. Better said as FABRIC_KEY, because everybody on a machine sees command
-    /// lines.
-    #[arg(long, global = true, value_name = "KEY")]
-    pub key: Option<String>,
-    /// How the answer is written.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Output,
-}
-
-/// Where calls are taken.
-#[derive(Clone, Debug, Args)]
-pub struct Public {
-    /// Where calls are taken: the public listener of a gateway.
-    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
-    pub gateway: Url,
-}
-
-/// A change that is made only if nobody was quicker.
-#[derive(Clone, Debug, Args)]
-pub struct Condition {
-    /// Only if this revision is still there, as `get` told it.
-    #[arg(long, value_name = "REVISION")]
-    pub if_match: Option<u64>,
-}
-
-/// Whether somebody is asked before something is removed.
-#[derive(Clone, Debug, Args)]
-pub struct Confirmation {
-    /// Do not ask.
-    #[arg(long, conflicts_with = "dry_run")]
-    pub yes: bool,
-    /// Only count.
-    #[arg(long)]
-    pub dry_run: bool,
 }

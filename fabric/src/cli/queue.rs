@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::operator::{Condition, Confirmation, Reach};
+use super::change::{Condition, Confirmation};
+use super::reach::Reach;
 use super::value::pair;
 
 /// `fabric queue`

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::operator::Reach;
+use super::reach::Reach;
 
 /// `fabric tail`: tells of every call as it ends. Of functions of which nothing is kept (`fabric.result: none`) nothing is
 /// told.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::operator::Reach;
+use super::reach::Reach;
 
 /// `fabric why`
 #[derive(Debug, Args)]

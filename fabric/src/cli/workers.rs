@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::operator::Reach;
+use super::reach::Reach;
 
 /// What is asked about workers.
 #[derive(Debug, Subcommand)]

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::operator;
+use super::terminal;
 use crate::cli::{CallCommand, Calls};
 use crate::operator::api::{Api, Condition, Query, path};
 use crate::operator::shown;
@@ -14,13 +14,13 @@ pub(super) async fn run(args: Calls) -> anyhow::Result<()> {
     match args.command {
         CallCommand::List { function, queue, limit } => {
             let query = Query::default().with("function", Some(function)).with("queue", queue);
-            operator::list(output, api.list(CALLS, query, Some(limit)).await?, shown::calls)
+            terminal::list(output, api.list(CALLS, query, Some(limit)).await?, shown::calls)
         }
-        CallCommand::Get { id } => operator::answer(output, &api.get(&path(CALLS, &id)).await?, shown::one),
+        CallCommand::Get { id } => terminal::answer(output, &api.get(&path(CALLS, &id)).await?, shown::one),
         CallCommand::Cancel { id } => {
             let at = path(CALLS, &id);
             let (call, _) = api.ask(Method::DELETE, &at, &Query::default(), &Condition::None, None).await?;
-            operator::answer(output, &call, |it| format!("call {id} is {}", shown::text(&it["state"])))
+            terminal::answer(output, &call, |it| format!("call {id} is {}", shown::text(&it["state"])))
         }
     }
 }

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use super::{operator, queue};
+use super::{queue, terminal};
 use crate::cli::{DeadCommand, DeadLetters, Which};
 use crate::operator::api::{Api, Query, path};
 use crate::operator::shown;
@@ -15,17 +15,17 @@ pub(super) async fn run(args: DeadLetters) -> anyhow::Result<()> {
     let (api, output) = (Api::new(&args.reach.admin, args.reach.key.as_deref())?, args.reach.output);
     match args.command {
         DeadCommand::List { which, limit } => {
-            operator::list(output, api.list(LETTERS, query(which), Some(limit)).await?, shown::letters)
+            terminal::list(output, api.list(LETTERS, query(which), Some(limit)).await?, shown::letters)
         }
         DeadCommand::Show { number } => {
-            operator::answer(output, &api.get(&path(LETTERS, &number.to_string())).await?, shown::one)
+            terminal::answer(output, &api.get(&path(LETTERS, &number.to_string())).await?, shown::one)
         }
         DeadCommand::Redrive { number, which, rate, max, max_redriven, dry_run } => {
             let query = query(which).with("max_redriven", max_redriven);
             let work = Work { method: Method::POST, path: format!("{}/redrive", at(number)), query, rate, max };
             let found = work.count(&api).await?;
             if dry_run {
-                return operator::answer(output, &json!(found), |it| shown::tally("would be redriven", it));
+                return terminal::answer(output, &json!(found), |it| shown::tally("would be redriven", it));
             }
             queue::carry_out(&api, output, &work, &found, "redriven").await
         }

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use serde_json::json;
 
-use super::operator;
+use super::terminal;
 use crate::cli::Doctor;
 use crate::operator::api::Api;
 use crate::operator::doctor::{Finding, broker, functions, processes, report};
@@ -26,7 +26,7 @@ pub(super) async fn run(args: Doctor) -> anyhow::Result<()> {
         findings.extend(told("queues", processes::queues(&api).await));
         findings.extend(told("functions", functions::check(&api).await));
     }
-    operator::answer(args.reach.output, &json!(findings), |_| report(&findings))?;
+    terminal::answer(args.reach.output, &json!(findings), |_| report(&findings))?;
     match findings.iter().filter(|it| it.mend.is_some()).count() {
         0 => Ok(()),
         1 => bail!("1 fault was found"),

@@ -8,7 +8,7 @@ use proto::annotation;
 use serde_json::{Map, Value, json};
 
 use super::change::{annotations, lost};
-use super::operator;
+use super::terminal;
 use crate::cli::{FunctionCommand, Functions, SetFunction};
 use crate::operator::api::{Api, Condition, Query, path};
 use crate::operator::shown;
@@ -20,15 +20,15 @@ pub(super) async fn run(args: Functions) -> anyhow::Result<()> {
     match args.command {
         FunctionCommand::List { namespace } => {
             let query = Query::default().with("namespace", namespace);
-            operator::list(output, api.list(FUNCTIONS, query, None).await?, shown::functions)
+            terminal::list(output, api.list(FUNCTIONS, query, None).await?, shown::functions)
         }
-        FunctionCommand::Get { name } => operator::answer(output, &api.get(&path(FUNCTIONS, &name)).await?, shown::one),
-        FunctionCommand::Set(args) => operator::answer(output, &set(&api, &args).await?, shown::one),
+        FunctionCommand::Get { name } => terminal::answer(output, &api.get(&path(FUNCTIONS, &name)).await?, shown::one),
+        FunctionCommand::Set(args) => terminal::answer(output, &set(&api, &args).await?, shown::one),
         FunctionCommand::Rm { name, backlog, condition } => {
             let (at, query) = (path(FUNCTIONS, &name), Query::default().with("backlog", Some(backlog.as_str())));
             let removed = api.ask(Method::DELETE, &at, &query, &Condition::of(condition.if_match), None).await;
             let (there, _) = removed.map_err(|error| lost(&format!("function {name}"), condition.if_match, error))?;
-            operator::answer(output, &there, |_| format!("function {name} is being deleted ({})", backlog.as_str()))
+            terminal::answer(output, &there, |_| format!("function {name} is being deleted ({})", backlog.as_str()))
         }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde_json::json;
 use url::Url;
 
-use super::operator;
+use super::terminal;
 use crate::cli::{Asked, Command, Config, Health, Process};
 use crate::config::{self, Variables};
 use crate::operator::health;
@@ -28,7 +28,7 @@ pub(super) async fn run(args: Health, file: Option<&Path>, variables: &Variables
     let site = Site::new(&url, option, None)?;
     let status = health::ask(&site, path, args.within).await?;
     let (url, status) = (site.url(path), status.as_u16());
-    operator::answer(args.reach.output, &json!({"url": url, "status": status}), |_| format!("{url} answers {status}"))
+    terminal::answer(args.reach.output, &json!({"url": url, "status": status}), |_| format!("{url} answers {status}"))
 }
 
 /// Where a process answers that is told by the same variables and the same file, and the option that says so.

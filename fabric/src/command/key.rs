@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::operator;
+use super::terminal;
 use crate::cli::{KeyCommand, Keys};
 use crate::operator::api::{Api, Condition, Query, path};
 use crate::operator::shown;
@@ -21,16 +21,16 @@ pub(super) async fn run(args: Keys) -> anyhow::Result<()> {
                 "key {} is made; this is the only time that it is shown",
                 shown::text(&made["id"])
             ))?;
-            operator::answer(output, made, |it| shown::text(&it["key"]))
+            terminal::answer(output, made, |it| shown::text(&it["key"]))
         }
-        KeyCommand::List => operator::list(output, api.list(KEYS, Query::default(), None).await?, shown::keys),
+        KeyCommand::List => terminal::list(output, api.list(KEYS, Query::default(), None).await?, shown::keys),
         KeyCommand::Revoke { id, forget } => {
             let at = path(KEYS, &id);
             let (revoked, _) = match forget {
                 true => ask(&api, Method::DELETE, &at, None).await?,
                 false => ask(&api, Method::POST, &format!("{at}/revoke"), None).await?,
             };
-            operator::answer(output, &revoked, |_| format!("key {id} is of no use any more"))
+            terminal::answer(output, &revoked, |_| format!("key {id} is of no use any more"))
         }
     }
 }

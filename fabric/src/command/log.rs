@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::operator;
+use super::terminal;
 use crate::cli::Logs;
 use crate::operator::api::{Api, Condition, Query};
 
@@ -17,5 +17,5 @@ pub(super) async fn run(args: Logs) -> anyhow::Result<()> {
         None => api.get("/log").await?,
     };
     let shown = |log: &Value| log.get("filter").and_then(Value::as_str).unwrap_or_default().to_owned();
-    operator::answer(args.reach.output, &log, shown)
+    terminal::answer(args.reach.output, &log, shown)
 }

@@ -5,7 +5,7 @@ use proto::annotation;
 use serde_json::{Map, Value, json};
 
 use super::change::{annotations, lost};
-use super::operator;
+use super::terminal;
 use crate::cli::{Confirmation, Output, QueueCommand, Queues, SetQueue};
 use crate::operator::api::{Api, Condition, Query, path};
 use crate::operator::shown;
@@ -22,15 +22,15 @@ pub(super) async fn run(args: Queues) -> anyhow::Result<()> {
                 // How many calls are in it is told of single queues only.
                 *queue = api.get(&path(QUEUES, &shown::text(&queue["name"]))).await?;
             }
-            operator::list(output, (queues, more), shown::queues)
+            terminal::list(output, (queues, more), shown::queues)
         }
-        QueueCommand::Get { name } => operator::answer(output, &api.get(&path(QUEUES, &name)).await?, shown::one),
-        QueueCommand::Set(args) => operator::answer(output, &set(&api, &args).await?, shown::one),
+        QueueCommand::Get { name } => terminal::answer(output, &api.get(&path(QUEUES, &name)).await?, shown::one),
+        QueueCommand::Set(args) => terminal::answer(output, &set(&api, &args).await?, shown::one),
         QueueCommand::Rm { name, condition } => {
             let asked = Condition::of(condition.if_match);
             let removed = api.ask(Method::DELETE, &path(QUEUES, &name), &Query::default(), &asked, None).await;
             removed.map_err(|error| lost(&format!("queue {name}"), condition.if_match, error))?;
-            operator::answer(output, &Value::Null, |_| format!("nothing is set for queue {name} any more"))
+            terminal::answer(output, &Value::Null, |_| format!("nothing is set for queue {name} any more"))
         }
         QueueCommand::Pause { name } => pause(&api, output, &name, "pause", "paused").await,
         QueueCommand::Resume { name } => pause(&api, output, &name, "resume", "resumed").await,
@@ -55,10 +55,10 @@ pub(super) async fn purge(
 ) -> anyhow::Result<()> {
     let found = work.count(api).await?;
     if confirmation.dry_run {
-        return operator::answer(output, &json!(found), |it| shown::tally(&format!("would be {done}"), it));
+        return terminal::answer(output, &json!(found), |it| shown::tally(&format!("would be {done}"), it));
     }
     if found.done > 0 {
-        operator::confirmed(&what(found.done), confirmation.yes)?;
+        terminal::confirmed(&what(found.done), confirmation.yes)?;
     }
     carry_out(api, output, work, &found, done).await
 }
@@ -66,18 +66,18 @@ pub(super) async fn purge(
 /// Does what was found, and shows how far it is.
 pub(super) async fn carry_out(api: &Api, output: Output, work: &Work, found: &Tally, done: &str) -> anyhow::Result<()> {
     if found.done == 0 {
-        return operator::answer(output, &json!(found), |it| shown::tally(done, it));
+        return terminal::answer(output, &json!(found), |it| shown::tally(done, it));
     }
-    let bar = operator::progress(found.done);
+    let bar = terminal::progress(found.done);
     let tally = work.run(api, found.done, |done| bar.set_position(done)).await;
     bar.finish_and_clear();
-    operator::answer(output, &json!(tally?), |it| shown::tally(done, it))
+    terminal::answer(output, &json!(tally?), |it| shown::tally(done, it))
 }
 
 async fn pause(api: &Api, output: Output, name: &str, verb: &str, done: &str) -> anyhow::Result<()> {
     let path = format!("{}/{verb}", path(QUEUES, name));
     let (there, _) = api.ask(Method::POST, &path, &Query::default(), &Condition::None, None).await?;
-    operator::answer(output, &there, |it| format!("queue {name} is {done}; {} calls are in it", it["calls"]))
+    terminal::answer(output, &there, |it| format!("queue {name} is {done}; {} calls are in it", it["calls"]))
 }
 
 /// Writes what is there with what is said; done anew if somebody else was quicker, unless a revision is to be there.

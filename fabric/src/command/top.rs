@@ -10,7 +10,7 @@ use crossterm::{QueueableCommand, execute};
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{operator, tree};
+use super::{terminal, tree};
 use crate::activity::of;
 use crate::cli::{Output, Top};
 use crate::operator::activity;
@@ -32,7 +32,7 @@ pub(super) async fn run(args: Top) -> anyhow::Result<()> {
 async fn once(api: &Api, output: Output) -> anyhow::Result<()> {
     let (_, processes) = tree::all(api).await?;
     let all = of(&processes);
-    operator::answer(output, &json!(all), |_| activity::table(&all))
+    terminal::answer(output, &json!(all), |_| activity::table(&all))
 }
 
 async fn watch(api: &Api, args: &Top) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use actors::view::{Fabric, Process};
 use anyhow::Context;
 use serde_json::Value;
 
-use super::operator;
+use super::terminal;
 use crate::cli::Tree;
 use crate::operator::api::Api;
 use crate::operator::tree;
@@ -15,11 +15,11 @@ pub(super) async fn run(args: Tree) -> anyhow::Result<()> {
     let api = Api::new(&args.reach.admin, args.reach.key.as_deref())?;
     if args.all {
         let (trees, processes) = all(&api).await?;
-        return operator::answer(args.reach.output, &trees, |_| tree::forest(&processes));
+        return terminal::answer(args.reach.output, &trees, |_| tree::forest(&processes));
     }
     let view = api.get("/tree").await?;
     let fabric: Fabric = serde_json::from_value(view.clone()).context(STRANGE)?;
-    operator::answer(args.reach.output, &view, |_| tree::tree("fabric", &fabric))
+    terminal::answer(args.reach.output, &view, |_| tree::tree("fabric", &fabric))
 }
 
 /// The trees of every process that answers, as they were told and as they are read.

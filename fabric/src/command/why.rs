@@ -3,7 +3,7 @@
 use anyhow::bail;
 use http::StatusCode;
 
-use super::operator;
+use super::terminal;
 use crate::cli::Why;
 use crate::operator::api::{Api, path};
 use crate::operator::why;
@@ -15,7 +15,7 @@ pub(super) async fn run(args: Why) -> anyhow::Result<()> {
         match api.get(&format!("{}/explain", path(of, &args.what))).await {
             Ok(explanation) => {
                 let what = format!("{kind} {}", args.what);
-                return operator::answer(args.reach.output, &explanation, |it| why::why(&what, it));
+                return terminal::answer(args.reach.output, &explanation, |it| why::why(&what, it));
             }
             // The name of the one need not be a name of the other.
             Err(error) if matches!(error.status(), Some(StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST)) => {

@@ -1,6 +1,6 @@
 //! `fabric worker list`: the processes that are alive.
 
-use super::operator;
+use super::terminal;
 use crate::cli::WorkerCommand;
 use crate::operator::api::{Api, Query};
 use crate::operator::shown;
@@ -8,5 +8,5 @@ use crate::operator::shown;
 pub(super) async fn run(command: WorkerCommand) -> anyhow::Result<()> {
     let WorkerCommand::List(reach) = command;
     let api = Api::new(&reach.admin, reach.key.as_deref())?;
-    operator::list(reach.output, api.list("/workers", Query::default(), None).await?, shown::workers)
+    terminal::list(reach.output, api.list("/workers", Query::default(), None).await?, shown::workers)
 }

@@ -16,7 +16,7 @@ use proto::{LaneKey, Namespace, Refusal};
 use tokio::time::Instant;
 
 use super::Ports;
-use super::enqueue::refusal;
+use super::refusal::refusal;
 
 /// How long a count holds.
 const COUNT_EVERY: Duration = Duration::from_secs(1);

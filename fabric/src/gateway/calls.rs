@@ -19,7 +19,7 @@ use url::form_urlencoded;
 
 use super::Gateway;
 use super::answer::{self, Answer};
-use super::enqueue::refusal;
+use super::refusal::refusal;
 use crate::identity::Identity;
 
 /// The longest that an answer is waited for.

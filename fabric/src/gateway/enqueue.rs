@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actors::call::plan::message;
 use actors::call::turned::trace_id;
-use actors::port::broker::{Error, HEADROOM};
+use actors::port::broker::HEADROOM;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::Gateway;
 use super::answer::{self, Answer};
 use super::backlog::Scope;
+use super::refusal::refusal;
 use super::route::OwnedTarget;
 use super::trace::Trace;
 use crate::identity::Identity;
@@ -257,26 +258,6 @@ async fn discard(body: &mut Incoming) {
     };
     // Whoever takes longer has had the time to notice.
     drop(timeout(DISCARD_WITHIN, all).await);
-}
-
-/// What a caller hears when the broker did not store the call.
-pub(crate) fn refusal(error: Error, limit: usize) -> Refusal {
-    match error {
-        Error::Full { scope } => Refusal::BacklogFull { scope },
-        Error::TooLarge { .. } => Refusal::TooLarge { limit },
-        Error::StorageFull(cause) => {
-            tracing::error!(%cause, "a call was refused: the broker has no storage left");
-            Refusal::StorageFull
-        }
-        Error::Away(cause) => {
-            tracing::warn!(%cause, "a call was refused: the broker did not confirm it");
-            Refusal::BrokerAway
-        }
-        Error::Refused(cause) => {
-            tracing::error!(%cause, "a request was refused: the broker refuses what it needs");
-            Refusal::BrokerRefuses
-        }
-    }
 }
 
 #[cfg(test)]

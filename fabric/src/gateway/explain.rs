@@ -8,7 +8,7 @@ use http::StatusCode;
 use proto::{CallId, Function, LaneKey, Record, Refusal};
 
 use super::answer::{self, Answer};
-use super::enqueue::refusal;
+use super::refusal::refusal;
 use super::{Gateway, own};
 use crate::identity::Identity;
 

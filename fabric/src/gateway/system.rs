@@ -15,7 +15,8 @@ use tokio::time::timeout;
 
 use super::answer::{self, Answer};
 use super::elsewhere;
-use super::enqueue::{read, refusal};
+use super::enqueue::read;
+use super::refusal::refusal;
 use super::{Gateway, may_queue, own};
 use crate::identity::Identity;
 

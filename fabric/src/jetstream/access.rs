@@ -4,6 +4,7 @@
 //! certificates are read by the client itself, as often.
 
 mod creds;
+mod error;
 mod seal;
 
 use std::fmt;
@@ -16,7 +17,7 @@ use proto::Timestamp;
 use url::Url;
 
 use self::creds::Creds;
-use super::error::Error;
+pub use self::error::Error;
 use crate::clock::SystemClock;
 
 /// What a process shows to a server.

@@ -1,7 +1,6 @@
 //! Why the server will not do, or what is on it.
 
-use std::path::PathBuf;
-
+use super::access;
 use super::check::Fault;
 use super::denied::Denied;
 use super::trouble::Trouble;
@@ -9,22 +8,9 @@ use super::trouble::Trouble;
 /// Why a server cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The URL is none.
-    #[error("--broker is not a NATS URL: {0}; write nats://host:4222")]
-    Url(String),
-    /// Options that go against each other.
-    #[error("{0}")]
-    Options(String),
-    /// A file that is to be shown to the server.
-    #[error("{option}: {}: {why}", path.display())]
-    File {
-        /// The option that names it.
-        option: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
+    /// What is shown to it is not there, or says nothing.
+    #[error(transparent)]
+    Access(#[from] access::Error),
     /// Nobody there, or no entry.
     #[error("cannot connect to NATS at {at}: {why}")]
     Connect {

@@ -23,9 +23,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::lane::headers;
-use super::publish::store;
+use super::publish::{store, ttl};
 use super::read::Reader;
-use super::records::ttl;
 
 /// The longest record that shares a page, in bytes: a longer one is worth a message of its own.
 const RECORD_LEN_MAX: usize = 16 * 1024;

@@ -60,6 +60,11 @@ pub(super) async fn store(
     }
 }
 
+/// For how long a message is kept, as nats-server reads it, in whole seconds; it knows nothing shorter than one.
+pub(super) fn ttl(keep_for: Duration) -> String {
+    format!("{}s", keep_for.as_secs().max(1))
+}
+
 /// Sends and waits for the answer.
 pub(super) async fn ask(
     client: &Client,

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::JetStream;
 use super::lane::headers;
 use super::pages::{Entry, mentions};
-use super::publish::{listen, store};
+use super::publish::{listen, store, ttl};
 use super::read::At;
 
 /// How long it is known at least that a call was accepted, if nothing else happens to it: a little longer than it may be
@@ -135,9 +135,4 @@ impl Records for JetStream {
             Ok(stream::select(alone, together).boxed())
         })
     }
-}
-
-/// As nats-server reads it, in whole seconds; it knows nothing shorter than one.
-pub(super) fn ttl(keep_for: Duration) -> String {
-    format!("{}s", keep_for.as_secs().max(1))
 }

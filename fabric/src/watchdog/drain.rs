@@ -17,8 +17,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::error::{Error, ended};
 use super::health::Health;
-use super::run::{Error, ended};
 use super::slots::Slots;
 use super::upstream::Upstream;
 use crate::listener;

@@ -1,13 +1,9 @@
 //! The watchdog's beginning: the function first, then who is to be told of it.
 
-use std::io;
-use std::path::PathBuf;
-use std::process::ExitStatus;
-
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::answer::{self, Answer};
 use super::descriptors;
 use super::drain::Life;
+use super::error::{Error, ended};
 use super::exec::Exec;
 use super::health::Health;
 use super::meter::Meter;
@@ -26,40 +23,6 @@ use super::upstream::{self, Upstream};
 use crate::listener::{self, Bound, Limits};
 use crate::metrics::format::Format;
 use crate::signal::Signals;
-
-/// Why it ended, if nobody asked it to.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// An address cannot be had.
-    #[error(transparent)]
-    Listen(#[from] listener::Error),
-    /// Signals cannot be listened for.
-    #[error("signals cannot be listened for: {0}")]
-    Signals(io::Error),
-    /// The file that says that it is healthy cannot be written.
-    #[error("the lock file {path:?} cannot be written: {source}; name another with --lock-file")]
-    Lock {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The function's process cannot be started.
-    #[error("the function's process cannot be started: {0}")]
-    Start(io::Error),
-    /// The function's process ended.
-    #[error("the function's process ended with {0}; giving up, so that both are started anew")]
-    Function(ExitStatus),
-    /// Nobody knows how it is.
-    #[error("the function's process cannot be waited for: {0}")]
-    Wait(io::Error),
-    /// A server panicked.
-    #[error("a server broke: {0}")]
-    Server(#[from] JoinError),
-    /// Where it listens cannot be told.
-    #[error(transparent)]
-    Announce(anyhow::Error),
-}
 
 /// Runs until it is asked to end, or its function ends.
 ///
@@ -135,11 +98,6 @@ pub async fn run(settings: Settings, say: impl Fn(String) -> anyhow::Result<()>)
     };
     life.close().await;
     result
-}
-
-/// Why a function's process that ended is a failure.
-pub(super) fn ended(status: io::Result<ExitStatus>) -> Error {
-    status.map_or_else(Error::Wait, Error::Function)
 }
 
 async fn scraped(bound: Bound, meter: Meter, never: watch::Receiver<Option<Instant>>) {

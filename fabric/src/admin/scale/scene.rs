@@ -20,7 +20,7 @@ use super::workforce::{Staff, Workforce};
 use crate::activity::{self, Activity};
 use crate::admin::lookout::{Depot, Lookout, Roll};
 use crate::gateway::Ports;
-use crate::gateway::enqueue::refusal;
+use crate::gateway::refusal::refusal;
 use crate::identity::Identity;
 
 /// How many lanes are looked at for the oldest call: those in which most is runnable.

@@ -6,8 +6,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::super::error::Error;
-use super::Tls;
+use super::{Error, Tls};
 
 /// Reads all of them as the client does.
 pub(super) fn check(tls: &Tls) -> Result<(), Error> {

@@ -47,9 +47,7 @@ pub async fn check(url: &str, access: Access, subjects: &Subjects) -> Vec<Findin
 /// Why no fabric can run there.
 fn unusable(error: &Error) -> Finding {
     let mend = match error {
-        Error::Url(_) => "write --broker nats://[user:password@]host:4222",
-        Error::Options(_) => "say it in one way",
-        Error::File { .. } => "put there what the option says, readable by this user",
+        Error::Access(why) => why.mend(),
         Error::Connect { why, .. } => why.mend(),
         Error::Denied { denied, .. } | Error::NotMade { denied, .. } => denied.mend(),
         Error::Version { .. } => "run nats-server 2.12 or newer: what is stored stays readable",

@@ -1,0 +1,24 @@
+//! What an error of the broker means to whoever asked.
+
+use actors::port::broker::Error;
+use proto::Refusal;
+
+/// What a caller hears when the broker did not store the call.
+pub(crate) fn refusal(error: Error, limit: usize) -> Refusal {
+    match error {
+        Error::Full { scope } => Refusal::BacklogFull { scope },
+        Error::TooLarge { .. } => Refusal::TooLarge { limit },
+        Error::StorageFull(cause) => {
+            tracing::error!(%cause, "a call was refused: the broker has no storage left");
+            Refusal::StorageFull
+        }
+        Error::Away(cause) => {
+            tracing::warn!(%cause, "a call was refused: the broker did not confirm it");
+            Refusal::BrokerAway
+        }
+        Error::Refused(cause) => {
+            tracing::error!(%cause, "a request was refused: the broker refuses what it needs");
+            Refusal::BrokerRefuses
+        }
+    }
+}
