@@ -7,6 +7,7 @@ mod image;
 mod installed;
 mod names;
 mod rendered;
+mod scaling;
 mod systemd;
 
 use std::path::{Path, PathBuf};

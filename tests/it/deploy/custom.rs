@@ -18,8 +18,20 @@ fn scaled_object() -> Value {
                 "properties": {"name": {"type": "string"}, "kind": {"type": "string"}, "apiVersion": {"type": "string"}}
             },
             "pollingInterval": {"type": "integer"},
+            "cooldownPeriod": {"type": "integer"},
             "minReplicaCount": {"type": "integer"},
             "maxReplicaCount": {"type": "integer"},
+            // It holds for triggers whose metric is an AverageValue only, and not with 0 replicas.
+            "fallback": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["failureThreshold", "replicas"],
+                "properties": {
+                    "failureThreshold": {"type": "integer", "minimum": 0},
+                    "replicas": {"type": "integer", "minimum": 1},
+                    "behavior": {"enum": ["static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"]}
+                }
+            },
             "advanced": {
                 "type": "object",
                 "additionalProperties": false,
@@ -51,18 +63,51 @@ fn scaled_object() -> Value {
                     "additionalProperties": false,
                     "required": ["type", "metadata"],
                     "properties": {
-                        "type": {"const": "prometheus"},
+                        "type": {"const": "metrics-api"},
+                        "metricType": {"const": "AverageValue"},
                         // Of a trigger all values are text, numbers too.
                         "metadata": {
                             "type": "object",
                             "additionalProperties": false,
-                            "required": ["serverAddress", "query", "threshold"],
+                            "required": ["url", "valueLocation", "targetValue"],
                             "properties": {
-                                "serverAddress": {"type": "string", "pattern": "^https?://"},
-                                "query": {"type": "string", "minLength": 1},
-                                "threshold": {"type": "string", "pattern": "^[0-9]+$"}
+                                "url": {"type": "string", "pattern": "^https?://"},
+                                "valueLocation": {"type": "string", "minLength": 1},
+                                "targetValue": {"type": "string", "pattern": "^[0-9]+$"},
+                                "authMode": {"const": "bearer"}
                             }
+                        },
+                        "authenticationRef": {
+                            "type": "object",
+                            "additionalProperties": false,
+                            "required": ["name"],
+                            "properties": {"name": {"type": "string", "minLength": 1}}
                         }
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// As much of `keda.sh/v1alpha1` as the chart uses to say who KEDA is.
+fn trigger_authentication() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["secretTargetRef"],
+        "properties": {
+            "secretTargetRef": {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["parameter", "name", "key"],
+                    "properties": {
+                        "parameter": {"const": "token"},
+                        "name": {"type": "string", "minLength": 1},
+                        "key": {"type": "string", "minLength": 1}
                     }
                 }
             }
@@ -125,6 +170,7 @@ fn controllers_know_every_field() {
         let Some(rendered) = Rendered::of(&[way.file_name().unwrap().to_str().unwrap()]) else { return };
         for (kind, version, schema) in [
             ("ScaledObject", "keda.sh/v1alpha1", scaled_object()),
+            ("TriggerAuthentication", "keda.sh/v1alpha1", trigger_authentication()),
             ("ServiceMonitor", "monitoring.coreos.com/v1", service_monitor()),
         ] {
             let validator = jsonschema::validator_for(&schema).unwrap();
@@ -137,14 +183,17 @@ fn controllers_know_every_field() {
             }
         }
     }
-    assert!(seen >= 4, "only {seen} of them were made");
+    assert!(seen >= 5, "only {seen} of them were made");
 }
 
 #[test]
 fn what_they_do_not_know_is_found() {
-    let trigger = json!({"serverAddress": "http://p", "query": "q", "threshold": 5});
-    let wrong = json!({"scaleTargetRef": {"name": "w"}, "triggers": [{"type": "prometheus", "metadata": trigger}]});
-    assert!(!jsonschema::is_valid(&scaled_object(), &wrong), "a threshold is text");
+    let of = |target: Value| {
+        let trigger = json!({"url": "http://f", "valueLocation": "workers", "targetValue": target});
+        json!({"scaleTargetRef": {"name": "w"}, "triggers": [{"type": "metrics-api", "metadata": trigger}]})
+    };
+    assert!(jsonschema::is_valid(&scaled_object(), &of(json!("1"))));
+    assert!(!jsonschema::is_valid(&scaled_object(), &of(json!(1))), "a target is text");
     let wrong = json!({"selector": {"matchLabels": {}}, "endpoints": [{"port": "admin", "bearer": "x"}]});
     assert!(!jsonschema::is_valid(&service_monitor(), &wrong));
 }

@@ -37,6 +37,16 @@ pub(super) fn template(version: &str, values: &[&str]) -> Option<Command> {
     Some(helm)
 }
 
+/// Values of which the chart makes nothing, and what it says why.
+pub(super) fn refusals(cases: &[(&[&str], &str)]) {
+    for (values, why) in cases {
+        let Some(mut helm) = template(KUBERNETES[1], values) else { return };
+        let told = helm.output().unwrap();
+        let stderr = String::from_utf8_lossy(&told.stderr);
+        assert!(!told.status.success() && stderr.contains(why), "{values:?}: {stderr}");
+    }
+}
+
 impl Rendered {
     /// Of files in `ci/`, and of `NAME=VALUE`.
     pub(super) fn of(values: &[&str]) -> Option<Self> {
