@@ -121,6 +121,26 @@ fn each_group_serves_its_queues() {
 }
 
 #[test]
+fn each_component_may_have_a_version_of_its_own() {
+    const DIGEST: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
+    let image = |rendered: &Rendered, name: &str| rendered.container(name)["image"].as_str().unwrap().to_owned();
+    let Some(rendered) = Rendered::of(&["secure.yaml", "worker.image.tag=v2"]) else { return };
+    assert_eq!(image(&rendered, "worker-all"), "registry.example/fabric:v2", "its tag beats a digest for all");
+    for gateway in ["gateway", "admin"] {
+        assert!(image(&rendered, gateway).contains("/fabric@sha256:0000"), "{gateway} is left as it was");
+    }
+    let (worker, gateway) = (format!("worker.image.digest={DIGEST}"), format!("gateway.image.digest={DIGEST}"));
+    let values = ["groups.yaml", "image.tag=v1", &worker, "workers.slow.image.tag=v3"];
+    let Some(rendered) = Rendered::of(&values) else { return };
+    assert_eq!(image(&rendered, "worker-slow"), "fabric:v3", "a group's beats that of all workers");
+    assert_eq!(image(&rendered, "worker-quick"), format!("fabric@{DIGEST}"));
+    assert_eq!(image(&rendered, "gateway"), "fabric:v1");
+    let Some(rendered) = Rendered::of(&["secure.yaml", &gateway, "adminGateway.image.tag=v4"]) else { return };
+    assert_eq!(image(&rendered, "gateway"), format!("registry.example/fabric@{DIGEST}"));
+    assert_eq!(image(&rendered, "admin"), "registry.example/fabric:v4");
+}
+
+#[test]
 fn what_selects_pods_finds_some() {
     for way in ways() {
         let Some(rendered) = Rendered::of(&[name(&way)]) else { return };

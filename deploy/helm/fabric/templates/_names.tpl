@@ -14,8 +14,11 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- /* The image of a component. What it says of tag and digest stands for both of the chart's. Takes a dict: root, settings. */}}
 {{- define "fabric.image" -}}
-{{- if .Values.image.digest }}{{ .Values.image.repository }}@{{ .Values.image.digest }}{{ else }}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
+{{- $version := .root.Values.image }}
+{{- with .settings.image }}{{ if or .tag .digest }}{{ $version = . }}{{ end }}{{ end }}
+{{- .root.Values.image.repository }}{{ if $version.digest }}@{{ $version.digest }}{{ else }}:{{ $version.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{- define "fabric.serviceAccount" -}}
@@ -33,10 +36,17 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- /* A group of workers: what it says, over what holds for all of them. Takes the root and the group's name. */}}
 {{- define "fabric.group" -}}
 {{- $root := index . 0 }}{{ $name := index . 1 }}
-{{- mergeOverwrite (deepCopy $root.Values.worker) (index $root.Values.workers $name | default dict) | toYaml }}
+{{- include "fabric.over" (tuple $root.Values.worker (index $root.Values.workers $name | default dict)) }}
 {{- end }}
 
 {{- /* The gateway of operators: what it says, over what holds for gateways. */}}
 {{- define "fabric.admin" -}}
-{{- mergeOverwrite (deepCopy .Values.gateway) (omit .Values.adminGateway "enabled") | toYaml }}
+{{- include "fabric.over" (tuple .Values.gateway (omit .Values.adminGateway "enabled")) }}
+{{- end }}
+
+{{- /* What one says, over what holds for all. An image is one word: its digest for all must not beat its own tag. */}}
+{{- define "fabric.over" -}}
+{{- $all := deepCopy (index . 0) }}{{ $own := index . 1 }}
+{{- if $own.image }}{{ $_ := unset $all "image" }}{{ end }}
+{{- mergeOverwrite $all $own | toYaml }}
 {{- end }}

@@ -56,7 +56,7 @@ topologySpreadConstraints:
 {{- end }}
 
 {{- define "fabric.container" -}}
-image: {{ include "fabric.image" .root }}
+image: {{ include "fabric.image" . }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 securityContext:
   allowPrivilegeEscalation: false
