@@ -3,6 +3,7 @@
 mod chart;
 mod compose;
 mod custom;
+mod ending;
 mod image;
 mod installed;
 mod names;

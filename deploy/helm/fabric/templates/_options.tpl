@@ -2,6 +2,8 @@
 is said for all, which beats what follows from other values. */}}
 {{- define "fabric.options" -}}
 {{- $values := .root.Values }}
+{{- $auth := include "fabric.auth" .root | fromYaml }}
+{{- include "fabric.patience" . }}
 {{- $options := dict "admin-listen" "0.0.0.0:8081" "prefix" $values.broker.prefix "replicas" $values.broker.replicas "pre-stop" .settings.preStop }}
 {{- if has .component (list "gateway" "admin") }}
 {{- $options = merge $options (dict "listen" "0.0.0.0:8080" "grace" .settings.grace) }}
@@ -15,10 +17,21 @@ is said for all, which beats what follows from other values. */}}
 {{- if not $values.nats.enabled }}{{ fail "say where NATS is: broker.url, broker.urlSecret or nats.enabled" }}{{ end }}
 {{- $_ := set $options "broker" (printf "nats://%s-nats:4222" (include "fabric.name" .root)) }}
 {{- end }}
-{{- $options = mergeOverwrite $options (include "fabric.auth" .root | fromYaml) (deepCopy $values.config) (deepCopy .settings.config) }}
+{{- $options = mergeOverwrite $options $auth (deepCopy $values.config) (deepCopy .settings.config) }}
 {{- range $option, $value := $options }}
 {{- if not (kindIs "invalid" $value) }}
 {{ $option }} = {{ toJson $value }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Nobody says by another way how long a process takes to end: its pod would be given another time. */}}
+{{- define "fabric.patience" -}}
+{{- range $option, $variable := dict "grace" "FABRIC_GRACE" "pre-stop" "FABRIC_PRE_STOP" }}
+{{- $instead := "say preStop, and gateway.grace or worker.longestCall: terminationGracePeriodSeconds of the pods follows from these" }}
+{{- if or (hasKey $.root.Values.config $option) (hasKey $.settings.config $option) }}{{ fail (printf "config.%s: %s" $option $instead) }}{{ end }}
+{{- range $.settings.env }}
+{{- if eq .name $variable }}{{ fail (printf "env, %s: %s" $variable $instead) }}{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}
