@@ -7,6 +7,7 @@ mod ending;
 mod image;
 mod installed;
 mod names;
+mod nats;
 mod rendered;
 mod scaling;
 mod systemd;

@@ -77,32 +77,6 @@ fn processes_take_what_they_are_told() {
 }
 
 #[test]
-fn nats_takes_its_configuration() {
-    for values in [&["bundled.yaml"][..], &["open.yaml"]] {
-        let Some(rendered) = Rendered::of(values) else { return };
-        let conf = rendered.get("ConfigMap", "nats")["data"]["nats.conf"].as_str().unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let conf = conf.replace("/data", dir.path().join("data").to_str().unwrap());
-        let path = dir.path().join("nats.conf");
-        std::fs::write(&path, conf).unwrap();
-        let server = std::env::var_os("NATS_SERVER").unwrap_or_else(|| "nats-server".into());
-        says_yes(Command::new(server).arg("-t").arg("-c").arg(path).env("POD_NAME", "here-fabric-nats-0"));
-    }
-}
-
-#[test]
-fn a_pod_is_given_as_long_as_its_longest_call() {
-    let Some(rendered) = Rendered::of(&["groups.yaml"]) else { return };
-    let patience = |name: &str| {
-        rendered.get("Deployment", name)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap()
-    };
-    assert_eq!(patience("worker-slow"), 5 + 9_000 + 15);
-    assert_eq!(patience("worker-quick"), 5 + 600 + 15);
-    assert_eq!(patience("gateway"), 5 + 30 + 10);
-    assert!(rendered.options("worker-slow").contains("\ngrace = \"2h30m\"\n"));
-}
-
-#[test]
 fn each_group_serves_its_queues() {
     let Some(rendered) = Rendered::of(&["groups.yaml"]) else { return };
     assert_eq!(rendered.deployments(), ["gateway", "worker-quick", "worker-slow"]);
@@ -204,8 +178,11 @@ fn what_cannot_be_is_refused() {
         (&[][..], "say who may do what"),
         (&[LOCKED, "auth.insecureNoAuth=true"], "contradicts"),
         (&[LOCKED, "nats.enabled=false"], "say where NATS is"),
-        (&[LOCKED, "nats.replicas=1"], "broker.replicas is more"),
-        (&[LOCKED, "serviceMonitor.enabled=true"], "serviceMonitor.keySecret.name"),
+        (&["bundled.yaml", "nats.replicas=1"], "broker.replicas is more"),
+        (&[LOCKED], "nats.authSecret.name"),
+        (&["bundled.yaml", "nats.insecureNoAuth=true"], "nats.insecureNoAuth contradicts"),
+        (&[LOCKED, "worker.image.repository=x"], "repository"),
+        (&["bundled.yaml", "serviceMonitor.enabled=true"], "serviceMonitor.keySecret.name"),
         (&[LOCKED, "worker.longestCall=soon"], "longestCall"),
         (&[LOCKED, "worker.longestcall=5m"], "longestcall"),
         (&[LOCKED, "config.admin-key=secret"], "admin-key"),

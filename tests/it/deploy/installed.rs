@@ -7,6 +7,7 @@ use tests::eventually;
 use tests::nats::Nats;
 use tests::process::Process;
 
+use super::nats::{PASSWORD, alone};
 use super::rendered::Rendered;
 use super::{deploy, fabric};
 use crate::cli::run::run;
@@ -35,7 +36,8 @@ async fn started(
     (process, admin)
 }
 
-async fn is_well(client: &Client, url: &str) {
+/// Waits until a probe is answered with yes.
+pub(super) async fn is_well(client: &Client, url: &str) {
     eventually(async || match client.get(url).await {
         Ok(answer) if answer.status == StatusCode::OK => Ok(()),
         answer => Err(format!("{url}: {:?}", answer.map(|it| it.status))),
@@ -45,10 +47,14 @@ async fn is_well(client: &Client, url: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_installed_is_ready_and_asks_who_one_is() {
-    let Some(rendered) = Rendered::of(&["bundled.yaml"]) else { return };
-    let (nats, client, key) = (Nats::start().await, Client::default(), "k".repeat(64));
-    let keys = nats.write("admin-keys", &key);
-    let here = [("/etc/fabric-keys/admin", keys.as_str()), ("nats://here-fabric-nats:4222", &nats.url())];
+    let Some(rendered) = Rendered::of(&["bundled.yaml", "broker.replicas=1", "nats.replicas=1"]) else { return };
+    let (nats, client, key) = (alone(&rendered).await, Client::default(), "k".repeat(64));
+    let (keys, password) = (nats.write("admin-keys", &key), nats.write("password", PASSWORD));
+    let here = [
+        ("/etc/fabric-keys/admin", keys.as_str()),
+        ("/etc/fabric-nats/password", &password),
+        ("nats://here-fabric-nats:4222", &nats.url()),
+    ];
     for deployment in ["gateway", "worker-all"] {
         let (_process, admin) = started(&rendered, deployment, &nats, &here, &[]).await;
         for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {

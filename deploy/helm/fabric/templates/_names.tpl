@@ -44,6 +44,17 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- include "fabric.over" (tuple .Values.gateway (omit .Values.adminGateway "enabled")) }}
 {{- end }}
 
+{{- /* Whether the chart runs NATS: if it may, and no other is named. It is said whom it asks for what, or that it asks nobody. */}}
+{{- define "fabric.nats" -}}
+{{- $nats := .Values.nats }}
+{{- if and $nats.enabled (not .Values.broker.url) (not .Values.broker.urlSecret.name) }}
+{{- if and $nats.authSecret.name $nats.insecureNoAuth }}{{ fail "nats.insecureNoAuth contradicts nats.authSecret: leave one away" }}{{ end }}
+{{- if not (or $nats.authSecret.name $nats.insecureNoAuth) }}
+{{- fail "say by which password NATS knows its clients: nats.authSecret.name; or nats.insecureNoAuth, if something else keeps others away from it" }}
+{{- end }}true
+{{- end }}
+{{- end }}
+
 {{- /* What one says, over what holds for all. An image is one word: its digest for all must not beat its own tag. */}}
 {{- define "fabric.over" -}}
 {{- $all := deepCopy (index . 0) }}{{ $own := index . 1 }}

@@ -16,6 +16,9 @@ is said for all, which beats what follows from other values. */}}
 {{- else if not $values.broker.urlSecret.name }}
 {{- if not $values.nats.enabled }}{{ fail "say where NATS is: broker.url, broker.urlSecret or nats.enabled" }}{{ end }}
 {{- $_ := set $options "broker" (printf "nats://%s-nats:4222" (include "fabric.name" .root)) }}
+{{- if and (include "fabric.nats" .root) $values.nats.authSecret.name }}
+{{- $options = merge $options (dict "broker-user" "fabric" "broker-password-file" "/etc/fabric-nats/password") }}
+{{- end }}
 {{- end }}
 {{- $options = mergeOverwrite $options $auth (deepCopy $values.config) (deepCopy .settings.config) }}
 {{- range $option, $value := $options }}

@@ -86,6 +86,9 @@ volumeMounts:
   {{- if .root.Values.broker.filesSecret.name }}
   - {name: broker, mountPath: /etc/fabric-broker, readOnly: true}
   {{- end }}
+  {{- if and (include "fabric.nats" .root) .root.Values.nats.authSecret.name }}
+  - {name: nats, mountPath: /etc/fabric-nats, readOnly: true}
+  {{- end }}
 startupProbe:
   httpGet: {path: /healthz, port: admin}
   periodSeconds: 1
@@ -116,4 +119,8 @@ volumes:
   - name: broker
     secret: {secretName: {{ .root.Values.broker.filesSecret.name }}, defaultMode: 0440}
   {{- end }}
+  {{- with .root.Values.nats.authSecret }}{{ if and .name (include "fabric.nats" $.root) }}
+  - name: nats
+    secret: {secretName: {{ .name }}, defaultMode: 0440, items: [{key: {{ .key }}, path: password}]}
+  {{- end }}{{ end }}
 {{- end }}
