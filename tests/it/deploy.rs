@@ -8,6 +8,7 @@ mod image;
 mod installed;
 mod names;
 mod nats;
+mod network;
 mod rendered;
 mod scaling;
 mod systemd;

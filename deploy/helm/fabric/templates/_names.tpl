@@ -44,6 +44,19 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- include "fabric.over" (tuple .Values.gateway (omit .Values.adminGateway "enabled")) }}
 {{- end }}
 
+{{- /* Who is behind the Service of the admin API. */}}
+{{- define "fabric.admin.selector" -}}
+{{ include "fabric.selector" . }}
+app.kubernetes.io/component: {{ ternary "admin" "gateway" .Values.adminGateway.enabled }}
+{{- end }}
+
+{{- /* Whether KEDA scales any group of workers. */}}
+{{- define "fabric.keda" -}}
+{{- range $group := keys .Values.workers }}
+{{- if eq (include "fabric.group" (tuple $ $group) | fromYaml).scaling.by "keda" }}true{{ end }}
+{{- end }}
+{{- end }}
+
 {{- /* Whether the chart runs NATS: if it may, and no other is named. It is said whom it asks for what, or that it asks nobody. */}}
 {{- define "fabric.nats" -}}
 {{- $nats := .Values.nats }}
