@@ -18,13 +18,14 @@ async fn started(
     rendered: &Rendered,
     deployment: &str,
     nats: &Nats,
-    here: &[(&str, &str)],
+    here: &[(&str, String)],
     without: &[&str],
 ) -> (Process, String) {
     let ports = [("0.0.0.0:8080", "127.0.0.1:0"), ("0.0.0.0:8081", "127.0.0.1:0"), ("replicas = 3", "replicas = 1")];
+    let here = here.iter().map(|(there, here)| (*there, here.as_str()));
     let options = rendered.options(deployment).lines().filter(|line| !without.iter().any(|it| line.starts_with(it)));
     let options = options.collect::<Vec<_>>().join("\n");
-    let options = ports.iter().chain(here).fold(options, |options, (there, here)| options.replace(there, here));
+    let options = ports.into_iter().chain(here).fold(options, |options, (there, here)| options.replace(there, here));
     let file = nats.write(&format!("{deployment}.toml"), &options);
     let word = rendered.container(deployment)["args"][0].as_str().unwrap();
     let mut command = fabric();
@@ -45,16 +46,23 @@ pub(super) async fn is_well(client: &Client, url: &str) {
     .await;
 }
 
+/// A key that may do everything.
+const KEY: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
+
+/// The secrets of a release, and where its one NATS server is.
+fn secrets(nats: &Nats) -> [(&'static str, String); 3] {
+    [
+        ("/etc/fabric-keys/admin", nats.write("admin-keys", KEY)),
+        ("/etc/fabric-nats/password", nats.write("password", PASSWORD)),
+        ("nats://here-fabric-nats:4222", nats.url()),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_installed_is_ready_and_asks_who_one_is() {
     let Some(rendered) = Rendered::of(&["bundled.yaml", "broker.replicas=1", "nats.replicas=1"]) else { return };
-    let (nats, client, key) = (alone(&rendered).await, Client::default(), "k".repeat(64));
-    let (keys, password) = (nats.write("admin-keys", &key), nats.write("password", PASSWORD));
-    let here = [
-        ("/etc/fabric-keys/admin", keys.as_str()),
-        ("/etc/fabric-nats/password", &password),
-        ("nats://here-fabric-nats:4222", &nats.url()),
-    ];
+    let (nats, client) = (alone(&rendered).await, Client::default());
+    let here = secrets(&nats);
     for deployment in ["gateway", "worker-all"] {
         let (_process, admin) = started(&rendered, deployment, &nats, &here, &[]).await;
         for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
@@ -63,10 +71,31 @@ async fn what_is_installed_is_ready_and_asks_who_one_is() {
         }
         let url = format!("{admin}/metrics");
         assert_eq!(client.get(&url).await.unwrap().status, StatusCode::UNAUTHORIZED);
-        let bearer = format!("Bearer {key}");
+        let bearer = format!("Bearer {KEY}");
         let known = client.send(Method::GET, &url, &[("authorization", bearer.as_str())], String::new()).await.unwrap();
         assert_eq!(known.status, StatusCode::OK);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keda_has_an_answer_while_there_is_no_worker() {
+    let Some(rendered) = Rendered::of(&["groups.yaml", "broker.replicas=1", "nats.replicas=1"]) else { return };
+    let (nats, client) = (alone(&rendered).await, Client::default());
+    let (_gateway, admin) = started(&rendered, "gateway", &nats, &secrets(&nats), &[]).await;
+    is_well(&client, &format!("{admin}/readyz")).await;
+
+    let (keys, bearer) = (format!("{admin}/admin/v1/keys"), format!("Bearer {KEY}"));
+    let wanted = json!({"name": "keda", "scopes": ["read"], "namespaces": ["*"]}).to_string();
+    let made = client.send(Method::POST, &keys, &[("authorization", bearer.as_str())], wanted).await.unwrap();
+    let bearer = format!("Bearer {}", made.json()["key"].as_str().unwrap());
+
+    let trigger = &rendered.get("ScaledObject", "worker-quick")["spec"]["triggers"][0]["metadata"];
+    let (_, path) = trigger["url"].as_str().unwrap().split_once(".svc:8081").unwrap();
+    let url = format!("{admin}{path}");
+    assert_eq!(client.get(&url).await.unwrap().status, StatusCode::UNAUTHORIZED);
+    let told = client.send(Method::GET, &url, &[("authorization", bearer.as_str())], String::new()).await.unwrap();
+    assert_eq!(told.status, StatusCode::OK);
+    assert_eq!(told.json()[trigger["valueLocation"].as_str().unwrap()], 0, "there is nothing to do");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +113,7 @@ async fn each_process_is_the_user_of_nats_that_it_must_be() {
     run(&format!("setup --broker {} {user}", nats.url())).await.good();
 
     // There is neither TLS here, nor a provider, nor a collector.
-    let (here, without) = ([("/etc/fabric-broker", files.as_str())], ["broker-ca", "oidc-", "otlp-"]);
+    let (here, without) = ([("/etc/fabric-broker", files.clone())], ["broker-ca", "oidc-", "otlp-"]);
     let client = Client::default();
     let mut running = Vec::new();
     for deployment in ["gateway", "admin", "worker-all"] {

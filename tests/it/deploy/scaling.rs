@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::deploy;
 use super::rendered::{Rendered, refusals};
 use crate::metrics::queries::faults;
 
@@ -19,6 +20,22 @@ fn keda_asks_operators_service_for_the_queues_of_the_group() {
     assert_eq!(trigger["metadata"]["valueLocation"], "workers");
     assert_eq!((&trigger["metadata"]["targetValue"], &trigger["metricType"]), (&json!("1"), &json!("AverageValue")));
     assert_eq!((&spec["minReplicaCount"], &spec["maxReplicaCount"]), (&json!(0), &json!(20)));
+}
+
+#[test]
+fn groups_that_the_page_shows_are_scaled() {
+    let page = std::fs::read_to_string(deploy("../docs/how-to/autoscaling.md")).unwrap();
+    let block = page.split("```yaml\n").skip(1).find(|it| it.starts_with("worker:\n")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let values = dir.path().join("values.yaml");
+    std::fs::write(&values, block.split("```").next().unwrap()).unwrap();
+    let Some(rendered) = Rendered::of(&["bundled.yaml", values.to_str().unwrap()]) else { return };
+    for (group, asked, max) in [("worker-quick", "default,callbacks", 20), ("worker-slow", "slow", 8)] {
+        let spec = &rendered.get("ScaledObject", group)["spec"];
+        let url = spec["triggers"][0]["metadata"]["url"].as_str().unwrap();
+        assert!(url.ends_with(&format!("?queues={asked}")), "{url}");
+        assert_eq!((&spec["minReplicaCount"], &spec["maxReplicaCount"]), (&json!(0), &json!(max)));
+    }
 }
 
 #[test]
