@@ -19,7 +19,6 @@ mod layer;
 mod nearest;
 mod openfaas;
 mod origin;
-mod redact;
 #[cfg(test)]
 mod reference;
 mod stranger;
@@ -38,7 +37,6 @@ use crate::cli::Cli;
 pub use self::effective::{Effective, json, table};
 pub use self::error::{Error, Fault};
 pub use self::origin::Origin;
-pub(crate) use self::redact::anonymous;
 pub use self::stranger::Stranger;
 
 /// The variables whose names begin as ours do, and those of OpenFaaS's watchdog.

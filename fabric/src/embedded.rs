@@ -50,6 +50,14 @@ pub enum Error {
         /// What is understood.
         known: u64,
     },
+    /// No room to open it.
+    #[error("{file} cannot be opened: {source}; make room on its disk, or raise the limit that holds for files")]
+    Full {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Not readable as what it should be.
     #[error("{file} cannot be read: {source}; restore it from a backup, or move it away to begin anew")]
     Unreadable {

@@ -34,6 +34,7 @@ pub mod listener;
 pub mod metrics;
 pub mod operator;
 mod path;
+mod redact;
 #[cfg(test)]
 mod reference;
 pub mod signal;

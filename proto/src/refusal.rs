@@ -99,6 +99,12 @@ pub enum Refusal {
     /// The broker cannot be reached or did not answer in time; whether it stored the call is not known.
     #[error("the broker did not confirm the call; repeat it with the same X-Call-Id to be safe from running it twice")]
     BrokerAway,
+    /// Workers are alive, and none of them has said how it is since this process has been asked.
+    #[error("none of {workers} workers has said yet how much it takes; ask again")]
+    WorkersSilent {
+        /// How many.
+        workers: usize,
+    },
     /// The broker does not let this process do that, or has no place for it: it will not tomorrow either.
     #[error("the broker refuses what this process asked of it; its log says what, and fabric doctor what to do")]
     BrokerRefuses,
@@ -159,9 +165,12 @@ impl Refusal {
             Self::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BacklogFull { .. } | Self::RateExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::BrokerAway | Self::StorageFull | Self::BodiesFull { .. } | Self::Draining | Self::IssuerAway => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::BrokerAway
+            | Self::StorageFull
+            | Self::BodiesFull { .. }
+            | Self::Draining
+            | Self::IssuerAway
+            | Self::WorkersSilent { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(..) | Self::BadAnswer(..) | Self::BrokerRefuses => StatusCode::BAD_GATEWAY,
             Self::TimedOut(..) => StatusCode::GATEWAY_TIMEOUT,
             Self::Conflict(_) | Self::Ended(..) => StatusCode::CONFLICT,
@@ -198,6 +207,7 @@ impl Refusal {
             Self::BacklogFull { .. } => "backlog_full",
             Self::RateExceeded { .. } => "rate_exceeded",
             Self::BrokerAway => "broker_away",
+            Self::WorkersSilent { .. } => "workers_silent",
             Self::BrokerRefuses => "broker_refuses",
             Self::StorageFull => "storage_full",
             Self::BodiesFull { .. } => "bodies_full",
@@ -218,6 +228,7 @@ impl Refusal {
             Self::BacklogFull { .. }
             | Self::BodiesFull { .. }
             | Self::BrokerAway
+            | Self::WorkersSilent { .. }
             | Self::IssuerAway
             | Self::Draining => Some(Duration::from_secs(1)),
             Self::StorageFull => Some(Duration::from_secs(10)),

@@ -38,9 +38,16 @@ fn check(rule: impl Fn(&Source) -> Vec<String>) {
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
-/// The code of a source, without its tests and comments.
+/// The code of a source, without its tests and comments: what is for tests only is one item, or the rest of the file.
 fn code(source: &Source) -> String {
-    let code = source.text.split("#[cfg(test)]").next().unwrap_or_default();
+    let mut parts = source.text.split("#[cfg(test)]");
+    let mut code = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_short = |item: &str| item.trim_start().starts_with("use ") || !item.contains('{');
+        let Some((item, rest)) = part.split_once(';').filter(|(item, _)| is_short(item)) else { break };
+        code.push_str(&item.replace(|letter| letter != '\n', ""));
+        code.push_str(rest);
+    }
     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
@@ -91,7 +98,7 @@ fn actors(source: &Source) -> Vec<String> {
     let actors = code(source).matches("impl Actor for").count();
     let in_tree = source.path.starts_with("actors/src/tree/");
     let mut faults = Vec::new();
-    if actors != usize::from(in_tree) && source.path.ends_with(".rs") {
+    if actors != usize::from(in_tree) && source.path.ends_with(".rs") && source.path.contains("/src/") {
         faults.push(format!("holds {actors} actors, should hold {}", usize::from(in_tree)));
     }
     if in_tree {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use proto::{CallId, Record};
 use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::Memory;
 use super::machine::Draft;
@@ -19,6 +19,8 @@ use crate::port::{BoxFuture, BoxStream, Records};
 const ACCEPTED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How many records wait for one who listens; more are lost to him.
 const TOLD_MAX: usize = 1024;
+/// How long what is on its way to the store is waited for by one who would note something over it.
+const STORED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a record that is being replaced may take to appear.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -83,9 +85,13 @@ impl Records for Memory {
         let call = call.clone();
         Box::pin(async move {
             // What is on its way is what a note would have to go over, and cannot be read before it is there.
-            while let Some(mut changed) = self.change_under_way(&call) {
-                changed.recv().await;
-            }
+            let stored = async {
+                while let Some(mut changed) = self.change_under_way(&call) {
+                    changed.recv().await;
+                }
+            };
+            // Where the store has got stuck, the note is lost: nobody is held up by it.
+            drop(timeout(STORED_WITHIN, stored).await);
             self.recorded(call).await
         })
     }
@@ -131,7 +137,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_notes_something_over_a_record_waits_for_what_is_on_its_way() {
         let (commits, mut made): (_, UnboundedReceiver<(Vec<Change>, Done)>) = unbounded_channel();
         let store = Arc::new(Slow(Volatile::default(), commits));
@@ -157,5 +163,8 @@ mod tests {
         done(Err(Failure::Full("no room".into())));
         assert_eq!(seen.await.unwrap().unwrap().record.state, State::Ready, "what fails leaves what was there");
         assert!(memory.noted(&CallId::parse("d").unwrap()).now_or_never().unwrap().unwrap().is_none());
+
+        memory.note(&record(State::Waiting), memory.noted(&id).await.unwrap().unwrap().revision, hour).await;
+        assert_eq!(memory.noted(&id).await.unwrap().unwrap().record.state, State::Ready, "the store is stuck");
     }
 }

@@ -69,6 +69,10 @@ struct Seen {
 impl Lookout {
     /// All processes as they are, of one lane only if that is asked for, which costs little; and all that is stored.
     pub(super) async fn look(&self, ports: &Ports, lane: Option<&LaneKey>) -> Result<(Arc<Roll>, Arc<Depot>), Refusal> {
+        if let Some(error) = ports.broker.outage() {
+            tracing::debug!(%error, "nothing can be seen: there is no broker");
+            return Err(Refusal::BrokerAway);
+        }
         let seen = tokio::try_join!(self.roll(ports, lane), self.0.depot.get(depot(ports)));
         seen.map_err(|error| refusal(error, 0))
     }

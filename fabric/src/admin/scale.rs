@@ -33,9 +33,9 @@ struct OfFunction {
     function: String,
     #[serde(flatten)]
     demand: Demand,
-    /// Calls that wait for their time: retries and delayed ones.
+    /// Calls that wait for their time: retries and delayed ones, those among them that count as runnable included.
     later: u64,
-    /// How old the first call is that waits; 0 if none is runnable.
+    /// How old the first call is that lies in its lane; 0 if none there is runnable.
     oldest_runnable_seconds: f64,
     /// How many of its calls may run at once, if that is limited.
     limit: Option<NonZeroU32>,
@@ -138,16 +138,17 @@ pub(super) async fn workers(lookout: &Lookout, ports: &Ports, query: &str, by: &
 
 async fn of_function(scene: &Scene<'_>, lane: &Lane) -> Result<OfFunction, Refusal> {
     let LaneKey { queue, function } = &lane.key;
-    let slots = lane.slots.unwrap_or(NonZeroU32::MIN);
+    let (slots, later) = (lane.slots.unwrap_or(NonZeroU32::MIN), scene.later_of(&lane.key).await?);
+    let demand = lane.with_turned_away(later);
     Ok(OfFunction {
         queue: queue.to_string(),
         function: function.to_string(),
-        demand: lane.demand,
-        later: scene.later_of(&lane.key).await?,
+        demand,
+        later,
         oldest_runnable_seconds: scene.age(lane).await?,
         limit: lane.limit,
         slots,
-        replicas: wanted(lane.demand.at_once(), slots),
+        replicas: wanted(demand.at_once(), slots),
     })
 }
 
@@ -159,7 +160,8 @@ async fn of_queue(scene: &Scene<'_>, queue: &Queue) -> Result<OfQueue, Refusal> 
 /// Of some queues together, or of all.
 async fn of_queues(scene: &Scene<'_>, queues: Option<&BTreeSet<Queue>>) -> Result<Needs, Refusal> {
     let demand = scene.demand(queues);
-    let (oldest, later) = (scene.oldest(queues).await?, scene.later(queues).await?);
+    let oldest = if demand.runnable > 0 { scene.oldest(queues).await? } else { 0.0 };
+    let later = scene.later(queues).await?;
     let staff = scene.staff(queues)?;
     Ok(Needs {
         demand,

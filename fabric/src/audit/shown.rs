@@ -3,7 +3,7 @@
 use actors::port::control::Record;
 use serde_json::{Map, Value};
 
-use crate::config::anonymous;
+use crate::redact::anonymous;
 
 /// Stands for what is not told.
 const HIDDEN: &str = "***";

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::choice::{Chosen, is_given};
 use super::known;
 use super::origin::Origin;
-use super::redact::shown;
+use crate::redact::shown;
 use crate::table;
 
 /// What is in force for one option.

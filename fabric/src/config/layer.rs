@@ -11,7 +11,7 @@ use super::file::{Entry, Value};
 use super::known;
 use super::nearest::{ALIKE, nearest};
 use super::origin::Origin;
-use super::redact::redacted;
+use crate::redact::redacted;
 
 /// What one source says, by the names of the options.
 pub(super) type Layer = BTreeMap<String, Setting>;

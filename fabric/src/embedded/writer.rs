@@ -140,7 +140,10 @@ impl File {
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 fn open(path: &Path) -> Result<Database, Error> {
-    let unreadable = |source: Cause| Error::Unreadable { file: path.into(), source };
+    let unreadable = |source: Cause| match is_full(&*source) {
+        true => Error::Full { file: path.into(), source },
+        false => Error::Unreadable { file: path.into(), source },
+    };
     let database = match Database::builder().set_cache_size(CACHE).create(path) {
         Ok(database) => database,
         Err(DatabaseError::DatabaseAlreadyOpen) => return Err(Error::InUse { file: path.into() }),

@@ -144,12 +144,16 @@ async fn a_call_that_found_nobody_wants_a_replica() {
         becomes(&api, "/scale/functions/away", &wants).await;
         let whole = becomes(&api, "/scale", &[("more", json!(0))]).await;
         assert_eq!(whole["functions"][0]["function"], "away.openfaas-fn", "{whole}");
+        // What is put off wants no worker yet.
+        becomes(&api, "/scale/queues/default", &[("runnable", json!(0)), ("later", json!(1)), ("workers", json!(0))])
+            .await;
         // What an operator holds back wants none.
         away["fabric.paused"] = json!("true");
         fabric.register("away", away).await;
         becomes(&api, "/scale/functions/away", &[("blocked_by_pause", json!(1)), ("replicas", json!(0))]).await;
         api.asked(200, Method::DELETE, &format!("/calls/{call}"), &Value::Null).await;
-        becomes(&api, "/scale/functions/away", &[("later", json!(0))]).await;
+        let none = [("later", json!(0)), ("blocked_by_pause", json!(0)), ("replicas", json!(0))];
+        becomes(&api, "/scale/functions/away", &none).await;
     }
 }
 
@@ -188,6 +192,27 @@ async fn workers_are_counted_by_what_they_take_also_if_they_are_silent() {
     .await;
     other.process.signal("CONT");
     server.release();
+}
+
+/// One worker would be too few where others are alive that have not said yet how much they take.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_no_worker_has_said_anything_nothing_is_told() {
+    let nats = Nats::start().await;
+    let worker = Fabric::start(&["worker", "--broker", &nats.url()]).await;
+    // Whoever is silent for long has gone: then it begins anew.
+    eventually(async || {
+        worker.process.signal("CONT");
+        let before = Fabric::start(&["gateway", "--broker", &nats.url()]).await;
+        becomes(&Api::of(&before), "/scale/workers", &[("serving", json!(1))]).await;
+        worker.process.signal("STOP");
+        let gateway = Fabric::start(&["gateway", "--broker", &nats.url()]).await;
+        let answer = Api::of(&gateway).ask(Method::GET, "/scale/workers", &[], &Value::Null).await;
+        let told = answer.json();
+        let is_said = answer.status == 503 && told["type"] == "urn:fabric:problem:workers_silent";
+        if is_said { Ok(()) } else { Err(told.to_string()) }
+    })
+    .await;
+    worker.process.signal("CONT");
 }
 
 /// The rate of a namespace is for its functions together.

@@ -26,6 +26,8 @@ fn nobody_says_by_another_way_how_long_it_takes() {
         (&["bundled.yaml", "config.grace=1h"], why),
         (&["bundled.yaml", "worker.config.grace=1h"], "worker.longestCall"),
         (&["bundled.yaml", "gateway.config.pre-stop=1m"], "config.pre-stop"),
+        (&["groups.yaml", "worker.env[0].name=FABRIC_CONFIG", "worker.env[0].value=/x"], "FABRIC_CONFIG"),
+        (&["groups.yaml", "gateway.env[0].name=FABRIC_LISTEN", "gateway.env[0].value=:80"], "FABRIC_LISTEN"),
         (&["groups.yaml", "workers.slow.env[0].name=FABRIC_GRACE", "workers.slow.env[0].value=3h"], why),
         (&["bundled.yaml", "worker.env[0].name=FABRIC_PRE_STOP", "worker.env[0].value=1m"], why),
         (&["bundled.yaml", "gateway.env[0].name=FABRIC_GRACE", "gateway.env[0].value=1m"], "gateway.grace"),

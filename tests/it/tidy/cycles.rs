@@ -107,6 +107,6 @@ fn a_cycle_is_found() {
     ];
     assert_eq!(cycles_of("x/src/", &none), [""; 0]);
     let mut one = none;
-    one[3] = source("x/src/b.rs", "use crate::{d::E, a::{c::D, A as Other}};\nuse super::a;");
+    one[3] = source("x/src/b.rs", "#[cfg(test)]\nmod tests;\nuse crate::{d::E, a::{c::D, A as Other}};\nuse super::a;");
     assert_eq!(cycles_of("x/src/", &one), ["a uses a::c", "a uses b", "a::c uses b", "b uses a", "b uses a::c"]);
 }

@@ -28,8 +28,12 @@ is said for all, which beats what follows from other values. */}}
 {{- end }}
 {{- end }}
 
-{{- /* Nobody says by another way how long a process takes to end: its pod would be given another time. */}}
+{{- /* Nobody says by another way how long a process takes to end: its pod would be given another time. Nor where it listens and
+what it reads: probes and Services go by that. */}}
 {{- define "fabric.patience" -}}
+{{- range $.settings.env }}
+{{- if has .name (list "FABRIC_CONFIG" "FABRIC_LISTEN" "FABRIC_ADMIN_LISTEN") }}{{ fail (printf "env, %s: that is the chart's to say; options go into config" .name) }}{{ end }}
+{{- end }}
 {{- range $option, $variable := dict "grace" "FABRIC_GRACE" "pre-stop" "FABRIC_PRE_STOP" }}
 {{- $instead := "say preStop, and gateway.grace or worker.longestCall: terminationGracePeriodSeconds of the pods follows from these" }}
 {{- if or (hasKey $.root.Values.config $option) (hasKey $.settings.config $option) }}{{ fail (printf "config.%s: %s" $option $instead) }}{{ end }}

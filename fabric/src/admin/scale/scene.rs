@@ -7,7 +7,6 @@ use std::sync::Arc;
 use actors::demand::{Demand, Facts};
 use actors::directory::Directory;
 use actors::meter::lines;
-use actors::port::broker::Error;
 use actors::port::holdings::Whose;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use proto::call::Guest;
@@ -33,8 +32,11 @@ pub(super) struct Lane {
     pub(super) limit: Option<NonZeroU32>,
     /// How many calls a replica takes at once, if that is said.
     pub(super) slots: Option<NonZeroU32>,
+    /// Of what lies in it.
     pub(super) demand: Demand,
-    typical_seconds: Option<f64>,
+    facts: Facts,
+    /// Calls that were turned away and are put off, as far as workers know: some may have been cancelled since.
+    turned_away: u64,
     /// How old its first call is that waits, once somebody has asked: its queue does, and so does whoever lists it.
     age: OnceCell<f64>,
 }
@@ -48,16 +50,23 @@ impl Lane {
         let rates = [own.and_then(|it| it.rate), namespace.and_then(|it| it.rate)];
         let limit = limits.into_iter().flatten().min();
         let rates = rates.into_iter().flatten().map(|it| it.rate);
-        let demand = Demand::of(&Facts {
-            waiting: seen.backlog.saturating_add(seen.turned_away),
+        let facts = Facts {
+            waiting: seen.backlog,
             in_flight: seen.in_flight as u64,
             paused: directory.is_paused(&key.queue) || own.is_some_and(|it| it.paused),
             limit,
             rate: rates.min_by(|a, b| a.per_second().total_cmp(&b.per_second())),
             typical_seconds: seen.typical_seconds,
-        });
-        let (slots, typical_seconds) = (own.and_then(|it| it.slots), seen.typical_seconds);
-        Self { limit, slots, demand, key, typical_seconds, age: OnceCell::new() }
+        };
+        let (slots, demand) = (own.and_then(|it| it.slots), Demand::of(&facts));
+        Self { limit, slots, demand, facts, turned_away: seen.turned_away, key, age: OnceCell::new() }
+    }
+
+    /// What its function has to do of which so many calls are put off: those that were turned away could run if there were
+    /// room for them. No worker is wanted for these until they are due.
+    pub(super) fn with_turned_away(&self, later: u64) -> Demand {
+        let waiting = self.facts.waiting.saturating_add(self.turned_away.min(later));
+        Demand::of(&Facts { waiting, ..self.facts })
     }
 
     /// One that has nothing to do.
@@ -89,26 +98,32 @@ impl<'a> Scene<'a> {
         let (roll, depot) = lookout.look(ports, only).await?;
         let mut lanes: Vec<Lane> =
             seen(&roll, &depot, only, by).into_iter().map(|(key, seen)| Lane::of(key, &directory, &seen)).collect();
-        lanes.sort_by_key(|lane| std::cmp::Reverse((lane.demand.at_once(), lane.key.to_string())));
+        lanes.sort_by_key(|lane| {
+            std::cmp::Reverse((lane.demand.at_once().saturating_add(lane.turned_away), lane.key.to_string()))
+        });
         let workforce = Workforce::of(&ports.membership.borrow(), roll.known());
         let sees_all = by.namespaces().namespaces().is_none();
-        let theirs = (!sees_all).then(|| directory.queues_of(by.namespaces()));
+        let theirs = || {
+            let mut theirs = directory.queues_of(by.namespaces());
+            theirs.extend([Queue::default(), Queue::callbacks()]);
+            theirs
+        };
+        let theirs = (!sees_all).then(theirs);
         Ok(Self { ports, directory, lanes, workforce, theirs })
     }
 
     /// Whether there is such a queue: a function or a worker names it, something is set for it, or it is always there.
     pub(super) fn names(&self, queue: &Queue) -> bool {
-        let always = [Queue::default(), Queue::callbacks()].contains(queue);
-        always
-            || match &self.theirs {
-                Some(theirs) => theirs.contains(queue),
-                None => {
-                    self.directory.names(queue)
-                        || self.directory.queue(queue).is_some()
-                        || self.workforce.names(queue)
-                        || self.lanes.iter().any(|lane| lane.key.queue == *queue)
-                }
+        match &self.theirs {
+            Some(theirs) => theirs.contains(queue),
+            None => {
+                [Queue::default(), Queue::callbacks()].contains(queue)
+                    || self.directory.names(queue)
+                    || self.directory.queue(queue).is_some()
+                    || self.workforce.names(queue)
+                    || self.lanes.iter().any(|lane| lane.key.queue == *queue)
             }
+        }
     }
 
     fn lanes_of(&self, queues: Option<&BTreeSet<Queue>>) -> impl Iterator<Item = &Lane> {
@@ -123,7 +138,7 @@ impl<'a> Scene<'a> {
             let of = (lane.key.queue.is_callbacks(), lane.key.function.namespace());
             let (sum, typical) = shared.entry(of).or_default();
             *sum = sum.and(lane.demand);
-            *typical = lane.typical_seconds.into_iter().chain(*typical).reduce(f64::max);
+            *typical = lane.facts.typical_seconds.into_iter().chain(*typical).reduce(f64::max);
         }
         let kept = shared.into_iter().map(|((is_callbacks, of), (sum, typical))| {
             let (limit, rate) = if is_callbacks { (None, None) } else { self.bounds(of) };
@@ -151,8 +166,7 @@ impl<'a> Scene<'a> {
         let visible = queues.map(known).or_else(|| self.theirs.clone());
         let staff = self.workforce.staff(visible.as_ref());
         if staff.serving > 0 && staff.each.is_none() {
-            let why = format!("none of {} workers has said yet how much it takes", staff.serving);
-            return Err(refusal(Error::Away(why.into()), 0));
+            return Err(Refusal::WorkersSilent { workers: staff.serving });
         }
         Ok(staff)
     }

@@ -4,7 +4,7 @@
 const SECRET: [&str; 2] = ["key", "admin-key"];
 
 /// What is shown of the value of an option.
-pub(super) fn shown(option: &str, value: &str) -> String {
+pub(crate) fn shown(option: &str, value: &str) -> String {
     if SECRET.contains(&option) { "***".into() } else { redacted(value) }
 }
 
@@ -12,7 +12,7 @@ pub(super) fn shown(option: &str, value: &str) -> String {
 ///
 /// It looks for no well-formed URL, and leaves out too much rather than too little: in a URL with a mistake the password
 /// is where nobody would look for it.
-pub(super) fn redacted(text: &str) -> String {
+pub(crate) fn redacted(text: &str) -> String {
     // Each part ends where the scheme of the next URL does.
     text.split("://").map(part).collect::<Vec<_>>().join("://")
 }
