@@ -59,7 +59,7 @@ impl Child {
         let began = Instant::now();
         let public = !args.contains(&"worker");
         let mut all = args.to_vec();
-        all.extend(["--admin-listen", "127.0.0.1:0", "--log", "error"]);
+        all.extend(["--admin-listen", "127.0.0.1:0", "--log", "error,fabric::audit=off"]);
         if public {
             all.extend(["--listen", "127.0.0.1:0", "--pre-stop", "0s"]);
         }
