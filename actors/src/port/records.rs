@@ -44,7 +44,7 @@ pub trait Records: Send + Sync + 'static {
     fn record(&self, call: &CallId) -> BoxFuture<'_, Result<Option<Recorded>, Error>>;
 
     /// As [`record`](Self::record), but what was told together with others may be missing: enough to note something
-    /// over it. Where a note that is on its way could not be noted over, it is waited for.
+    /// over it. Where a note that is on its way could not be noted over, it is waited for a while.
     ///
     /// # Errors
     /// As [`record`](Self::record).

@@ -18,7 +18,7 @@ use proto::{Function, LaneKey, Queue, Refusal};
 
 use self::shared::Shared;
 use crate::gateway::Ports;
-use crate::gateway::refusal::refusal;
+use crate::gateway::refusal::{refusal, unless_away};
 
 /// How long the processes have to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ pub(super) struct Roll {
 
 impl Roll {
     /// All of which anything is known: who is too busy to answer goes on with what he did.
-    pub(super) fn known(&self) -> impl Iterator<Item = &view::Process> + Clone {
+    pub(super) fn known(&self) -> impl Iterator<Item = &view::Process> {
         self.processes.iter().chain(&self.silent)
     }
 }
@@ -69,10 +69,7 @@ struct Seen {
 impl Lookout {
     /// All processes as they are, of one lane only if that is asked for, which costs little; and all that is stored.
     pub(super) async fn look(&self, ports: &Ports, lane: Option<&LaneKey>) -> Result<(Arc<Roll>, Arc<Depot>), Refusal> {
-        if let Some(error) = ports.broker.outage() {
-            tracing::debug!(%error, "nothing can be seen: there is no broker");
-            return Err(Refusal::BrokerAway);
-        }
+        unless_away(&*ports.broker)?;
         let seen = tokio::try_join!(self.roll(ports, lane), self.0.depot.get(depot(ports)));
         seen.map_err(|error| refusal(error, 0))
     }

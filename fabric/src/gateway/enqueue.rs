@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::Gateway;
 use super::answer::{self, Answer};
 use super::backlog::Scope;
-use super::refusal::refusal;
+use super::refusal::{refusal, unless_away};
 use super::route::OwnedTarget;
 use super::trace::Trace;
 use crate::identity::Identity;
@@ -72,11 +72,7 @@ impl Gateway {
         let callback = callback_url(&headers)?;
         let directory = self.ports.directory.borrow().clone();
         self.accept.call(&spec, &directory)?;
-        if let Some(error) = self.ports.broker.outage() {
-            // Told once, where the connection is.
-            tracing::debug!(%error, "a call was refused: there is no broker");
-            return Err(Refusal::BrokerAway);
-        }
+        unless_away(&*self.ports.broker)?;
         let tenant = directory.namespace(spec.function.namespace());
         if let Some(quota) = tenant.and_then(|it| it.backlog) {
             let scope = Scope::Namespace(spec.function.namespace().clone());

@@ -3,7 +3,7 @@ is said for all, which beats what follows from other values. */}}
 {{- define "fabric.options" -}}
 {{- $values := .root.Values }}
 {{- $auth := include "fabric.auth" .root | fromYaml }}
-{{- include "fabric.patience" . }}
+{{- include "fabric.reserved" . }}
 {{- $options := dict "admin-listen" "0.0.0.0:8081" "prefix" $values.broker.prefix "replicas" $values.broker.replicas "pre-stop" .settings.preStop }}
 {{- if has .component (list "gateway" "admin") }}
 {{- $options = merge $options (dict "listen" "0.0.0.0:8080" "grace" .settings.grace) }}
@@ -30,7 +30,7 @@ is said for all, which beats what follows from other values. */}}
 
 {{- /* Nobody says by another way how long a process takes to end: its pod would be given another time. Nor where it listens and
 what it reads: probes and Services go by that. */}}
-{{- define "fabric.patience" -}}
+{{- define "fabric.reserved" -}}
 {{- range $.settings.env }}
 {{- if has .name (list "FABRIC_CONFIG" "FABRIC_LISTEN" "FABRIC_ADMIN_LISTEN") }}{{ fail (printf "env, %s: that is the chart's to say; options go into config" .name) }}{{ end }}
 {{- end }}

@@ -98,7 +98,7 @@ impl<'a> Scene<'a> {
         let (roll, depot) = lookout.look(ports, only).await?;
         let mut lanes: Vec<Lane> =
             seen(&roll, &depot, only, by).into_iter().map(|(key, seen)| Lane::of(key, &directory, &seen)).collect();
-        lanes.sort_by_key(|lane| {
+        lanes.sort_by_cached_key(|lane| {
             std::cmp::Reverse((lane.demand.at_once().saturating_add(lane.turned_away), lane.key.to_string()))
         });
         let workforce = Workforce::of(&ports.membership.borrow(), roll.known());

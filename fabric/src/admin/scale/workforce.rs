@@ -60,8 +60,7 @@ impl Workforce {
             }
         }
         let each = sum.checked_div(known).and_then(|each| u32::try_from(each).ok());
-        let each = if known > 0 { each.map(|each| NonZeroU32::new(each).unwrap_or(NonZeroU32::MIN)) } else { None };
-        Staff { serving: count, each }
+        Staff { serving: count, each: each.map(|each| NonZeroU32::new(each).unwrap_or(NonZeroU32::MIN)) }
     }
 }
 
