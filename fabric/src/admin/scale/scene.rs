@@ -230,3 +230,17 @@ fn seen(roll: &Roll, depot: &Depot, only: Option<&LaneKey>, by: &Identity) -> Ve
     });
     named.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_calls_were_turned_away_than_are_put_off() {
+        let key = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
+        let seen = Activity { backlog: 1, turned_away: 5, ..Activity::default() };
+        let lane = Lane::of(key, &Directory::default(), &seen);
+        assert_eq!(lane.demand.runnable, 1, "for workers");
+        assert_eq!([0, 2, 9].map(|later| lane.with_turned_away(later).runnable), [1, 3, 6]);
+    }
+}
