@@ -5,14 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-/// How long an idle connection is kept: less than the five seconds after which Node closes its end, so that we do it
-/// first and no request meets a closing connection.
-const IDLE_WITHIN: Duration = Duration::from_secs(4);
+/// How long an idle connection is kept: less than the five seconds after which Node closes its end, so that no
+/// request meets a closing connection.
+pub const IDLE_WITHIN: Duration = Duration::from_secs(4);
 /// The largest head of an answer, in bytes, and the most headers in it.
 const HEAD_LEN_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 128;
@@ -31,9 +32,12 @@ pub fn buffered() -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
     builder().build(https(tcp()))
 }
 
-/// The same over another way to connect.
-pub fn buffered_over<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
-    builder().build(connector)
+/// How HTTP/1.1 is spoken over a connection.
+#[must_use]
+pub fn protocol() -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol.max_buf_size(HEAD_LEN_MAX).max_headers(HEADERS_MAX);
+    protocol
 }
 
 /// A client for what is on this machine: no TLS, bodies of any kind.

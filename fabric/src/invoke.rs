@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod guard;
+pub mod pool;
 pub mod redirect;
 pub mod resolve;
 pub mod rules;
@@ -10,22 +11,22 @@ use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
 use actors::port::{BoxFuture, Invoker};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::{Connect, HttpConnector};
-use hyper_util::client::legacy::{self, Client};
+use hyper_util::client::legacy::connect::HttpConnector;
 use proto::host::Hosts;
 use tokio::time::timeout;
 use url::Url;
 
 use self::guard::Guarded;
+use self::pool::{Connect, Io, Pool};
 use self::redirect::Hop;
 use self::resolve::Resolve;
 use self::rules::Rules;
@@ -38,8 +39,8 @@ const RECEIVER_LEN_MAX: u64 = 64 * 1024;
 
 /// Sends requests over pooled HTTP/1.1 connections.
 pub struct HttpInvoker {
-    functions: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    callbacks: Client<HttpsConnector<Guarded>, Full<Bytes>>,
+    functions: Pool<HttpsConnector<HttpConnector>>,
+    callbacks: Pool<HttpsConnector<Guarded>>,
 }
 
 impl HttpInvoker {
@@ -47,7 +48,7 @@ impl HttpInvoker {
     #[must_use]
     pub fn new(rules: Rules, resolver: Arc<dyn Resolve>) -> Self {
         let guarded = Guarded::new(rules, resolver);
-        Self { functions: http_client::buffered(), callbacks: http_client::buffered_over(http_client::https(guarded)) }
+        Self { functions: pool(http_client::tcp()), callbacks: pool(guarded) }
     }
 
     async fn to_function(
@@ -58,8 +59,13 @@ impl HttpInvoker {
         keep_up_to: Option<usize>,
     ) -> Result<Answer, Error> {
         let mut request = request(url, parcel)?;
-        // A host name is a header value by construction.
-        request.headers_mut().extend(host.and_then(|host| Some((header::HOST, HeaderValue::try_from(host).ok()?))));
+        match host {
+            // A host name is a header value by construction.
+            Some(host) => {
+                request.headers_mut().extend(HeaderValue::try_from(host).ok().map(|host| (header::HOST, host)));
+            }
+            None => name_host(&mut request),
+        }
         keep(exchange(&self.functions, request).await?, keep_up_to).await
     }
 
@@ -69,7 +75,7 @@ impl HttpInvoker {
             name_host(&mut request);
             confine(request.uri_mut(), only.as_ref())?;
             let response = exchange(&self.callbacks, request).await?;
-            match redirect::next(&url, response.status(), response.headers(), hop)? {
+            match redirect::next(&url, response.head.status, &response.head.headers, hop)? {
                 Hop::Stay => return skim(response).await,
                 Hop::Follow(next) => url = next,
             }
@@ -91,12 +97,13 @@ impl Invoker for HttpInvoker {
         let Invocation { destination, method, headers, body, timeout: within, keep } = invocation;
         let parcel = Parcel { method, headers, body };
         Box::pin(async move {
-            let attempt = async {
+            // Where it is: it is large, and would be moved into the timeout.
+            let attempt = pin!(async {
                 match destination {
                     Destination::Function { url, host } => self.to_function(url, host, parcel, keep).await,
                     Destination::Callback { url, only } => self.to_receiver(url, only, parcel).await,
                 }
-            };
+            });
             timeout(within, attempt).await.unwrap_or(Err(Error::TimedOut(within)))
         })
     }
@@ -173,20 +180,24 @@ fn credentials(url: &mut Url) -> Option<HeaderValue> {
     Some(value)
 }
 
-async fn exchange<C>(
-    client: &Client<C, Full<Bytes>>,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<Incoming>, Error>
+fn pool<C>(connector: C) -> Pool<HttpsConnector<C>>
 where
-    C: Connect + Clone + Send + Sync + 'static,
+    HttpsConnector<C>: Connect,
 {
-    let to = request.uri().authority().cloned();
-    let bare = |to: http::uri::Authority| to.as_str().rsplit('@').next().unwrap_or_default().to_owned();
-    client.request(request).await.map_err(|error| read_error(error, to.map(bare).unwrap_or_default()))
+    Pool::new(http_client::https(connector), http_client::protocol(), http_client::IDLE_WITHIN)
 }
 
-/// What a client's error means: refused, not allowed, or broken.
-fn read_error(error: legacy::Error, to: String) -> Error {
+async fn exchange<C: Connect>(
+    pool: &Pool<C>,
+    request: Request<Full<Bytes>>,
+) -> Result<pool::Answer<C::Response>, Error> {
+    let to = request.uri().authority().cloned();
+    let bare = |to: http::uri::Authority| to.as_str().rsplit('@').next().unwrap_or_default().to_owned();
+    pool.send(request).await.map_err(|error| read_error(error, to.map(bare).unwrap_or_default()))
+}
+
+/// What a pool's error means: refused, not allowed, or broken.
+fn read_error(error: pool::Error, to: String) -> Error {
     let mut cause = error.source();
     while let Some(inner) = cause {
         if let Some(guard::Refused(why)) = inner.downcast_ref() {
@@ -203,31 +214,33 @@ fn read_error(error: legacy::Error, to: String) -> Error {
         }
         cause = inner.source();
     }
-    let what = if error.is_connect() { "cannot connect" } else { "the exchange broke" };
+    let what = match error {
+        pool::Error::NoHost | pool::Error::Connect(_) => "cannot connect",
+        pool::Error::Exchange(_) | pool::Error::Ended => "the exchange broke",
+    };
     Error::Broken { what, source: error.into() }
 }
 
 /// A receiver's answer, of which only the head counts. A short body is read to its end, so that its connection can be
 /// used again; whoever sends more is not listened to.
-async fn skim(response: Response<Incoming>) -> Result<Answer, Error> {
-    let (head, mut body) = response.into_parts();
+async fn skim<I: Io>(mut answer: pool::Answer<I>) -> Result<Answer, Error> {
     let mut length: u64 = 0;
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = answer.frame().await {
         let frame = frame.map_err(|error| Error::Broken { what: "the answer broke off", source: error.into() })?;
         length += frame.data_ref().map_or(0, |data| data.len() as u64);
         if length > RECEIVER_LEN_MAX {
             break;
         }
     }
+    let pool::Answer { head, .. } = answer;
     Ok(Answer { status: head.status, headers: head.headers, body: Bytes::new(), omitted: None })
 }
 
 /// The answer, read to its end, so that its connection can be used again; the body only if it is wanted and fits.
-async fn keep(response: Response<Incoming>, limit: Option<usize>) -> Result<Answer, Error> {
-    let (head, mut body) = response.into_parts();
+async fn keep<I: Io>(mut answer: pool::Answer<I>, limit: Option<usize>) -> Result<Answer, Error> {
     let mut kept = BytesMut::new();
     let mut length: u64 = 0;
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = answer.frame().await {
         let frame = frame.map_err(|error| Error::Broken { what: "the answer broke off", source: error.into() })?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len() as u64;
@@ -238,6 +251,7 @@ async fn keep(response: Response<Incoming>, limit: Option<usize>) -> Result<Answ
     }
     let omitted = limit.filter(|&limit| length > limit as u64).map(|_| length);
     let body = if omitted.is_some() { Bytes::new() } else { kept.freeze() };
+    let pool::Answer { head, .. } = answer;
     Ok(Answer { status: head.status, headers: head.headers, body, omitted })
 }
 
