@@ -16,6 +16,7 @@ use self::lease::{Ring, Schedule};
 use crate::call::Desk;
 use crate::call::report::Ledger;
 use crate::call::run::{self, Means, Stop};
+use crate::limit::InFlight;
 use crate::limit::endpoints::Endpoints;
 use crate::limit::retries::Retries;
 use crate::meter::Series;
@@ -36,6 +37,8 @@ pub struct Flights {
     retries: Arc<Retries>,
     series: Arc<Series>,
     calls: BTreeMap<u64, Flight>,
+    /// How many of them are settled without a permit.
+    settling: usize,
     ring: Ring,
     schedule: Schedule,
     last_key: u64,
@@ -51,6 +54,7 @@ struct Flight {
     task: AbortHandle,
     /// Absent once it was told to stop.
     stop: Option<oneshot::Sender<Stop>>,
+    is_settling: bool,
 }
 
 /// Forgets finished tasks of a lane. A panic among them was reported by its guard, and is told here.
@@ -74,6 +78,7 @@ impl Flights {
             retries: Arc::default(),
             series,
             calls: BTreeMap::new(),
+            settling: 0,
             ring: Ring::default(),
             schedule: Schedule { lease },
             last_key: 0,
@@ -86,6 +91,13 @@ impl Flights {
     #[must_use]
     pub fn len(&self) -> usize {
         self.calls.len()
+    }
+
+    /// How many there are, and how many of them run.
+    #[must_use]
+    pub fn count(&self) -> InFlight {
+        let count = |calls| u32::try_from(calls).unwrap_or(u32::MAX);
+        InFlight { leased: count(self.calls.len()), running: count(self.calls.len() - self.settling) }
     }
 
     /// Whether there is none.
@@ -137,24 +149,36 @@ impl Flights {
             run::run(&desk, means, delivery, report).await;
         }));
         self.ring.hold(key, now.into_std());
-        let mut flight = Flight { message, lease, task, stop: Some(stop) };
+        let mut flight = Flight { message, lease, task, stop: Some(stop), is_settling: false };
         if self.recalled {
             flight.stop(Stop::GiveBack);
         }
         self.calls.insert(key, flight);
     }
 
+    /// A call has run, and is settled without a permit.
+    pub fn settle(&mut self, key: u64) {
+        if let Some(flight) = self.calls.get_mut(&key) {
+            self.settling += usize::from(!std::mem::replace(&mut flight.is_settling, true));
+        }
+    }
+
     /// A call is over. Its lease, unless the call had been given up before.
     pub fn land(&mut self, key: u64) -> Option<Arc<dyn Lease>> {
+        Some(self.remove(key)?.lease)
+    }
+
+    fn remove(&mut self, key: u64) -> Option<Flight> {
         self.ring.release(key);
-        Some(self.calls.remove(&key)?.lease)
+        let flight = self.calls.remove(&key)?;
+        self.settling -= usize::from(flight.is_settling);
+        Some(flight)
     }
 
     /// Aborts calls whose leases are lost: the messages may already be somebody else's, so nothing of them is settled.
     fn lose(&mut self, keys: Vec<u64>) {
         for key in keys {
-            if let Some(call) = self.calls.remove(&key) {
-                self.ring.release(key);
+            if let Some(call) = self.remove(key) {
                 call.task.abort();
                 self.series.leases_lost.add(1);
                 tracing::error!(lane = %self.lane, "a lease was lost; its call is aborted, and runs again elsewhere");
@@ -203,6 +227,7 @@ impl Flights {
     #[must_use]
     pub fn abandon(&mut self) -> Vec<Arc<dyn Lease>> {
         self.ring = Ring::default();
+        self.settling = 0;
         std::mem::take(&mut self.calls)
             .into_values()
             .map(|call| {

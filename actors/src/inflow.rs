@@ -19,10 +19,11 @@ use self::demand::Demand;
 use self::held::Held;
 use self::pull::{Pulled, Sink};
 use self::put_off::PutOff;
+use crate::call::report::Ran;
 use crate::limit::applied::Applied;
 use crate::limit::endpoints::Endpoints;
 use crate::limit::rates::{Paces, Rates};
-use crate::limit::{Gate, Limits, Room};
+use crate::limit::{Gate, InFlight, Limits, Room};
 use crate::meter::Series;
 use crate::permit::Permits;
 use crate::permit::capacity::Seat;
@@ -138,18 +139,19 @@ impl Inflow {
         self.hand.join(permits);
     }
 
-    /// A call that took so long ended. Its permit is free for the next one, unless somebody else is to have it.
-    pub fn landed(&mut self, permit: Permits, took: Duration) {
+    /// A function is done with a call, as one of so many that ran. Its permit is free for the next one, unless somebody
+    /// else is to have it.
+    pub fn ran(&mut self, ran: Ran, running: u32, luck: f64, now: Instant) {
+        let Ran { began, feedback, again, permit, .. } = ran;
+        self.gate.ended(feedback, began.into_std(), running, now.into_std(), luck);
+        let took = now.duration_since(began);
         self.typical = Some(self.typical.map_or(took, |typical| (typical * 7 + took) / 8));
         if self.seat.may_keep() {
             self.hand.join(permit);
         }
-    }
-
-    /// A call will be tried again then, if it will. `turned_away`: its function had no room for it, or was not there.
-    pub fn later(&mut self, due: Option<Instant>, turned_away: bool) {
-        if let Some(due) = due {
-            self.put_off.note(due.into_std(), turned_away, Instant::now().into_std());
+        if let Some(due) = again {
+            let turned_away = feedback.is_some_and(|it| it.is_turned_away());
+            self.put_off.note(due.into_std(), turned_away, now.into_std());
         }
     }
 
@@ -193,9 +195,9 @@ impl Inflow {
 
     /// Pulls from `lane`, wishes for permits and lets go of them, as the demand is. When to look again although
     /// nothing happens, if something is known to pass by then.
-    pub fn proceed(&mut self, lane: &Arc<dyn Lane>, in_flight: usize, tasks: &mut JoinSet<()>) -> Option<Instant> {
+    pub fn proceed(&mut self, lane: &Arc<dyn Lane>, in_flight: InFlight, tasks: &mut JoinSet<()>) -> Option<Instant> {
         let now = Instant::now();
-        let room = self.room(u32::try_from(in_flight).unwrap_or(u32::MAX), now);
+        let room = self.room(in_flight, now);
         let out = self.pull.as_ref().map(|(_, permits)| *permits);
         if out.is_some_and(|out| out > room.count) {
             // What limits the function came in between.
@@ -260,7 +262,7 @@ impl Inflow {
         }
     }
 
-    fn room(&self, in_flight: u32, now: Instant) -> Room {
+    fn room(&self, in_flight: InFlight, now: Instant) -> Room {
         let now = now.into_std();
         let out = self.pull.as_ref().map_or(0, |(_, permits)| *permits);
         let room = self.gate.room(in_flight, now);

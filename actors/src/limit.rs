@@ -39,6 +39,15 @@ pub struct Limits {
     pub ceiling: u32,
 }
 
+/// Calls of a function in this worker.
+#[derive(Clone, Copy, Debug)]
+pub struct InFlight {
+    /// Those whose messages are leased.
+    pub leased: u32,
+    /// Those of them that run: what follows from the others is being stored.
+    pub running: u32,
+}
+
 /// How many more calls may start, and what would have to change for more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
@@ -148,9 +157,9 @@ impl Gate {
         self.throughput.per_second(now)
     }
 
-    /// How many calls may start beside `in_flight`.
+    /// How many calls may start beside those in flight.
     #[must_use]
-    pub fn room(&self, in_flight: u32, now: Instant) -> Room {
+    pub fn room(&self, InFlight { leased, running }: InFlight, now: Instant) -> Room {
         let mut room = Room { count: u32::MAX, by: None };
         if self.limits.paused {
             room = room.and(0, Reason::Paused.open_ended());
@@ -164,13 +173,14 @@ impl Gate {
             room = room.and(0, Reason::Paused.until(until));
         }
         if let Some((limit, until)) = self.ramp.and_then(|ramp| ramp.limit(now)) {
-            room = room.and(limit.saturating_sub(in_flight), Reason::RampingUp.until(until));
+            room = room.and(limit.saturating_sub(running), Reason::RampingUp.until(until));
         }
         if let Some(limit) = self.limits.concurrency {
-            room = room.and(limit.get().saturating_sub(in_flight), Reason::ClusterLimit.open_ended());
+            // The broker keeps to it, and counts leases: to ask for more would be in vain.
+            room = room.and(limit.get().saturating_sub(leased), Reason::ClusterLimit.open_ended());
         }
         if let Some(limit) = self.adaptive.limit() {
-            room = room.and(limit.saturating_sub(in_flight), Reason::AdaptiveLimit.open_ended());
+            room = room.and(limit.saturating_sub(running), Reason::AdaptiveLimit.open_ended());
         }
         if let Some(endpoints) = &self.endpoints {
             let (count, until) = endpoints.room(now);
@@ -217,6 +227,10 @@ impl Gate {
 mod tests {
     use super::*;
 
+    fn run(running: u32) -> InFlight {
+        InFlight { leased: running, running }
+    }
+
     const LIMITS: Limits = Limits { concurrency: None, paused: false, ceiling: 64 };
 
     fn gate(limits: Limits) -> (Gate, Instant) {
@@ -234,23 +248,36 @@ mod tests {
     #[test]
     fn the_narrowest_limit_is_the_one_that_is_named() {
         let (mut gate, now) = gate(LIMITS);
-        assert_eq!(gate.room(7, now), Room { count: u32::MAX, by: None });
+        assert_eq!(gate.room(run(7), now), Room { count: u32::MAX, by: None });
         gate.set(Limits { concurrency: NonZeroU32::new(10), ..LIMITS }, None, now);
-        assert_eq!((gate.room(7, now).count, reason(gate.room(7, now))), (3, Some(Reason::ClusterLimit)));
+        assert_eq!((gate.room(run(7), now).count, reason(gate.room(run(7), now))), (3, Some(Reason::ClusterLimit)));
         gate.ended(feedback(Heard::Busy), now, 7, now, 0.0);
-        assert_eq!((gate.room(5, now).count, reason(gate.room(5, now))), (0, Some(Reason::AdaptiveLimit)));
+        assert_eq!((gate.room(run(5), now).count, reason(gate.room(run(5), now))), (0, Some(Reason::AdaptiveLimit)));
         gate.set(Limits { paused: true, ..LIMITS }, None, now);
-        assert_eq!(reason(gate.room(5, now)), Some(Reason::Paused));
+        assert_eq!(reason(gate.room(run(5), now)), Some(Reason::Paused));
+    }
+
+    #[test]
+    fn what_is_settled_counts_for_the_broker_and_not_for_the_function() {
+        let (mut gate, now) = gate(LIMITS);
+        let settling = InFlight { leased: 8, running: 2 };
+        gate.set(Limits { concurrency: NonZeroU32::new(10), ..LIMITS }, None, now);
+        assert_eq!((gate.room(settling, now).count, gate.room(run(2), now).count), (2, 8));
+        gate.set(LIMITS, None, now);
+        gate.ended(feedback(Heard::Busy), now, 8, now, 0.0);
+        let limit = gate.adaptive().unwrap();
+        assert!(limit > 2);
+        assert_eq!(gate.room(settling, now).count, limit - 2);
     }
 
     #[test]
     fn what_piled_up_behind_a_pause_starts_step_by_step() {
         let (mut gate, now) = gate(Limits { paused: true, ..LIMITS });
         gate.set(LIMITS, None, now);
-        let room = gate.room(3, now);
+        let room = gate.room(run(3), now);
         assert_eq!((room.count, reason(room)), (5, Some(Reason::RampingUp)));
-        assert_eq!(gate.room(8, room.by.unwrap().until.unwrap()).count, 8);
-        assert_eq!(gate.room(0, now + Duration::from_secs(60)).count, u32::MAX);
+        assert_eq!(gate.room(run(8), room.by.unwrap().until.unwrap()).count, 8);
+        assert_eq!(gate.room(run(0), now + Duration::from_secs(60)).count, u32::MAX);
     }
 
     #[test]
@@ -260,10 +287,10 @@ mod tests {
         gate.ended(wish(30), now, 1, now, 0.0);
         gate.ended(wish(5), now, 1, now, 0.0);
         let until = now + Duration::from_secs(30);
-        assert_eq!(gate.room(0, now).by, Some(Reason::Paused.until(until)));
-        assert_eq!(gate.room(0, until).count, 1);
+        assert_eq!(gate.room(run(0), now).by, Some(Reason::Paused.until(until)));
+        assert_eq!(gate.room(run(0), until).count, 1);
         gate.ended(wish(u64::MAX), until, 1, until, 0.0);
-        assert_eq!(gate.room(0, until + PAUSE_MAX).count, 1, "but not for ever");
+        assert_eq!(gate.room(run(0), until + PAUSE_MAX).count, 1, "but not for ever");
     }
 
     #[test]
@@ -272,12 +299,12 @@ mod tests {
         for _ in 0..100 {
             gate.ended(feedback(Heard::Failed), now, 1, now, 0.0);
         }
-        assert_eq!(reason(gate.room(0, now)), Some(Reason::CircuitOpen));
-        now = gate.room(0, now).by.unwrap().until.unwrap();
-        assert_eq!(gate.room(0, now).count, 1);
+        assert_eq!(reason(gate.room(run(0), now)), Some(Reason::CircuitOpen));
+        now = gate.room(run(0), now).by.unwrap().until.unwrap();
+        assert_eq!(gate.room(run(0), now).count, 1);
         gate.began(now);
-        assert_eq!(gate.room(1, now).count, 0);
+        assert_eq!(gate.room(run(1), now).count, 0);
         gate.ended(feedback(Heard::Busy), now, 1, now, 0.0);
-        assert_eq!((gate.room(0, now).count, gate.adaptive()), (1, Some(1)), "busy, but there");
+        assert_eq!((gate.room(run(0), now).count, gate.adaptive()), (1, Some(1)), "busy, but there");
     }
 }

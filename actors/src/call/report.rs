@@ -3,6 +3,7 @@
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::limit::Feedback;
@@ -19,15 +20,22 @@ pub enum Ended {
     Unsettled,
 }
 
-/// A finished call, told to its subscriber.
+/// What a subscriber is told of a call: that the function is done with it, that it is over, or both.
 #[derive(Debug)]
-pub struct Done {
+pub struct Told {
     /// Which.
     pub key: u64,
+    /// What its function made of it, unless that was told before.
+    pub ran: Option<Ran>,
+    /// How it left its task; absent while what follows is being stored, for which it needs no permit.
+    pub ended: Option<Ended>,
+}
+
+/// What came of a call where it ran.
+#[derive(Debug)]
+pub struct Ran {
     /// When it began.
     pub began: Instant,
-    /// How.
-    pub ended: Ended,
     /// What it said about its function, if it came to that.
     pub feedback: Option<Feedback>,
     /// When it is tried again, if it is.
@@ -36,38 +44,41 @@ pub struct Done {
     pub permit: Permits,
 }
 
-/// Where the calls of one subscriber are put down when they are over. It is told of the first, and takes all that are there
-/// by then in one turn: a turn costs more than what there is to do for a call.
+/// Where the calls of one subscriber are put down when they have run, and when they are over. It is told of the first, and
+/// takes all that are there by then in one turn: a turn costs more than what there is to do for a call.
 ///
 /// Whoever drops this takes no more; the permits of what is put down then go home.
 pub struct Ledger(Arc<Inner>);
 
 struct Inner {
     /// Absent once nobody takes them any more.
-    over: Mutex<Option<Vec<Done>>>,
+    entries: Mutex<Option<Vec<Told>>>,
     ring: Ring,
+    /// How many calls of the worker may be settled without a permit.
+    settling: Arc<Semaphore>,
 }
 
 /// Tells the subscriber that there is something to take; whether it hears.
 pub type Ring = Box<dyn Fn() -> bool + Send + Sync>;
 
 impl Ledger {
-    /// An empty one.
+    /// An empty one. A call is settled without a permit if it finds room in `settling`: what is settled is still in
+    /// memory, and there must be an end to that where the broker is slow.
     #[must_use]
-    pub fn new(ring: Ring) -> Self {
-        Self(Arc::new(Inner { over: Mutex::new(Some(Vec::new())), ring }))
+    pub fn new(ring: Ring, settling: Arc<Semaphore>) -> Self {
+        Self(Arc::new(Inner { entries: Mutex::new(Some(Vec::new())), ring, settling }))
     }
 
     /// The guard of a call that begins at `began`.
     pub fn report(&self, key: u64, began: Instant, permit: Permits) -> Report {
-        let done = Done { key, began, ended: Ended::Unsettled, feedback: None, again: None, permit };
-        Report { done: Some(done), ledger: self.0.clone() }
+        let ran = Ran { began, feedback: None, again: None, permit };
+        Report { key, ended: Ended::Unsettled, ran: Some(ran), settling: None, ledger: self.0.clone() }
     }
 
     /// All that is there.
     #[must_use]
-    pub fn take(&self) -> Vec<Done> {
-        self.0.over().as_mut().map(mem::take).unwrap_or_default()
+    pub fn take(&self) -> Vec<Told> {
+        self.0.entries().as_mut().map(mem::take).unwrap_or_default()
     }
 }
 
@@ -78,11 +89,11 @@ impl Drop for Ledger {
 }
 
 impl Inner {
-    fn put(&self, done: Done) {
-        let is_first = match &mut *self.over() {
-            Some(over) => {
-                over.push(done);
-                over.len() == 1
+    fn put(&self, told: Told) {
+        let is_first = match &mut *self.entries() {
+            Some(entries) => {
+                entries.push(told);
+                entries.len() == 1
             }
             None => return,
         };
@@ -93,52 +104,62 @@ impl Inner {
 
     fn close(&self) {
         // Permits that go home may come back here, and so must find no lock.
-        let over = self.over().take();
-        drop(over);
+        let entries = self.entries().take();
+        drop(entries);
     }
 
     /// Held for moments and never across an await; nothing is left half done.
-    fn over(&self) -> MutexGuard<'_, Option<Vec<Done>>> {
-        self.over.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, Option<Vec<Told>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Puts [`Done`] down exactly once: when finished, or when dropped by a panic or an abort.
+/// Puts down that a call is over, exactly once: when finished, or when dropped by a panic or an abort.
 #[must_use]
 pub struct Report {
-    done: Option<Done>,
+    key: u64,
+    ended: Ended,
+    /// Until it is told.
+    ran: Option<Ran>,
+    /// Held while it is settled without a permit.
+    settling: Option<OwnedSemaphorePermit>,
     ledger: Arc<Inner>,
 }
 
 impl Report {
     /// The function was heard of.
     pub fn heard(&mut self, feedback: Option<Feedback>) {
-        if let Some(done) = &mut self.done {
-            done.feedback = feedback;
+        if let Some(ran) = &mut self.ran {
+            ran.feedback = feedback;
         }
     }
 
     /// It will be tried again.
     pub fn again(&mut self, due: Instant) {
-        if let Some(done) = &mut self.done {
-            done.again = Some(due);
+        if let Some(ran) = &mut self.ran {
+            ran.again = Some(due);
+        }
+    }
+
+    /// The function is done with it: another may run by its permit while it is settled, if there is room for that.
+    pub fn ran(&mut self) {
+        let Ok(settling) = self.ledger.settling.clone().try_acquire_owned() else { return };
+        if let Some(ran) = self.ran.take() {
+            self.settling = Some(settling);
+            self.ledger.put(Told { key: self.key, ran: Some(ran), ended: None });
         }
     }
 
     /// The call ended like this. Takes `self`: a task that only set a field would, by Rust's precise captures,
     /// capture that field alone and drop the guard before it ran.
     pub fn finish(mut self, ended: Ended) {
-        if let Some(done) = &mut self.done {
-            done.ended = ended;
-        }
+        self.ended = ended;
     }
 }
 
 impl Drop for Report {
     fn drop(&mut self) {
-        if let Some(done) = self.done.take() {
-            self.ledger.put(done);
-        }
+        self.ledger.put(Told { key: self.key, ran: self.ran.take(), ended: Some(self.ended) });
     }
 }
 
@@ -150,10 +171,16 @@ mod tests {
 
     fn ledger(rings: &Arc<AtomicU32>, heard: bool) -> Ledger {
         let rings = rings.clone();
-        Ledger::new(Box::new(move || {
+        let ring = Box::new(move || {
             rings.fetch_add(1, Ordering::Relaxed);
             heard
-        }))
+        });
+        Ledger::new(ring, Arc::new(Semaphore::new(1)))
+    }
+
+    /// What is told, and whether it comes with its permit.
+    fn told(ledger: &Ledger) -> Vec<(u64, Option<Ended>, bool)> {
+        ledger.take().into_iter().map(|told| (told.key, told.ended, told.ran.is_some())).collect()
     }
 
     fn permit(home: &Arc<AtomicU32>) -> Permits {
@@ -185,8 +212,23 @@ mod tests {
         });
         tasks.abort_all();
         tasks.join_next().await.unwrap().unwrap_err();
-        let told: Vec<_> = ledger.take().into_iter().map(|done| (done.key, done.ended)).collect();
-        assert_eq!(told, [(1, Ended::Settled), (2, Ended::Unsettled), (3, Ended::Unsettled)]);
+        let expected = [(1, Ended::Settled), (2, Ended::Unsettled), (3, Ended::Unsettled)];
+        assert_eq!(told(&ledger), expected.map(|(key, ended)| (key, Some(ended), true)));
+    }
+
+    #[tokio::test]
+    async fn a_permit_is_free_while_its_call_is_settled_for_as_many_as_there_is_room_for() {
+        let (ledger, home) = (ledger(&Arc::default(), true), Arc::default());
+        let (mut first, mut second) = ([1, 2].map(|key| ledger.report(key, Instant::now(), permit(&home)))).into();
+        first.ran();
+        second.ran();
+        assert_eq!(told(&ledger), [(1, None, true)], "there is room for one");
+        assert_eq!(home.load(Ordering::Relaxed), 1);
+        first.finish(Ended::Settled);
+        assert_eq!(told(&ledger), [(1, Some(Ended::Settled), false)]);
+        second.ran();
+        drop(second);
+        assert_eq!(told(&ledger), [(2, None, true), (2, Some(Ended::Unsettled), false)], "told once, however it ends");
     }
 
     #[tokio::test]

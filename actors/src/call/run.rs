@@ -190,6 +190,7 @@ impl Desk {
             Next::Ended(end) => end.is_told_of = was_told || !is_new,
             Next::Buried(_) => {}
         }
+        report.ran();
         Turn::Next(next)
     }
 

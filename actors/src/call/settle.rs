@@ -178,8 +178,8 @@ impl Desk {
         }
     }
 
-    /// Stores a callback in its lane; where that is full, until there may be room. To wait for that here would hold a
-    /// permit for the sake of one slow receiver.
+    /// Stores a callback in its lane; where that is full, until there may be room. To wait for that here would keep
+    /// others from being settled for the sake of one slow receiver.
     async fn post(&self, call: &Call, message: Message) -> Result<(), Error> {
         let stored = persist(|| {
             let publish = self.broker.publish(message.clone());

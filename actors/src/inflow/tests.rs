@@ -12,6 +12,11 @@ use super::*;
 use crate::permit::capacity::{Capacity, Notice};
 use crate::port::{BoxFuture, BoxStream, Delivery, Lease};
 
+fn run(calls: usize) -> InFlight {
+    let running = u32::try_from(calls).unwrap();
+    InFlight { leased: running, running }
+}
+
 struct NoLease;
 
 impl Lease for NoLease {
@@ -92,7 +97,7 @@ async fn what_is_heard_of_while_a_pull_is_out_is_not_forgotten() {
     let mut inflow = Inflow::new(64, Arc::default(), seat, Arc::new(|_| ()), false, Arc::default());
     let mut tasks = JoinSet::new();
     let over = |inflow: &Inflow, taken| Pulled { unused: inflow.seat.none(), taken, error: None };
-    inflow.proceed(&lane, 0, &mut tasks);
+    inflow.proceed(&lane, run(0), &mut tasks);
     let out = over(&inflow, 1);
     inflow.taken(0, Instant::now());
     assert!(inflow.over(out).is_none());
@@ -135,7 +140,7 @@ async fn a_pull_that_found_nothing_leaves_its_permit_to_who_waits() {
     for waits in [false, true] {
         inflow.know(Ok(1000));
         inflow.dry = false;
-        inflow.proceed(&lane, 0, &mut tasks);
+        inflow.proceed(&lane, run(0), &mut tasks);
         let unused = granted.lock().unwrap().pop().unwrap();
         inflow.seat.granted();
         inflow.pull = Some((CancellationToken::new(), 1));
@@ -170,7 +175,7 @@ async fn what_a_pull_has_brought_does_not_count_twice_against_the_limit() {
     let lane: Arc<dyn Lane> = Arc::new(Slow(key));
     let (mut tasks, mut flying) = (JoinSet::new(), Vec::new());
     for _ in 0..20 {
-        inflow.proceed(&lane, flying.len(), &mut tasks);
+        inflow.proceed(&lane, run(flying.len()), &mut tasks);
         for permits in std::mem::take(&mut *granted.lock().unwrap()) {
             inflow.granted(permits);
         }

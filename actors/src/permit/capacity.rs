@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::LaneKey;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::share::{Share, Short, Wish};
@@ -34,6 +35,7 @@ struct Inner {
     state: Mutex<State>,
     /// Whether somebody waits: read without the lock by every call that ends.
     contended: AtomicBool,
+    settling: Arc<Semaphore>,
 }
 
 struct State {
@@ -51,7 +53,14 @@ impl Capacity {
     #[must_use]
     pub fn new(permits: u32) -> Self {
         let state = State { share: Share::new(permits, Instant::now().into_std()), seats: HashMap::new() };
-        Self(Arc::new(Inner { state: Mutex::new(state), contended: AtomicBool::new(false) }))
+        let settling = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS.min(permits as usize)));
+        Self(Arc::new(Inner { state: Mutex::new(state), contended: AtomicBool::new(false), settling }))
+    }
+
+    /// Room for calls that are settled without a permit: as many as may run.
+    #[must_use]
+    pub fn settling(&self) -> Arc<Semaphore> {
+        self.0.settling.clone()
     }
 
     /// A seat for `lane`; what it wishes for is told to `tell`, from any thread. A newer seat for the same lane takes

@@ -13,7 +13,7 @@ pub struct Work {
     /// A queue to serve; may be repeated. Without any, every queue that a function names.
     #[arg(long = "queue", value_delimiter = ',', value_parser = Queue::parse, value_name = "NAME")]
     pub queues: Vec<Queue>,
-    /// Calls of all queues together that this process runs at once.
+    /// Calls of all queues together that this process runs at once; what came of as many others may be being stored.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub max_inflight: u32,
     /// A queue's share of them while all are in use, beside others of weight 1; may be repeated.

@@ -88,7 +88,7 @@ metrics! {
     LEASES_LOST = Counter Process "fabric_leases_lost_total" ["queue" "function"]
         "Leases that could not be extended in time: the call was aborted, and runs again elsewhere.";
     IN_FLIGHT = Gauge Process "fabric_in_flight" ["queue" "function"]
-        "Calls that run in this worker.";
+        "Calls that this worker has taken: they run, or what follows from them is being stored.";
     HELD = Counter Process "fabric_held_seconds_total" ["queue" "function" "reason"]
         "For how long calls waited in this worker's view while the first of them was held back, by what it waited for.";
 
@@ -115,7 +115,7 @@ metrics! {
     DRAINING = Gauge Process "fabric_draining" []
         "1 once the process was asked to end.";
     DRAIN_REMAINING = Gauge Process "fabric_drain_remaining" []
-        "Calls that still run in a process that drains; 0 before.";
+        "Calls that have not ended in a process that drains; 0 before.";
     READY = Gauge Process "fabric_ready" []
         "1 if the process wants to be sent requests.";
     CONNECTED = Gauge Process "fabric_broker_connected" []

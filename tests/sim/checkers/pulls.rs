@@ -1,5 +1,5 @@
-//! Promise 5: nothing is pulled that cannot start. What a worker has and asks for is never more than it may run, and
-//! what it is handed starts at once.
+//! Promise 5: nothing is pulled that cannot start. What a worker has that has not run, and asks for, is never more than it
+//! may run; as much again may be settled beside that. What it is handed starts at once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub(crate) struct Pulls {
     started: BTreeSet<u64>,
     /// What runs, by which lease.
     runs: BTreeMap<u64, u64>,
+    /// Messages whose calls have run.
+    ran: BTreeSet<u64>,
 }
 
 impl Pulls {
@@ -39,17 +41,26 @@ impl Pulls {
             unstarted,
             started: BTreeSet::new(),
             runs: BTreeMap::new(),
+            ran: BTreeSet::new(),
         }
     }
 
     fn within_permits(&self, worker: usize, at: Duration) -> Result<(), String> {
         let asked: u32 = self.pulls.values().filter(|(it, _)| *it == worker).map(|(_, more)| more).sum();
-        let held = self.held.values().filter(|(it, _)| *it == worker).count();
+        let held = || self.held.iter().filter(|(_, (it, _))| *it == worker);
+        let (all, run) = (held().count(), held().filter(|(lease, _)| !self.ran.contains(lease)).count());
+        let (asked, permits) = (asked as usize, self.permits as usize);
         // Where requests are lost, a lease may be asked to go on that its worker has given up.
         let excused = self.troubles.touched(worker, at);
-        ensure(excused || held + asked as usize <= self.permits as usize, || {
-            format!("w{worker} has {held} messages and asks for {asked}, with {} permits", self.permits)
+        ensure(excused || run + asked <= permits && all + asked <= 2 * permits, || {
+            format!("w{worker} has {run} messages to run, {all} in all, and asks for {asked}, with {permits} permits")
         })
+    }
+
+    fn is_gone(&mut self, lease: u64) {
+        self.held.remove(&lease);
+        self.started.remove(&lease);
+        self.ran.remove(&lease);
     }
 
     fn on_time(&mut self, at: Duration) -> Result<(), String> {
@@ -96,25 +107,26 @@ impl Checker for Pulls {
                 let waits =
                     |(lease, it): &(&u64, &(usize, u32))| **it == (*worker, *call) && !self.started.contains(lease);
                 let starts = self.held.iter().find(waits).map(|(lease, _)| *lease);
-                self.started.extend(starts);
-                self.runs.extend(starts.map(|lease| (*run, lease)));
+                // Where the first endpoint had no room, it runs at another one.
+                let goes_on = || self.held.iter().find(|(_, it)| **it == (*worker, *call)).map(|(lease, _)| *lease);
+                let lease = starts.or_else(goes_on);
+                self.started.extend(lease);
+                self.runs.extend(lease.map(|lease| (*run, lease)));
+                self.ran.retain(|it| Some(*it) != lease);
             }
-            // A call that is broken off frees its permit, although a request to extend its lease may still be under way.
-            Event::Finished { run, outcome } => {
-                if let Some(lease) = self.runs.remove(run).filter(|_| *outcome == Outcome::Cut) {
-                    self.held.remove(&lease);
-                    self.started.remove(&lease);
-                }
-            }
+            Event::Finished { run, outcome } => match self.runs.remove(run) {
+                // Its permit is free, although a request to extend its lease may still be under way.
+                Some(lease) if *outcome == Outcome::Cut => self.is_gone(lease),
+                Some(lease) if self.held.contains_key(&lease) => drop(self.ran.insert(lease)),
+                Some(_) | None => {}
+            },
             Event::LetGo { lease, .. }
             | Event::Acked { lease, .. }
             | Event::AckedLate { lease, .. }
-            | Event::GivenBack { lease, .. } => {
-                self.held.remove(lease);
-                self.started.remove(lease);
-            }
+            | Event::GivenBack { lease, .. } => self.is_gone(*lease),
             Event::Killed { worker } => {
-                self.held.retain(|_, (it, _)| it != worker);
+                let held = self.held.iter().filter(|(_, (it, _))| it == worker).map(|(lease, _)| *lease);
+                held.collect::<Vec<_>>().into_iter().for_each(|lease| self.is_gone(lease));
                 self.pulls.retain(|_, (it, _)| it != worker);
             }
             _ => {}

@@ -5,7 +5,7 @@
 //! with the lease on it.
 //!
 //! # Takes
-//! [`Msg`]. Permits bound the mailbox: there is at most one delivery for each permit, one [`Msg::Done`], one pull, one
+//! [`Msg`]. Permits bound the mailbox: there is at most one delivery for each permit, one [`Msg::Told`], one pull, one
 //! [`Msg::Beat`], one [`Msg::Opened`], and what its queue sends.
 //!
 //! # Children
@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::call::Desk;
-use crate::call::report::{Done, Ended, Ledger};
+use crate::call::report::{Ended, Ledger, Told};
 use crate::flight::{Extended, Flights, give_back, reap};
 use crate::inflow::Inflow;
 use crate::inflow::pull::{Event, Pulled, Sink};
@@ -56,8 +56,8 @@ pub(crate) enum Msg {
     Look,
     /// From the pull: messages, each with the permit it runs by; or that it is over.
     Pull(Event),
-    /// From the ledger: calls are over.
-    Done,
+    /// From the ledger: calls have run, or are over.
+    Told,
     /// From itself: look after the leases, the limit and idleness.
     Beat,
     /// From itself: what became of the leases that were to be extended.
@@ -165,7 +165,7 @@ impl Actor for Subscriber {
             }
             Msg::Pull(Event::Taken(taken)) => state.taken(taken),
             Msg::Pull(Event::Over(pulled)) => state.pulled(pulled)?,
-            Msg::Done => state.done(),
+            Msg::Told => state.read_ledger(),
             Msg::Beat => state.on_beat(),
             Msg::Extended(extended) => state.flights.extended(extended),
             Msg::Waits(count) => state.inflow.know(count),
@@ -193,7 +193,7 @@ impl Actor for Subscriber {
 impl State {
     fn new(me: ActorRef<Msg>, args: Args) -> Self {
         let (sink, pulls, ear) = (me.clone(), me.clone(), me.clone());
-        let ledger = Ledger::new(Box::new(move || sink.cast(Msg::Done).is_ok()));
+        let ledger = Ledger::new(Box::new(move || sink.cast(Msg::Told).is_ok()), args.capacity.settling());
         let pull_sink: Sink = Arc::new(move |event| drop(pulls.cast(Msg::Pull(event))));
         let hear = move |notice| match ear.cast(Msg::Notice(notice)) {
             Err(MessagingErr::SendErr(Msg::Notice(unheard))) => Err(unheard),
@@ -243,7 +243,7 @@ impl State {
             return self.inflow.release();
         }
         let Some(lane) = self.link.lane() else { return self.inflow.release() };
-        let again = self.inflow.proceed(lane, self.flights.len(), &mut self.tasks);
+        let again = self.inflow.proceed(lane, self.flights.count(), &mut self.tasks);
         self.flights.note_wait(&self.args.desk, || self.inflow.waiting());
         if let Some(at) = again.filter(|at| self.look_at.is_none_or(|before| *at < before)) {
             self.look_at = Some(at);
@@ -320,21 +320,20 @@ impl State {
         }
     }
 
-    fn done(&mut self) {
+    fn read_ledger(&mut self) {
         reap(&mut self.tasks, &self.args.lane);
         let now = Instant::now();
-        self.ledger.take().into_iter().for_each(|done| self.landed(done, now));
+        self.ledger.take().into_iter().for_each(|told| self.told(told, now));
         self.busy_at = now;
         self.stop_if_done();
         self.proceed();
     }
 
-    fn landed(&mut self, Done { key, began, ended, feedback, again, permit }: Done, now: Instant) {
-        let in_flight = u32::try_from(self.flights.len()).unwrap_or(u32::MAX);
-        let luck = self.args.desk.luck.draw();
-        self.inflow.gate.ended(feedback, began.into_std(), in_flight, now.into_std(), luck);
-        self.inflow.landed(permit, now.duration_since(began));
-        self.inflow.later(again, feedback.is_some_and(|it| it.is_turned_away()));
+    fn told(&mut self, Told { key, ran, ended }: Told, now: Instant) {
+        if let Some(ran) = ran {
+            self.inflow.ran(ran, self.flights.count().running, self.args.desk.luck.draw(), now);
+        }
+        let Some(ended) = ended else { return self.flights.settle(key) };
         if let Some(lease) = self.flights.land(key)
             && ended == Ended::Unsettled
         {
