@@ -54,7 +54,10 @@ async fn ends(nats: &Nats, told: &str) -> String {
 async fn ends_with(nats: &Nats, told: &str, all: &[&str]) {
     let last = ends(nats, told).await;
     assert!(all.iter().all(|part| last.contains(part)), "{told}: {last}");
-    assert!(!last.contains("hush") && !last.contains("SU"), "{told}: {last}");
+    // A seed begins like this; a public key, which is chance but for its first letter, may have it within.
+    let is_seed = |word: &str| word.starts_with("SU");
+    let has_seed = last.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_seed);
+    assert!(!last.contains("hush") && !has_seed, "{told}: {last}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
