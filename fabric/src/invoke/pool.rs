@@ -270,6 +270,7 @@ async fn sweep<I: Io>(shelf: Weak<Shelf<I>>, keep_for: Duration) {
     loop {
         sleep(keep_for / 4).await;
         let Some(shelf) = shelf.upgrade() else { return };
+        // Closed when the lock is free again.
         let (now, mut old) = (Instant::now(), Vec::new());
         let mut kept = shelf.kept();
         kept.idle.retain(|_, links| {

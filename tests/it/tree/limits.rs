@@ -354,6 +354,7 @@ async fn permits_come_home_however_calls_end() {
             let subscribers = view.queues.iter().flat_map(|queue| &queue.subscribers);
             let used: u32 = subscribers.map(|it| it.in_flight as u32 + it.inflow.permits).sum();
             assert!(held <= view.permits && used <= 2 * view.permits, "{view:?}");
+            assert!(world.functions.running.load(Ordering::SeqCst) <= 6, "{view:?}");
         }
         world.broker.deaf.store(false, Ordering::SeqCst);
         if seed % 2 == 0 {

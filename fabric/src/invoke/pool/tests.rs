@@ -4,10 +4,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use super::*;
 
 const LONG: Duration = Duration::from_secs(3600);
+/// How long is waited for what must come, however busy the machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
 struct Server(TcpListener);
@@ -25,6 +28,14 @@ impl Server {
     async fn accept(&self) -> TcpStream {
         self.0.accept().await.unwrap().0
     }
+
+    /// Answers the first request of the next connection.
+    async fn answer(&self, answer: &[u8]) -> TcpStream {
+        let mut stream = self.accept().await;
+        head(&mut stream).await;
+        stream.write_all(answer).await.unwrap();
+        stream
+    }
 }
 
 /// The head of the next request, which has no body.
@@ -38,7 +49,7 @@ async fn head(stream: &mut TcpStream) -> String {
 
 async fn has_ended(mut stream: TcpStream) -> bool {
     // It is reset where bytes had come that nobody read.
-    stream.read(&mut [0; 1]).await.unwrap_or(0) == 0
+    timeout(PATIENCE, stream.read(&mut [0; 1])).await.is_ok_and(|read| read.unwrap_or(0) == 0)
 }
 
 fn pool(keep_for: Duration) -> Pool<HttpConnector> {
@@ -78,11 +89,7 @@ async fn a_connection_is_used_again_once_an_answer_is_read() {
 async fn one_that_was_closed_meanwhile_is_not_used() {
     let (server, pool) = (Server::start().await, pool(LONG));
     for _ in 0..3 {
-        let serve = async {
-            let mut stream = server.accept().await;
-            head(&mut stream).await;
-            stream.write_all(ANSWER).await.unwrap();
-        };
+        let serve = async { drop(server.answer(ANSWER).await) };
         let call = async { read(pool.send(server.request(Vec::new())).await.unwrap()).await };
         tokio::join!(serve, call);
     }
@@ -113,12 +120,7 @@ async fn whoever_does_not_wait_for_the_end_closes_the_connection() {
     stream.write_all(ANSWER).await.unwrap();
     assert!(has_ended(stream).await, "the head was not waited for");
 
-    let serve = async {
-        let mut stream = server.accept().await;
-        head(&mut stream).await;
-        stream.write_all(&ANSWER[..ANSWER.len() - 1]).await.unwrap();
-        stream
-    };
+    let serve = server.answer(&ANSWER[..ANSWER.len() - 1]);
     let call = async {
         let mut answer = pool.send(server.request(Vec::new())).await.unwrap();
         answer.frame().await.unwrap().unwrap();
@@ -130,11 +132,7 @@ async fn whoever_does_not_wait_for_the_end_closes_the_connection() {
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_an_error_and_ends_the_connection() {
     let (server, pool) = (Server::start().await, pool(LONG));
-    let serve = async {
-        let mut stream = server.accept().await;
-        head(&mut stream).await;
-        stream.write_all(&ANSWER[..ANSWER.len() - 1]).await.unwrap();
-    };
+    let serve = async { drop(server.answer(&ANSWER[..ANSWER.len() - 1]).await) };
     let call = async {
         let mut answer = pool.send(server.request(Vec::new())).await.unwrap();
         let mut last = Ok(());
@@ -151,12 +149,7 @@ async fn an_answer_that_breaks_off_is_an_error_and_ends_the_connection() {
 #[tokio::test]
 async fn an_answer_to_half_a_request_is_an_answer() {
     let (server, pool) = (Server::start().await, pool(LONG));
-    let serve = async {
-        let mut stream = server.accept().await;
-        head(&mut stream).await;
-        stream.write_all(ANSWER).await.unwrap();
-        stream
-    };
+    let serve = server.answer(ANSWER);
     // More than fits into the buffers of a socket that nobody reads from.
     let call = async { read(pool.send(server.request(vec![0; 64 << 20])).await.unwrap()).await };
     let (stream, body) = tokio::join!(serve, call);
@@ -169,12 +162,7 @@ async fn an_answer_to_half_a_request_is_an_answer() {
 async fn what_nobody_uses_is_closed_in_time() {
     let (server, pool) = (Server::start().await, pool(Duration::from_millis(20)));
     for _ in 0..2 {
-        let serve = async {
-            let mut stream = server.accept().await;
-            head(&mut stream).await;
-            stream.write_all(ANSWER).await.unwrap();
-            stream
-        };
+        let serve = server.answer(ANSWER);
         let call = async { read(pool.send(server.request(Vec::new())).await.unwrap()).await };
         let (stream, _) = tokio::join!(serve, call);
         assert!(has_ended(stream).await);
