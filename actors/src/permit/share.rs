@@ -21,6 +21,7 @@
 //! Use is remembered while somebody waits, and for [`MEMORY`] after; who becomes active meanwhile begins level with
 //! whoever has used least: an idle function saves nothing up, and has its share of the time that it is there.
 
+mod line;
 mod node;
 #[cfg(test)]
 mod simulation;

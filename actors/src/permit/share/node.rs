@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use proto::LaneKey;
+use slab::Slab;
 
+use super::line::{Class, Line, Place, Used, Wants};
 use super::{HORIZON, QUANTUM};
 
 /// Where a node stands among its siblings.
@@ -54,7 +56,11 @@ pub(super) struct Node {
     at: Instant,
     /// At and below this node, as far as no cap below it holds them back.
     pub(super) waiting: Waiting,
-    children: BTreeMap<Box<str>, Node>,
+    children: Slab<Node>,
+    /// Where each of them is.
+    names: BTreeMap<Box<str>, usize>,
+    /// In which order they are looked at.
+    line: Line,
     // Of functions only:
     pub(super) lane: Option<LaneKey>,
     pub(super) wanted: u32,
@@ -75,7 +81,9 @@ impl Node {
             used: 0.0,
             at: now,
             waiting: Waiting::default(),
-            children: BTreeMap::new(),
+            children: Slab::new(),
+            names: BTreeMap::new(),
+            line: Line::default(),
             lane: None,
             wanted: 0,
             brief: false,
@@ -103,18 +111,25 @@ impl Node {
             self.waiting = Waiting { all, brief: if self.brief { all } else { 0 } };
             return;
         };
-        let idle = !self.children.get(*name).is_some_and(Self::is_active);
+        let index = match self.names.get(*name) {
+            Some(index) => *index,
+            None => {
+                let index = self.children.insert(Self::new(now));
+                self.names.insert((*name).into(), index);
+                index
+            }
+        };
+        let idle = !self.children.get(index).is_some_and(Self::is_active);
         let floor = if contended && idle { self.least_used(now) } else { None };
-        if !self.children.contains_key(*name) {
-            self.children.insert((*name).into(), Self::new(now));
-        }
-        let Some(child) = self.children.get_mut(*name) else { return };
+        let Some(child) = self.children.get_mut(index) else { return };
         let (held, heavy, slow, wished, waiting) = (child.held, child.heavy, child.slow, child.wished, child.exposed());
+        let from = child.place();
         if let Some(standing) = standings.first() {
             child.standing = *standing;
         }
         child.visit(below, standings.get(1..).unwrap_or_default(), contended, now, change);
         child.used = floor.map_or(child.used, |least| child.used.max(least));
+        self.line.moved(index, from, child.place());
         self.held = self.held + child.held - held;
         self.heavy = self.heavy + child.heavy - heavy;
         self.slow = self.slow + child.slow - slow;
@@ -126,12 +141,20 @@ impl Node {
 
     /// Where one begins that was idle: level with whoever has used least, because idleness saves nothing up.
     fn least_used(&self, now: Instant) -> Option<f64> {
-        let active = self.children.values().filter(|child| child.is_active());
-        active.map(|child| child.used_at(now)).reduce(f64::min)
+        self.foremost(Wants::Nothing).map(|child| child.used_at(now)).reduce(f64::min)
+    }
+
+    /// Those of its children among whom whoever is next is, of all who want at least so much.
+    fn foremost(&self, wants: Wants) -> impl Iterator<Item = &Self> {
+        self.line.foremost(wants).filter_map(|index| self.children.get(index))
+    }
+
+    fn child(&self, name: &str) -> Option<&Self> {
+        self.children.get(*self.names.get(name)?)
     }
 
     pub(super) fn find(&self, path: &[&str]) -> Option<&Self> {
-        path.iter().try_fold(self, |node, name| node.children.get(*name))
+        path.iter().try_fold(self, |node, name| node.child(name))
     }
 
     /// The function that is next among all who wait, or among those whose calls are brief.
@@ -145,26 +168,27 @@ impl Node {
                 quick: self.quick,
             });
         }
-        let waiting = self.children.values().filter(|child| child.exposed().any(brief));
-        waiting.min_by(|a, b| a.key(1, group, now).total_cmp(&b.key(1, group, now)))?.next(brief, group, now)
+        let foremost = self.foremost(if brief { Wants::Brief } else { Wants::Long });
+        let waiting = foremost.filter(|child| child.exposed().any(brief)).map(|child| (child.key(1, group, now), child));
+        waiting.min_by(|a, b| a.0.total_cmp(&b.0))?.1.next(brief, group, now)
     }
 
     /// How many more the caps along `path` allow.
     pub(super) fn room(&self, path: &[&str]) -> u32 {
         let own = self.standing.cap.map_or(u32::MAX, |cap| cap.saturating_sub(self.held));
         let Some((name, below)) = path.split_first() else { return own };
-        self.children.get(*name).map_or(own, |child| own.min(child.room(below)))
+        self.child(name).map_or(own, |child| own.min(child.room(below)))
     }
 
     /// Whether the one at the end of `path` may go on with a permit, seen from every level above it.
     pub(super) fn may_keep(&self, path: &[&str], group: u32, now: Instant) -> bool {
         let over = self.standing.cap.is_some_and(|cap| self.held > cap);
         let Some((name, below)) = path.split_first() else { return !over };
-        let Some(mine) = self.children.get(*name) else { return true };
+        let Some(mine) = self.child(name) else { return true };
         let ahead = mine.key(0, group, now) - QUANTUM.as_secs_f64();
         let behind =
             |node: &Self| !std::ptr::eq(node, mine) && node.exposed().all > 0 && node.key(1, group, now) < ahead;
-        !over && !self.children.values().any(behind) && mine.may_keep(below, group, now)
+        !over && !self.foremost(Wants::Long).any(behind) && mine.may_keep(below, group, now)
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -175,7 +199,7 @@ impl Node {
         if std::mem::take(&mut self.idle) && self.held > 0 {
             idlers.extend(self.lane.clone());
         }
-        for child in self.children.values_mut() {
+        for (_, child) in &mut self.children {
             child.take_idlers(idlers);
         }
     }
@@ -183,24 +207,66 @@ impl Node {
     /// Forgets what has been used.
     pub(super) fn begin_anew(&mut self, now: Instant) {
         (self.used, self.at) = (0.0, now);
-        self.children.retain(|_, child| child.is_active());
-        for child in self.children.values_mut() {
+        self.retain(Self::is_active);
+        for (index, child) in &mut self.children {
+            let from = child.place();
             child.begin_anew(now);
+            self.line.moved(index, from, child.place());
         }
     }
 
     /// Forgets those who hold nothing and want nothing, unless they are ahead of those who do: they would begin anew.
     pub(super) fn forget_inactive(&mut self, now: Instant) {
         let least = self.least_used(now);
-        self.children.retain(|_, child| child.is_active() || least.is_some_and(|least| child.used > least));
-        for child in self.children.values_mut() {
+        self.retain(|child| child.is_active() || least.is_some_and(|least| child.used > least));
+        for (_, child) in &mut self.children {
             child.forget_inactive(now);
         }
     }
 
+    /// Only those may be forgotten who are [`Place::Away`].
+    fn retain(&mut self, mut is_kept: impl FnMut(&Self) -> bool) {
+        let Self { names, children, .. } = self;
+        names.retain(|_, index| {
+            let kept = children.get(*index).is_some_and(&mut is_kept);
+            if !kept {
+                children.try_remove(*index);
+            }
+            kept
+        });
+    }
+
+    /// Whether nobody who is not foremost is before those who are.
+    #[cfg(test)]
+    pub(super) fn is_in_order(&self, group: u32, now: Instant) -> bool {
+        let all = || self.children.iter().map(|(_, child)| child);
+        let least = |nodes: &mut dyn Iterator<Item = f64>| nodes.reduce(f64::min);
+        let keys = |brief| move |child: &&Self| child.exposed().any(brief);
+        let key = |child: &Self| child.key(1, group, now);
+        let used = |child: &Self| child.used_at(now);
+        [(false, Wants::Long), (true, Wants::Brief)].into_iter().all(|(brief, wants)| {
+            let foremost = self.foremost(wants).filter(keys(brief)).map(key);
+            least(&mut all().filter(keys(brief)).map(key)) == least(&mut { foremost })
+        }) && least(&mut all().filter(|child| child.is_active()).map(used)) == self.least_used(now)
+            && all().all(|child| child.is_in_order(group, now))
+    }
+
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        1 + self.children.values().map(Self::count).sum::<usize>()
+        1 + self.children.iter().map(|(_, child)| child.count()).sum::<usize>()
+    }
+
+    fn place(&self) -> Place {
+        if self.held > 0 {
+            return Place::Holds;
+        }
+        let wants = match self.exposed() {
+            Waiting { all: 0, .. } => Wants::Nothing,
+            Waiting { brief: 0, .. } => Wants::Long,
+            Waiting { .. } => Wants::Brief,
+        };
+        let class = Class { weight: self.standing.weight.max(1), wants };
+        if self.wished > 0 { Place::Waits { class, used: Used(self.used) } } else { Place::Away }
     }
 
     /// Small is next: what was used, and what is held on top, with so many `more`. Permits for quick calls count by
