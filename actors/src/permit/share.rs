@@ -10,8 +10,8 @@
 //!   [`QUANTUM`]: then the permit of the next call that ends moves. Deficits are real numbers, so shares hold also
 //!   where there are fewer permits than functions. (This is start-time fair queueing, Goyal et al. 1996, over several
 //!   servers, with time measured rather than estimated.)
-//! * Where more functions wait than could have [`GROUP`] permits each, one of quick calls gets so many at once, as soon
-//!   as so many are free: a few lanes are then in use at a time, and messages are pulled together.
+//! * Where more than [`GROUPS`] functions wait, one of quick calls gets that part of all permits at once, as soon as so
+//!   many are free: a few lanes are then in use at a time, and messages are pulled together.
 //! * Only those who wait are looked at; a node at its cap, and all below it, is not among them.
 //! * Calls that are not brief get seven eighths of the permits, and the first call of each function, so that whoever
 //!   fills them with long calls cannot keep a newcomer out. Otherwise nothing stays free while somebody waits.
@@ -42,8 +42,8 @@ pub const QUANTUM: Duration = Duration::from_millis(100);
 pub const BRIEF: Duration = Duration::from_secs(1);
 /// Calls that usually take no longer are quick.
 pub const QUICK: Duration = Duration::from_millis(50);
-/// How many permits a function of quick calls gets in a row where many wait.
-pub const GROUP: u32 = 8;
+/// Among how many functions of quick calls all permits are at a time, where more wait.
+pub const GROUPS: u32 = 8;
 /// How long use is remembered after the last one waited.
 const MEMORY: Duration = Duration::from_secs(1);
 
@@ -238,20 +238,15 @@ impl Share {
         if spare > 0 || first.held == 0 || first.brief { Some(first) } else { self.root.next(true, group, now) }
     }
 
-    /// Whether so many wait that not each could have a group.
-    fn is_crowded(&self) -> bool {
-        self.total >= GROUP * GROUP && self.root.waiting.all.saturating_mul(GROUP) > self.total
-    }
-
-    /// How many permits for quick calls count as one.
+    /// How many permits for quick calls count as one: several where so many wait that not each could have a group.
     fn group_len(&self) -> u32 {
-        if self.is_crowded() { GROUP } else { 1 }
+        let is_crowded = self.total >= GROUPS * GROUPS && self.root.waiting.all > GROUPS;
+        if is_crowded { self.total / GROUPS } else { 1 }
     }
 
     /// How many permits one whose turn it is gets at once, beside others.
     fn group_for(&self, next: &Next) -> u32 {
-        let has_a_group = next.quick && self.is_crowded();
-        if has_a_group { next.wanted.min(GROUP.saturating_sub(next.held)).max(1) } else { 1 }
+        if next.quick { next.wanted.min(self.group_len().saturating_sub(next.held)).max(1) } else { 1 }
     }
 
     /// Whether what is free may wait for more: while quick calls hold some, and not for long, in case they are quick no
@@ -333,7 +328,7 @@ mod tests {
             share.want(lane, Wish { count: 10, brief: true, quick: true, ..Wish::default() }, now);
         }
         let grants = share.grants(now);
-        assert_eq!(grants.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [GROUP; 8]);
+        assert_eq!(grants.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [8; 8]);
         share.want(&grants[0].0, Wish::default(), now);
         share.returned(&grants[0].0, 1, now);
         assert!(share.grants(now).is_empty(), "one waits for others, for a moment");

@@ -61,6 +61,7 @@ pub const DEFINITIONS: &[Definition] = &[
     define("cpu_10_lanes", "worker's CPU for 1,000 calls, 10 active functions", "ms", None),
     define("cpu_100_lanes", "worker's CPU for 1,000 calls, 100 active functions", "ms", None),
     define("cpu_1000_lanes", "worker's CPU for 1,000 calls, 1,000 active functions", "ms", None),
+    define("activated", "functions that become active, 1,000 at once", "/s", None),
     define("many_lanes", "rate with 1,000 active functions, of that with one", "", Some(Asked::AtLeast(0.6))),
     define("cpu_growth", "CPU for a call: the dearest of the four, of the cheapest", "", Some(Asked::AtMost(1.5))),
     define("embedded_enqueue", "embedded: calls accepted", "/s", Some(Asked::AtLeast(20_000.0))),

@@ -169,7 +169,8 @@ impl Node {
             });
         }
         let foremost = self.foremost(if brief { Wants::Brief } else { Wants::Long });
-        let waiting = foremost.filter(|child| child.exposed().any(brief)).map(|child| (child.key(1, group, now), child));
+        let waiting =
+            foremost.filter(|child| child.exposed().any(brief)).map(|child| (child.key(1, group, now), child));
         waiting.min_by(|a, b| a.0.total_cmp(&b.0))?.1.next(brief, group, now)
     }
 

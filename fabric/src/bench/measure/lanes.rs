@@ -6,16 +6,20 @@ use crate::bench::figure::{Samples, Who};
 use crate::bench::function::{once_each, rate};
 use crate::bench::place::Place;
 
+/// As many as are active at most.
+const MOST: usize = 1000;
+/// How many times as many calls as elsewhere: divided by a thousand they are few, and a beginning and an end weigh much.
+const TIMES: usize = 3;
 /// How many functions are active, and what that is called.
 const LANES: [(usize, &str, &str); 4] = [
     (1, "drain_1_lane", "cpu_1_lane"),
     (10, "drain_10_lanes", "cpu_10_lanes"),
     (100, "drain_100_lanes", "cpu_100_lanes"),
-    (1000, "drain_1000_lanes", "cpu_1000_lanes"),
+    (MOST, "drain_1000_lanes", "cpu_1000_lanes"),
 ];
 
 pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<()> {
-    let (mut rates, mut costs) = (Vec::new(), Vec::new());
+    let (mut rates, mut costs, calls) = (Vec::new(), Vec::new(), TIMES * place.calls);
     for (lanes, drain, cpu) in LANES {
         let prefix = place.name();
         let fabric = Fabric::start(place, &prefix, &["--shards", "16"]).await?;
@@ -24,15 +28,27 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
             fabric.gateway.register(name, &place.function.url(0), &[]).await?;
         }
         let paths: Vec<String> = names.iter().map(|name| path(name)).collect();
-        caller::post_all(&fabric.gateway.public, &paths, place.calls, CONNECTIONS).await?;
+        // One call makes a function active, and it stays so.
+        caller::post_all(&fabric.gateway.public, &paths, lanes, CONNECTIONS).await?;
         let worker = fabric.worker(&[]).await?;
-        let hits = place.function.reached(place.calls, PATIENCE).await?;
+        let activated = rate(&place.function.reached(lanes, PATIENCE).await?);
+        place.function.forget();
+
+        // All find their calls there at once.
+        worker.hold().await?;
+        caller::post_all(&fabric.gateway.public, &paths, calls, CONNECTIONS).await?;
+        let before = worker.usage()?;
+        worker.go_on().await?;
+        let hits = place.function.reached(calls, PATIENCE).await?;
         once_each(&hits)?;
         rates.push(rate(&hits));
         samples.add(drain, Who::Fabric, rate(&hits));
-        if let Some(used) = worker.usage()? {
-            costs.push(for_a_thousand(used.cpu, place.calls));
-            samples.add(cpu, Who::Fabric, for_a_thousand(used.cpu, place.calls));
+        if let (Some(before), Some(after)) = (before, worker.usage()?) {
+            costs.push(for_a_thousand(after.cpu - before.cpu, calls));
+            samples.add(cpu, Who::Fabric, for_a_thousand(after.cpu - before.cpu, calls));
+        }
+        if lanes == MOST {
+            samples.add("activated", Who::Fabric, activated);
         }
         worker.kill().await?;
         place.function.forget();
