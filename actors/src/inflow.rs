@@ -4,6 +4,7 @@ pub mod demand;
 pub mod held;
 pub mod pull;
 pub mod put_off;
+pub mod takes;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use self::demand::Demand;
 use self::held::Held;
 use self::pull::{Pulled, Sink};
 use self::put_off::PutOff;
+use self::takes::Takes;
 use crate::call::report::Ran;
 use crate::limit::applied::Applied;
 use crate::limit::endpoints::Endpoints;
@@ -27,7 +29,8 @@ use crate::limit::{Gate, InFlight, Limits, Room};
 use crate::meter::Series;
 use crate::permit::Permits;
 use crate::permit::capacity::Seat;
-use crate::permit::share::{BRIEF, QUICK, Standings, Wish};
+use crate::permit::share::group::quick_within;
+use crate::permit::share::{BRIEF, Standings, Wish};
 use crate::port::Lane;
 use crate::port::broker::Error;
 use crate::view;
@@ -55,8 +58,9 @@ pub struct Inflow {
     dry: bool,
     /// Whether it was heard of work since the last pull was asked for: what that brings may not know of it.
     heard: bool,
-    /// How long a call usually takes.
-    typical: Option<Duration>,
+    takes: Takes,
+    /// How long calls take at most that are quick.
+    quick_within: Duration,
     /// The pull that is out, and with how many permits that have found no message yet.
     pull: Option<(CancellationToken, u32)>,
     sink: Sink,
@@ -86,7 +90,8 @@ impl Inflow {
             backlog: 1,
             dry: false,
             heard: false,
-            typical: None,
+            takes: Takes::default(),
+            quick_within: quick_within(ceiling),
             pull: None,
             sink,
             put_off: PutOff::default(),
@@ -144,8 +149,7 @@ impl Inflow {
     pub fn ran(&mut self, ran: Ran, running: u32, luck: f64, now: Instant) {
         let Ran { began, feedback, again, permit, .. } = ran;
         self.gate.ended(feedback, began.into_std(), running, now.into_std(), luck);
-        let took = now.duration_since(began);
-        self.typical = Some(self.typical.map_or(took, |typical| (typical * 7 + took) / 8));
+        self.takes.note(now.duration_since(began));
         if self.seat.may_keep() {
             self.hand.join(permit);
         }
@@ -229,6 +233,11 @@ impl Inflow {
         room.by.and_then(|by| by.until).map(Instant::from_std)
     }
 
+    /// Time has passed.
+    pub fn remind(&self) {
+        self.seat.remind();
+    }
+
     /// Whether a pull is out.
     #[must_use]
     pub fn is_pulling(&self) -> bool {
@@ -256,7 +265,7 @@ impl Inflow {
             turned_away: self.put_off.turned_away(Instant::now().into_std()),
             concurrency: self.gate.limits().concurrency.map(NonZeroU32::get),
             adaptive: self.gate.adaptive(),
-            typical_seconds: self.typical.map(|typical| typical.as_secs_f64()),
+            typical_seconds: self.takes.typical().map(|typical| typical.as_secs_f64()),
             per_second: self.gate.per_second(Instant::now().into_std()),
             waiting: self.waiting().map(view::Waiting::from),
         }
@@ -276,7 +285,8 @@ impl Inflow {
     }
 
     fn wish_for(&self, count: u32) -> Wish {
-        let usually = |within| self.typical.is_some_and(|typical| typical <= within);
-        Wish { count, brief: usually(BRIEF), quick: usually(QUICK), standings: self.standings }
+        let brief = self.takes.usually(BRIEF);
+        let quick = brief && self.takes.are_quick(self.quick_within);
+        Wish { count, brief, quick, standings: self.standings }
     }
 }

@@ -195,6 +195,13 @@ impl Seat {
         self.inner.contended.load(Ordering::Relaxed)
     }
 
+    /// Time has passed: what was kept back for somebody may be given to others now.
+    pub fn remind(&self) {
+        if self.is_contended() {
+            self.inner.change(|_, _| ());
+        }
+    }
+
     /// What keeps the wish unanswered, if there is one.
     #[must_use]
     pub fn short_of(&self) -> Option<Short> {
@@ -253,6 +260,24 @@ mod tests {
         drop(permits);
         assert_eq!(count(&waits), 1);
         assert_eq!(capacity.count(), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_back_for_a_group_is_given_to_others_when_somebody_reminds() {
+        let capacity = Capacity::new(64);
+        let mut seats: Vec<_> = (0..20).map(|n| seat(&capacity, n)).collect();
+        for (seat, _) in &mut seats {
+            seat.wish(Wish { quick: true, ..wish(20) });
+        }
+        let first = seats.iter().position(|(_, got)| count(got) > 0).unwrap();
+        let returned = seats[first].1.lock().unwrap()[0].take(2);
+        drop(returned);
+        assert_eq!(capacity.count(), (64, 2), "for a group");
+        seats[0].0.remind();
+        assert_eq!(capacity.count(), (64, 2), "not yet");
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        seats[0].0.remind();
+        assert_eq!(capacity.count(), (64, 0));
     }
 
     #[tokio::test]

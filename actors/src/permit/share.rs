@@ -10,9 +10,8 @@
 //!   [`QUANTUM`]: then the permit of the next call that ends moves. Deficits are real numbers, so shares hold also
 //!   where there are fewer permits than functions. (This is start-time fair queueing, Goyal et al. 1996, over several
 //!   servers, with time measured rather than estimated.)
-//! * Where more than [`GROUPS`] functions wait, one of quick calls gets that part of all permits at once, as soon as so
-//!   many are free: a few lanes are then in use at a time, and messages are pulled together.
-//! * Only those who wait are looked at; a node at its cap, and all below it, is not among them.
+//! * Where many functions wait, one of quick calls gets a [`group`] of permits at once, as soon as so many are free.
+//! * A node at its cap, and all below it, is not among those who wait.
 //! * Calls that are not brief get seven eighths of the permits, and the first call of each function, so that whoever
 //!   fills them with long calls cannot keep a newcomer out. Otherwise nothing stays free while somebody waits.
 //! * A function with nothing to run may hold one permit to wait for its next call with, while half of all are free
@@ -21,6 +20,7 @@
 //! Use is remembered while somebody waits, and for [`MEMORY`] after; who becomes active meanwhile begins level with
 //! whoever has used least: an idle function saves nothing up, and has its share of the time that it is there.
 
+pub mod group;
 mod line;
 mod node;
 #[cfg(test)]
@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use proto::LaneKey;
 
+use self::group::{KEPT_BACK, group_len, will_come};
 pub use self::node::Standing;
 use self::node::{Next, Node};
 
@@ -40,10 +41,6 @@ pub const HORIZON: Duration = Duration::from_secs(1);
 pub const QUANTUM: Duration = Duration::from_millis(100);
 /// Calls that usually take no longer are brief.
 pub const BRIEF: Duration = Duration::from_secs(1);
-/// Calls that usually take no longer are quick.
-pub const QUICK: Duration = Duration::from_millis(50);
-/// Among how many functions of quick calls all permits are at a time, where more wait.
-pub const GROUPS: u32 = 8;
 /// How long use is remembered after the last one waited.
 const MEMORY: Duration = Duration::from_secs(1);
 
@@ -65,7 +62,7 @@ pub struct Wish {
     pub count: u32,
     /// Whether its calls are usually over within [`BRIEF`].
     pub brief: bool,
-    /// Whether they are within [`QUICK`].
+    /// Whether they are within [`group::quick_within`], if nothing holds them up.
     pub quick: bool,
     /// Where it stands.
     pub standings: Standings,
@@ -177,7 +174,7 @@ impl Share {
             let spare = self.spare();
             let Some(next) = self.next(spare, now) else { break };
             let group = self.group_for(&next);
-            if self.free() < group && self.may_keep_back(now) {
+            if self.free() < group && self.may_keep_back(group, now) {
                 break;
             }
             self.kept_back = None;
@@ -238,25 +235,24 @@ impl Share {
         if spare > 0 || first.held == 0 || first.brief { Some(first) } else { self.root.next(true, group, now) }
     }
 
-    /// How many permits for quick calls count as one: several where so many wait that not each could have a group.
+    /// How many permits for quick calls count as one.
     fn group_len(&self) -> u32 {
-        let is_crowded = self.total >= GROUPS * GROUPS && self.root.waiting.all > GROUPS;
-        if is_crowded { self.total / GROUPS } else { 1 }
+        group_len(self.total, self.root.waiting.all)
     }
 
     /// How many permits one whose turn it is gets at once, beside others.
     fn group_for(&self, next: &Next) -> u32 {
-        if next.quick { next.wanted.min(self.group_len().saturating_sub(next.held)).max(1) } else { 1 }
+        let group = if next.quick { self.group_len().saturating_sub(next.held) } else { 1 };
+        group.min(next.wanted).min(self.root.room(&path(&next.lane))).max(1)
     }
 
-    /// Whether what is free may wait for more: while quick calls hold some, and not for long, in case they are quick no
-    /// more.
-    fn may_keep_back(&mut self, now: Instant) -> bool {
-        if self.root.held <= self.root.slow {
+    /// Whether what is free may wait for the rest of a group; not for long, in case quick calls are quick no more.
+    fn may_keep_back(&mut self, group: u32, now: Instant) -> bool {
+        if !will_come(group.saturating_sub(self.free()), self.root.held.saturating_sub(self.root.slow)) {
             return false;
         }
         let since = *self.kept_back.get_or_insert(now);
-        now.saturating_duration_since(since) < QUICK
+        now.saturating_duration_since(since) < KEPT_BACK
     }
 
     /// What functions that hold some already, and whose calls are not brief, may still have.
@@ -332,7 +328,7 @@ mod tests {
         share.want(&grants[0].0, Wish::default(), now);
         share.returned(&grants[0].0, 1, now);
         assert!(share.grants(now).is_empty(), "one waits for others, for a moment");
-        assert_eq!(share.grants(now + QUICK).len(), 1);
+        assert_eq!(share.grants(now + KEPT_BACK).len(), 1);
     }
 
     #[test]

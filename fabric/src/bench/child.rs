@@ -165,25 +165,10 @@ impl Child {
         self.process.kill().await.with_context(|| format!("{} cannot be killed", self.name))
     }
 
-    async fn signal(&self, signal: &str) -> anyhow::Result<()> {
-        let sent = Command::new("kill").args([signal, &self.pid()?.to_string()]).status().await?;
-        anyhow::ensure!(sent.success(), "{} cannot be sent {signal}", self.name);
-        Ok(())
-    }
-
-    /// Has it do nothing, until it goes on.
-    pub(super) async fn hold(&self) -> anyhow::Result<()> {
-        self.signal("-STOP").await
-    }
-
-    /// Has it go on.
-    pub(super) async fn go_on(&self) -> anyhow::Result<()> {
-        self.signal("-CONT").await
-    }
-
     /// Asks it to end, and waits until it has.
     pub(super) async fn end(mut self) -> anyhow::Result<()> {
-        self.signal("-TERM").await?;
+        let asked = Command::new("kill").args(["-TERM", &self.pid()?.to_string()]).status().await?;
+        anyhow::ensure!(asked.success(), "{} cannot be asked to end", self.name);
         let ended = timeout(END_WITHIN, self.process.wait()).await;
         let status = ended.with_context(|| format!("{} does not end", self.name))??;
         anyhow::ensure!(status.success(), "{} ended with {status}", self.name);

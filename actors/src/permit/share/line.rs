@@ -16,7 +16,7 @@ pub(super) enum Place {
     Waits { class: Class, used: Used },
 }
 
-/// Those who wait and differ in nothing but what they have used.
+/// Those who wait and differ in nothing but what they have used. There are as many as there are weights, so few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Class {
     pub(super) weight: u32,
@@ -27,7 +27,7 @@ pub(super) struct Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wants {
     /// Nothing that the caps there let it have.
-    Nothing,
+    Capped,
     /// Permits for calls none of which is brief.
     Long,
     /// Permits for brief calls among them.
@@ -116,11 +116,11 @@ mod tests {
             (2, waits(1, Wants::Brief, 0.25)),
             (3, waits(1, Wants::Long, 4.0)),
             (4, waits(2, Wants::Long, 9.0)),
-            (5, waits(1, Wants::Nothing, 0.0)),
+            (5, waits(1, Wants::Capped, 0.0)),
         ] {
             line.moved(who, Place::Away, place);
         }
-        assert_eq!(line.foremost(Wants::Nothing).collect::<Vec<_>>(), [0, 5, 3, 2, 4]);
+        assert_eq!(line.foremost(Wants::Capped).collect::<Vec<_>>(), [0, 5, 3, 2, 4]);
         assert_eq!(line.foremost(Wants::Long).collect::<Vec<_>>(), [0, 3, 2, 4]);
         assert_eq!(line.foremost(Wants::Brief).collect::<Vec<_>>(), [0, 2]);
         line.moved(2, waits(1, Wants::Brief, 0.25), Place::Holds);

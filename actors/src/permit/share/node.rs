@@ -141,7 +141,7 @@ impl Node {
 
     /// Where one begins that was idle: level with whoever has used least, because idleness saves nothing up.
     fn least_used(&self, now: Instant) -> Option<f64> {
-        self.foremost(Wants::Nothing).map(|child| child.used_at(now)).reduce(f64::min)
+        self.foremost(Wants::Capped).map(|child| child.used_at(now)).reduce(f64::min)
     }
 
     /// Those of its children among whom whoever is next is, of all who want at least so much.
@@ -200,8 +200,10 @@ impl Node {
         if std::mem::take(&mut self.idle) && self.held > 0 {
             idlers.extend(self.lane.clone());
         }
-        for (_, child) in &mut self.children {
-            child.take_idlers(idlers);
+        for index in self.names.values() {
+            if let Some(child) = self.children.get_mut(*index) {
+                child.take_idlers(idlers);
+            }
         }
     }
 
@@ -209,10 +211,12 @@ impl Node {
     pub(super) fn begin_anew(&mut self, now: Instant) {
         (self.used, self.at) = (0.0, now);
         self.retain(Self::is_active);
-        for (index, child) in &mut self.children {
-            let from = child.place();
-            child.begin_anew(now);
-            self.line.moved(index, from, child.place());
+        for index in self.names.values() {
+            if let Some(child) = self.children.get_mut(*index) {
+                let from = child.place();
+                child.begin_anew(now);
+                self.line.moved(*index, from, child.place());
+            }
         }
     }
 
@@ -220,8 +224,10 @@ impl Node {
     pub(super) fn forget_inactive(&mut self, now: Instant) {
         let least = self.least_used(now);
         self.retain(|child| child.is_active() || least.is_some_and(|least| child.used > least));
-        for (_, child) in &mut self.children {
-            child.forget_inactive(now);
+        for index in self.names.values() {
+            if let Some(child) = self.children.get_mut(*index) {
+                child.forget_inactive(now);
+            }
         }
     }
 
@@ -237,18 +243,22 @@ impl Node {
         });
     }
 
-    /// Whether nobody who is not foremost is before those who are.
+    /// Whether nobody who is not foremost is before those who are, here and below.
     #[cfg(test)]
     pub(super) fn is_in_order(&self, group: u32, now: Instant) -> bool {
         let all = || self.children.iter().map(|(_, child)| child);
-        let least = |nodes: &mut dyn Iterator<Item = f64>| nodes.reduce(f64::min);
-        let keys = |brief| move |child: &&Self| child.exposed().any(brief);
-        let key = |child: &Self| child.key(1, group, now);
-        let used = |child: &Self| child.used_at(now);
-        [(false, Wants::Long), (true, Wants::Brief)].into_iter().all(|(brief, wants)| {
-            let foremost = self.foremost(wants).filter(keys(brief)).map(key);
-            least(&mut all().filter(keys(brief)).map(key)) == least(&mut { foremost })
-        }) && least(&mut all().filter(|child| child.is_active()).map(used)) == self.least_used(now)
+        let wants_are_in_order = |brief: bool, wants: Wants| {
+            let first = |nodes: Vec<&Self>| {
+                let waiting = nodes.into_iter().filter(|child| child.exposed().any(brief));
+                waiting.map(|child| child.key(1, group, now)).reduce(f64::min)
+            };
+            first(all().collect()) == first(self.foremost(wants).collect())
+        };
+        let least = all().filter(|child| child.is_active()).map(|child| child.used_at(now)).reduce(f64::min);
+        wants_are_in_order(false, Wants::Long)
+            && wants_are_in_order(true, Wants::Brief)
+            && least == self.least_used(now)
+            && self.names.len() == self.children.len()
             && all().all(|child| child.is_in_order(group, now))
     }
 
@@ -262,7 +272,7 @@ impl Node {
             return Place::Holds;
         }
         let wants = match self.exposed() {
-            Waiting { all: 0, .. } => Wants::Nothing,
+            Waiting { all: 0, .. } => Wants::Capped,
             Waiting { brief: 0, .. } => Wants::Long,
             Waiting { .. } => Wants::Brief,
         };

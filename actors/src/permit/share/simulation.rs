@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proto::{Function, LaneKey, Queue};
 
-use super::{BRIEF, GROUPS, QUICK, Share, Short, Standing, Standings, Wish};
+use super::group::quick_within;
+use super::{BRIEF, Share, Short, Standing, Standings, Wish};
 
 /// A function that has more work than permits, always or now and then.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +78,7 @@ impl Run {
         let count = if self.works[index] { 1000 } else { 0 };
         self.share.want(
             lane,
-            Wish { count, brief: load.call <= BRIEF, quick: load.call <= QUICK, standings },
+            Wish { count, brief: load.call <= BRIEF, quick: load.call <= quick_within(self.share.total()), standings },
             self.now,
         );
     }
@@ -118,7 +119,7 @@ impl Run {
             }
             // Each is looked at for that: of many, now and then is often enough.
             self.steps += 1;
-            if self.lanes.len() <= GROUPS as usize || self.steps.is_multiple_of(61) {
+            if self.lanes.len() <= 10 || self.steps.is_multiple_of(61) {
                 self.check();
             }
         }
@@ -152,7 +153,7 @@ impl Run {
         let only_long = self.lanes.iter().zip(&self.works).all(|(it, works)| !works || long(&it.1));
         let reserved = only_long && heavy >= self.share.total() - self.share.total() / 8;
         // Of many with quick calls one waits until there are enough for a group.
-        let grouped = self.lanes.len() > 8 && self.share.free() < self.share.total() / GROUPS;
+        let grouped = self.lanes.len() > 8 && self.share.free() < self.share.group_len();
         assert!(self.share.free() == 0 || reserved || grouped, "{} free while all wait", self.share.free());
         let held: u32 = self.lanes.iter().map(|(lane, _)| self.share.held(lane)).sum();
         assert_eq!(held + self.share.free(), self.share.total());
@@ -268,15 +269,14 @@ fn a_namespace_of_many_functions_gets_no_more_than_one_of_one() {
 
 #[test]
 fn quick_calls_of_many_functions_are_served_in_groups_and_fairly() {
-    let mut loads = vec![load(1, Duration::from_millis(5)); 150];
-    loads.extend(vec![load(1, Duration::from_millis(40)); 50]);
-    for (total, secs) in [(64, 10), (256, 4)] {
+    for (total, quicker, slower, secs) in [(64, 2, 6, 2), (256, 5, 25, 4)] {
+        let mut loads = vec![load(1, Duration::from_millis(quicker)); 150];
+        loads.extend(vec![load(1, Duration::from_millis(slower)); 50]);
         let mut run = Run::new(total, &loads);
         run.run(Duration::from_secs(secs), Duration::from_secs(3 * secs));
         for (load, share) in loads.iter().zip(run.shares()) {
             assert!((0.8..=1.2).contains(&(share * 200.0)), "{load:?}: {share:.5} of the time");
         }
-        // Among 200 functions, each would have one or none.
         let served = run.lanes.iter().map(|(lane, _)| run.share.held(lane)).filter(|held| *held > 0).count();
         assert!(served <= 32, "{served} functions are served at once");
     }
@@ -310,5 +310,64 @@ proptest! {
         // Its turn comes at the latest after everybody's longest call, as often as its weight makes it wait.
         let bound = LONG * (weights + 2);
         prop_assert!(run.longest_wait <= bound, "{:?}", run.longest_wait);
+    }
+}
+
+/// Anything that may happen to a share.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Wants { count: u32, brief: bool, quick: bool, weights: [u32; 3], caps: [Option<u32>; 3] },
+    Idles,
+    Returns(u32),
+    Goes,
+    Waits(u64),
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let cap = prop_oneof![3 => Just(None), 1 => (0u32..12).prop_map(Some)];
+    let wants = (0u32..40, any::<bool>(), any::<bool>(), [1u32..4, 1..4, 1..4], [cap.clone(), cap.clone(), cap]);
+    prop_oneof![
+        4 => wants.prop_map(|(count, brief, quick, weights, caps)| Step::Wants { count, brief, quick, weights, caps }),
+        1 => Just(Step::Idles),
+        4 => (1u32..10).prop_map(Step::Returns),
+        1 => Just(Step::Goes),
+        2 => (0u64..2000).prop_map(Step::Waits),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    /// Whatever happens: nobody is passed over, no cap is broken by a grant, and what is held is what was granted.
+    #[test]
+    fn whoever_is_first_in_line_is_first_of_all(
+        total in prop_oneof![1u32..20, 64u32..300],
+        steps in prop::collection::vec((0usize..24, steps()), 1..150),
+    ) {
+        let mut now = tokio::time::Instant::now().into_std();
+        let mut share = Share::new(total, now);
+        let lanes: Vec<LaneKey> = (0..24).map(|n| {
+            let function = Function::parse(&format!("f{n}.n{}", n % 5)).unwrap();
+            LaneKey::new(Queue::parse(["a", "b"][n % 2]).unwrap(), function)
+        }).collect();
+        for (n, step) in steps {
+            let lane = &lanes[n];
+            match step {
+                Step::Wants { count, brief, quick, weights, caps } => {
+                    let standing = |at: usize| Standing { weight: weights[at], cap: caps[at] };
+                    let standings = Standings { queue: standing(0), namespace: standing(1), function: standing(2) };
+                    share.want(lane, Wish { count, brief, quick, standings }, now);
+                }
+                Step::Idles => drop(share.may_idle(lane, Wish::default(), now)),
+                Step::Returns(count) => share.returned(lane, count.min(share.held(lane)), now),
+                Step::Goes => share.gone(lane, now),
+                Step::Waits(millis) => now += Duration::from_millis(millis),
+            }
+            for (lane, count) in share.grants(now) {
+                prop_assert!(share.held(&lane) >= count);
+            }
+            prop_assert!(share.root.is_in_order(share.group_len(), now));
+            let held: u32 = lanes.iter().map(|lane| share.held(lane)).sum();
+            prop_assert_eq!(held + share.free(), total);
+        }
     }
 }

@@ -28,24 +28,22 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
             fabric.gateway.register(name, &place.function.url(0), &[]).await?;
         }
         let paths: Vec<String> = names.iter().map(|name| path(name)).collect();
-        // One call makes a function active, and it stays so.
+        // One call makes a function active, and the broker keeps its lane for a minute.
         caller::post_all(&fabric.gateway.public, &paths, lanes, CONNECTIONS).await?;
-        let worker = fabric.worker(&[]).await?;
+        let first = fabric.worker(&[]).await?;
         let activated = rate(&place.function.reached(lanes, PATIENCE).await?);
+        first.end().await?;
         place.function.forget();
 
-        // All find their calls there at once.
-        worker.hold().await?;
         caller::post_all(&fabric.gateway.public, &paths, calls, CONNECTIONS).await?;
-        let before = worker.usage()?;
-        worker.go_on().await?;
+        let worker = fabric.worker(&[]).await?;
         let hits = place.function.reached(calls, PATIENCE).await?;
         once_each(&hits)?;
         rates.push(rate(&hits));
         samples.add(drain, Who::Fabric, rate(&hits));
-        if let (Some(before), Some(after)) = (before, worker.usage()?) {
-            costs.push(for_a_thousand(after.cpu - before.cpu, calls));
-            samples.add(cpu, Who::Fabric, for_a_thousand(after.cpu - before.cpu, calls));
+        if let Some(used) = worker.usage()? {
+            costs.push(for_a_thousand(used.cpu, calls));
+            samples.add(cpu, Who::Fabric, for_a_thousand(used.cpu, calls));
         }
         if lanes == MOST {
             samples.add("activated", Who::Fabric, activated);

@@ -351,6 +351,7 @@ impl State {
         self.follow_orders();
         self.ask_if_dry();
         self.rest_if_idle(now);
+        self.inflow.remind();
         self.proceed();
         self.tell_me_at(now + self.flights.beat(), Msg::Beat);
     }
