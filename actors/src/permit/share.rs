@@ -13,7 +13,8 @@
 //! * Where many functions wait, one of quick calls gets a [`group`] of permits at once, as soon as so many are free.
 //! * A node at its cap, and all below it, is not among those who wait.
 //! * Calls that are not brief get seven eighths of the permits, and the first call of each function, so that whoever
-//!   fills them with long calls cannot keep a newcomer out. Otherwise nothing stays free while somebody waits.
+//!   fills them with long calls cannot keep a newcomer out. Otherwise nothing stays free while somebody waits, but for
+//!   the moment that the rest of a group takes.
 //! * A function with nothing to run may hold one permit to wait for its next call with, while half of all are free
 //!   and nobody waits.
 //!
