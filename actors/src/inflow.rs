@@ -285,8 +285,7 @@ impl Inflow {
     }
 
     fn wish_for(&self, count: u32) -> Wish {
-        let brief = self.takes.usually(BRIEF);
-        let quick = brief && self.takes.are_quick(self.quick_within);
+        let (brief, quick) = (self.takes.usually(BRIEF), self.takes.are_quick(self.quick_within));
         Wish { count, brief, quick, standings: self.standings }
     }
 }

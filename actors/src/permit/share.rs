@@ -174,7 +174,8 @@ impl Share {
         while self.free() > 0 {
             let spare = self.spare();
             let Some(next) = self.next(spare, now) else { break };
-            let group = self.group_for(&next);
+            let room = self.root.room(&path(&next.lane));
+            let group = self.group_for(&next).min(room);
             if self.free() < group && self.may_keep_back(group, now) {
                 break;
             }
@@ -184,7 +185,7 @@ impl Share {
             let most = if next.brief { self.free() } else { spare.max(1) };
             let alone = self.root.waiting.all == 1;
             let together = if alone { next.wanted } else { group };
-            let count = together.min(most).min(self.root.room(&path(&lane))).max(1);
+            let count = together.min(most).min(room).max(1);
             self.change(&lane, now, |leaf| {
                 leaf.held += count;
                 leaf.wanted -= count;
@@ -243,8 +244,7 @@ impl Share {
 
     /// How many permits one whose turn it is gets at once, beside others.
     fn group_for(&self, next: &Next) -> u32 {
-        let group = if next.quick { self.group_len().saturating_sub(next.held) } else { 1 };
-        group.min(next.wanted).min(self.root.room(&path(&next.lane))).max(1)
+        if next.quick { self.group_len().saturating_sub(next.held).min(next.wanted).max(1) } else { 1 }
     }
 
     /// Whether what is free may wait for the rest of a group; not for long, in case quick calls are quick no more.

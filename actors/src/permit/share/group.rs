@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-/// Among how many functions of quick calls all permits are, at least, where more wait.
+/// How many functions of quick calls have all permits at a time, at least, where more wait.
 const GROUPS: u32 = 8;
 /// A group has no fewer permits than this, or there are none.
 const LEN_MIN: u32 = 8;

@@ -153,8 +153,8 @@ impl Run {
         let only_long = self.lanes.iter().zip(&self.works).all(|(it, works)| !works || long(&it.1));
         let reserved = only_long && heavy >= self.share.total() - self.share.total() / 8;
         // Of many with quick calls one waits until there are enough for a group.
-        let grouped = self.lanes.len() > 8 && self.share.free() < self.share.group_len();
-        assert!(self.share.free() == 0 || reserved || grouped, "{} free while all wait", self.share.free());
+        let none_to_have = self.share.free() < self.share.group_len();
+        assert!(none_to_have || reserved, "{} free while all wait", self.share.free());
         let held: u32 = self.lanes.iter().map(|(lane, _)| self.share.held(lane)).sum();
         assert_eq!(held + self.share.free(), self.share.total());
     }
@@ -296,6 +296,24 @@ fn a_namespaces_cap_holds_for_all_its_functions_and_for_nobody_else() {
     let of_acme: u32 = granted.iter().filter(|it| it.0.function.namespace().as_str() == "acme").map(|it| it.1).sum();
     assert_eq!((of_acme, share.held(&lane("c.other"))), (3, 10));
     assert_eq!((share.short_of(&lane("a.acme")), share.short_of(&lane("c.other"))), (Some(Short::Namespace), None));
+}
+
+#[test]
+fn nobody_waits_for_more_than_his_cap_lets_him_have() {
+    let (mut share, now) = {
+        let now = tokio::time::Instant::now().into_std();
+        (Share::new(64, now), now)
+    };
+    let standings = Standings { function: Standing { weight: 1, cap: Some(1) }, ..Standings::default() };
+    let lanes: Vec<LaneKey> =
+        (0..100).map(|n| LaneKey::new(Queue::default(), Function::parse(&format!("f{n}")).unwrap())).collect();
+    for lane in &lanes {
+        share.want(lane, Wish { count: 10, brief: true, quick: true, standings }, now);
+    }
+    let first = share.grants(now)[0].0.clone();
+    share.want(&first, Wish::default(), now);
+    share.returned(&first, 1, now);
+    assert_eq!(share.grants(now).len(), 1, "there are not enough for a group, and he cannot have one");
 }
 
 proptest! {
