@@ -300,10 +300,8 @@ fn a_namespaces_cap_holds_for_all_its_functions_and_for_nobody_else() {
 
 #[test]
 fn nobody_waits_for_more_than_his_cap_lets_him_have() {
-    let (mut share, now) = {
-        let now = tokio::time::Instant::now().into_std();
-        (Share::new(64, now), now)
-    };
+    let now = tokio::time::Instant::now().into_std();
+    let mut share = Share::new(64, now);
     let standings = Standings { function: Standing { weight: 1, cap: Some(1) }, ..Standings::default() };
     let lanes: Vec<LaneKey> =
         (0..100).map(|n| LaneKey::new(Queue::default(), Function::parse(&format!("f{n}")).unwrap())).collect();
