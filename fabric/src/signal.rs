@@ -1,7 +1,8 @@
-//! SIGTERM and SIGINT: the first begins the drain, the second cuts it short.
+//! SIGTERM and SIGINT: the first begins the drain, the second cuts it short. And one that is no reason to end.
 
 use std::io;
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Both signals, as one stream of requests to end.
@@ -27,4 +28,14 @@ impl Signals {
             _ = self.int.recv() => "SIGINT",
         }
     }
+}
+
+/// From now on, to write more into a file than this process may (`ulimit -f`, `LimitFSIZE=`) fails as it does on a full
+/// disk; by default the process ends, with whatever it was about to store.
+///
+/// # Errors
+/// When the operating system refuses to register a handler.
+pub fn outlive_full_files() -> io::Result<()> {
+    // The handler stays when the stream is gone; a child process has the default again.
+    signal(SignalKind::from_raw(Number::XFSZ.as_raw())).map(drop)
 }
