@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use proto::call::Guest;
+use proto::deployment::{CreatedAt, Deployment, Removal};
 use proto::fault::Faults;
 use proto::key::Reach;
 use proto::retry::Policy;
-use proto::spec::{CreatedAt, Deployment, Removal};
 use proto::upstream::Template;
 use proto::{ApiKey, Function, FunctionSpec, KeyId, Namespace, NamespaceSpec, Queue, QueueSpec, Timestamp};
 use rpds::HashTrieMapSync;
@@ -273,7 +273,7 @@ mod tests {
     use super::*;
 
     fn spec(name: &str, queue: &str) -> Arc<FunctionSpec> {
-        let mut deployment = FunctionSpec::at(&Function::parse(name).unwrap(), "http://f").unwrap().deployment;
+        let mut deployment = FunctionSpec::at(&Function::parse(name).unwrap(), "http://f").unwrap().deployment.open();
         deployment.annotations.insert("com.openfaas.queue".into(), queue.into());
         Arc::new(FunctionSpec::compile(deployment).unwrap())
     }
@@ -340,7 +340,7 @@ mod tests {
         let mut directory = Directory::default();
         let annotations = |pairs: &[(&str, &str)]| pairs.iter().map(|&(k, v)| (k.into(), v.into())).collect::<Vec<_>>();
         let function = Function::parse("f").unwrap();
-        let mut deployment = FunctionSpec::at(&function, "http://f").unwrap().deployment;
+        let mut deployment = FunctionSpec::at(&function, "http://f").unwrap().deployment.open();
         deployment.annotations.extend(annotations(&[("com.openfaas.retry.attempts", "3")]));
         directory.insert(Arc::new(FunctionSpec::compile(deployment).unwrap()));
         let of_queue = [("com.openfaas.retry.attempts", "5"), ("com.openfaas.retry.min_wait", "7s")];

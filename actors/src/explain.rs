@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn a_rate_is_used_up_by_those_before_it() {
         let (lane, ready) = (lane(), record(State::Ready));
-        let mut deployment = spec().deployment;
+        let mut deployment = spec().deployment.open();
         deployment.annotations.insert("fabric.rate".into(), "6/m".into());
         let spec = FunctionSpec::compile(deployment).unwrap();
         let seen = [process("w", 1, 4, Some((Reason::Rate, Some(8.0))))];

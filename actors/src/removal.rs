@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::spec::Removal;
+use proto::deployment::Removal;
 use proto::{Function, FunctionSpec, LaneKey, Queue, codec};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};

@@ -34,6 +34,7 @@ pub mod call;
 pub mod callback;
 pub mod codec;
 pub mod dead;
+pub mod deployment;
 pub mod fault;
 pub mod header;
 pub mod history;

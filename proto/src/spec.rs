@@ -1,137 +1,17 @@
-//! What is known about a function: the deployment as OpenFaaS's API takes it, and what its annotations mean.
+//! What is known about a function: what the annotations of its deployment mean.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
-
 use crate::annotation::Whose;
+use crate::deployment::{Deployment, Packed};
 use crate::fault::Faults;
 use crate::limit::Throttle;
 use crate::record::Keep;
 use crate::trace::Across;
 use crate::upstream::{TIMEOUT_DEFAULT, Template, Upstream};
-use crate::{Function, LaneKey, Namespace, Queue, Timestamp, annotation, name, retry};
-
-/// OpenFaaS's `FunctionDeployment`, the body of `POST` and `PUT /system/functions`. It is kept as it came; fields
-/// that mean nothing here (the image, the limits of a container) are given back when the function is described.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "OpenFaaS's own names, documented there")]
-pub struct Deployment {
-    pub service: String,
-    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "String::is_empty")]
-    pub image: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub env_process: Option<String>,
-    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
-    pub env_vars: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "Vec::is_empty")]
-    pub constraints: Vec<String>,
-    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "Vec::is_empty")]
-    pub secrets: Vec<String>,
-    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "BTreeMap::is_empty")]
-    pub requests: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "or_nothing")]
-    pub read_only_root_filesystem: bool,
-    /// Ours: set while the function is being deleted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deleting: Option<Removal>,
-    #[serde(default, skip_serializing_if = "CreatedAt::is_unknown")]
-    pub created_at: CreatedAt,
-}
-
-/// `null` is nothing said, as it is to Go.
-fn or_nothing<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
-/// What becomes of the calls that a function still has when it is deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Removal {
-    /// They run as before; the function is gone when none is left.
-    #[default]
-    Drain,
-    /// They go to the dead letters, but for those that run.
-    DeadLetter,
-}
-
-impl Removal {
-    /// Reads the word for it.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "drain" => Some(Self::Drain),
-            "dead-letter" => Some(Self::DeadLetter),
-            _ => None,
-        }
-    }
-}
-
-/// When a function was first deployed: told in OpenFaaS's status of it, and no part of what it is. Two deployments are
-/// the same whenever they were made.
-#[derive(Clone, Copy, Debug, Default, Eq, Serialize, Deserialize)]
-#[serde(from = "Option<String>", into = "Option<String>")]
-pub struct CreatedAt(pub Option<Timestamp>);
-
-impl CreatedAt {
-    fn is_unknown(&self) -> bool {
-        self.0.is_none()
-    }
-}
-
-impl PartialEq for CreatedAt {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl From<Option<String>> for CreatedAt {
-    /// What is no time is no reason to refuse a deployment: it is set anew.
-    fn from(text: Option<String>) -> Self {
-        Self(text.as_deref().and_then(Timestamp::parse_rfc3339))
-    }
-}
-
-impl From<CreatedAt> for Option<String> {
-    fn from(at: CreatedAt) -> Self {
-        at.0.map(|at| at.to_string())
-    }
-}
-
-impl Deployment {
-    /// One of a function that is being deleted, and of which nothing else is known.
-    #[must_use]
-    pub fn leaving(function: &Function, removal: Removal) -> Self {
-        let (service, namespace) = (function.name().into(), Some(function.namespace().to_string()));
-        Self { service, namespace, deleting: Some(removal), ..Self::default() }
-    }
-
-    /// The function that is deployed.
-    ///
-    /// # Errors
-    /// [`name::Error`] if `service` or `namespace` is not a DNS label.
-    pub fn function(&self) -> Result<Function, name::Error> {
-        Function::new(&self.service, self.namespace()?)
-    }
-
-    fn namespace(&self) -> Result<Namespace, name::Error> {
-        match self.namespace.as_deref() {
-            None | Some("") => Ok(Namespace::default()),
-            Some(namespace) => Namespace::parse(namespace),
-        }
-    }
-}
+use crate::{Function, LaneKey, Queue, annotation, retry};
 
 /// A function, ready to be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,8 +42,8 @@ pub struct FunctionSpec {
     pub keep: Keep,
     /// How attempts are joined to their caller's trace.
     pub across: Across,
-    /// The deployment it was read from.
-    pub deployment: Deployment,
+    /// The deployment it was read from; of a guest, nothing.
+    pub deployment: Packed,
 }
 
 impl FunctionSpec {
@@ -213,7 +93,7 @@ impl FunctionSpec {
             retry,
             keep,
             across,
-            deployment,
+            deployment: Packed::of(deployment),
         })
     }
 
@@ -233,7 +113,7 @@ impl FunctionSpec {
     /// Whether nobody registered it here: it was made of its name.
     #[must_use]
     pub fn is_guest(&self) -> bool {
-        self.deployment == Deployment::default()
+        self.deployment == Packed::default()
     }
 
     /// A function that nobody registered, as the template has it. Of what is said about it only how it is retried
@@ -249,7 +129,7 @@ impl FunctionSpec {
         };
         let spec = Self::compile_with(bare, Some(template))?;
         let retry = annotation::Reader::new(said, Whose::Function).retry();
-        Ok(Self { retry, deployment: Deployment::default(), ..spec })
+        Ok(Self { retry, deployment: Packed::default(), ..spec })
     }
 
     /// Where its calls wait.
@@ -279,8 +159,8 @@ mod tests {
         let spec = FunctionSpec::compile(serde_json::from_str(json).unwrap()).unwrap();
         assert_eq!(spec.function.to_string(), "env.openfaas-fn");
         assert_eq!(spec.lane().to_string(), "q1/env.openfaas-fn");
-        let back: Deployment = serde_json::from_value(serde_json::to_value(&spec.deployment).unwrap()).unwrap();
-        assert_eq!(back, spec.deployment);
+        let back: Deployment = serde_json::from_value(serde_json::to_value(spec.deployment.open()).unwrap()).unwrap();
+        assert_eq!(Packed::of(back), spec.deployment);
     }
 
     #[test]
@@ -372,21 +252,12 @@ mod tests {
     }
 
     #[test]
-    fn when_it_was_made_is_told_and_changes_nothing() {
-        let read = |json: &str| serde_json::from_str::<Deployment>(json).unwrap();
-        let at = read(r#"{"service":"env","createdAt":"2026-11-21T10:00:00Z"}"#);
-        assert_eq!(serde_json::to_value(&at).unwrap()["createdAt"], "2026-11-21T10:00:00.000000000Z");
-        assert_eq!(at, read(r#"{"service":"env","createdAt":null}"#));
-        assert!(serde_json::to_value(read(r#"{"service":"env","createdAt":"x"}"#)).unwrap().get("createdAt").is_none());
-    }
-
-    #[test]
     fn a_template_is_for_those_who_say_nothing() {
         let template = Template::parse("http://{name}.{namespace}:8080").unwrap();
         let compiled = |deployment| FunctionSpec::compile_with(deployment, Some(&template)).unwrap();
         let bare = Deployment { service: "env".into(), ..Deployment::default() };
         assert_eq!(compiled(bare.clone()).upstreams[0].url.as_str(), "http://env.openfaas-fn:8080/");
-        assert_eq!(compiled(bare.clone()).deployment, bare, "nothing of it is written into the record");
+        assert_eq!(compiled(bare.clone()).deployment.open(), bare, "nothing of it is written into the record");
         assert_eq!(compiled(deployment(&[])).upstreams[0].url.as_str(), "http://127.0.0.1:1/");
         let numbered = Deployment { service: "env".into(), namespace: Some("1".into()), ..Deployment::default() };
         let error = FunctionSpec::compile_with(numbered, Some(&template)).unwrap_err();

@@ -80,7 +80,7 @@ async fn all(count: usize) {
     let settings = Settings { max_inflight: 64, pre_stop: Duration::ZERO, grace: None, ..Settings::default() };
     let (tree, ending) = tree::start(parts, settings).await.unwrap();
     let function = Function::parse("f").unwrap();
-    let deployment = FunctionSpec::at(&function, "http://f").unwrap().deployment;
+    let deployment = FunctionSpec::at(&function, "http://f").unwrap().deployment.open();
     memory.put(Record::Function(function.clone(), Box::new(deployment)), Expected::Whatever).await.unwrap();
     let lane = LaneKey::new(Queue::default(), function);
     for n in 0..count {

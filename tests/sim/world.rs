@@ -269,7 +269,7 @@ impl World {
 
 fn spec(function: &crate::plan::Function) -> FunctionSpec {
     let name = Function::parse(&function.name).unwrap();
-    let mut deployment = FunctionSpec::at(&name, &format!("http://{}", function.host())).unwrap().deployment;
+    let mut deployment = FunctionSpec::at(&name, &format!("http://{}", function.host())).unwrap().deployment.open();
     let timeout = format!("{}s", function.timeout.as_secs());
     let mut annotate = |name: &str, value: String| drop(deployment.annotations.insert(name.into(), value));
     annotate("fabric.timeout", timeout);

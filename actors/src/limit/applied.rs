@@ -116,7 +116,8 @@ mod tests {
     const LIMITS: Limits = Limits { concurrency: None, paused: false, ceiling: 64 };
 
     fn spec(annotations: &[(&str, &str)]) -> FunctionSpec {
-        let mut deployment = FunctionSpec::at(&Function::parse("f.acme").unwrap(), "http://a:1").unwrap().deployment;
+        let mut deployment =
+            FunctionSpec::at(&Function::parse("f.acme").unwrap(), "http://a:1").unwrap().deployment.open();
         deployment.annotations.extend(annotations.iter().map(|&(name, value)| (name.into(), value.into())));
         FunctionSpec::compile(deployment).unwrap()
     }

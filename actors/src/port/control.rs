@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use proto::spec::Deployment;
+use proto::deployment::Deployment;
 use proto::tenant::{Kept, Tenancy};
 use proto::{ApiKey, Function, FunctionSpec, KeyId, Namespace, NamespaceSpec, Queue, key, name, queue};
 use serde::de::DeserializeOwned;
@@ -238,7 +238,7 @@ pub trait Form {
 
 impl From<&FunctionSpec> for Record {
     fn from(spec: &FunctionSpec) -> Self {
-        Self::Function(spec.function.clone(), Box::new(spec.deployment.clone()))
+        Self::Function(spec.function.clone(), Box::new(spec.deployment.open()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use actors::port::control::{self, Key, Record};
 use http::{HeaderMap, StatusCode};
-use proto::spec::{Deployment, Removal};
+use proto::deployment::{Deployment, Packed, Removal};
 use proto::{Function, Namespace, Refusal};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -58,8 +58,10 @@ impl Functions {
             .map(|spec| (spec.function.to_string(), spec));
         let mut specs: Vec<_> = named.filter(|(name, _)| name.contains(&part)).collect();
         specs.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let views = specs.into_iter().map(|(_, spec)| view(&spec.function, &spec.deployment));
-        Ok(answer::json(StatusCode::OK, &List::of_names(views, &query.page()?, |view| view.name.clone())))
+        let List { items, next } = List::of_names(specs.into_iter(), &query.page()?, |(name, _)| name.clone());
+        let opened: Vec<_> = items.iter().map(|(_, spec)| (&spec.function, spec.deployment.open())).collect();
+        let items: Vec<_> = opened.iter().map(|(function, deployment)| view(function, deployment)).collect();
+        Ok(answer::json(StatusCode::OK, &List { items, next }))
     }
 
     pub(super) async fn get(&self, name: &str, by: &Identity) -> Result<Answer, Refusal> {
@@ -84,7 +86,7 @@ impl Functions {
         let spec = self.0.deploy(asked(&function, object(body, &FIELDS)?)?, by)?;
         let (is_new, revision) = self.0.put(by, (&spec).into(), headers).await?;
         self.registered(&function, &spec.deployment).await;
-        Ok(show(status_of(is_new), view(&function, &spec.deployment), Some(revision)))
+        Ok(show(status_of(is_new), view(&function, &spec.deployment.open()), Some(revision)))
     }
 
     /// Changes some of what is set, by a merge patch (RFC 7396).
@@ -108,8 +110,9 @@ impl Functions {
         };
         let (record, revision) = self.0.edit(by, &Key::Function(function.clone()), headers, edit).await?;
         let Record::Function(_, deployment) = record else { return Err(Refusal::UnknownFunction(function)) };
-        self.registered(&function, &deployment).await;
-        Ok(show(StatusCode::OK, view(&function, &deployment), Some(revision)))
+        let shown = show(StatusCode::OK, view(&function, &deployment), Some(revision));
+        self.registered(&function, &Packed::of(*deployment)).await;
+        Ok(shown)
     }
 
     /// Begins to delete a function; workers finish it.
@@ -143,7 +146,7 @@ impl Functions {
         Ok(show(StatusCode::ACCEPTED, view(&function, &deployment), Some(revision)))
     }
 
-    async fn registered(&self, function: &Function, deployment: &Deployment) {
+    async fn registered(&self, function: &Function, deployment: &Packed) {
         self.0.seen(|it| it.get(function).is_some_and(|seen| seen.deployment == *deployment)).await;
     }
 }

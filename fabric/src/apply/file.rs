@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use proto::deployment::Deployment;
 use proto::fault::{Fault, Faults};
 use proto::queue::QueueSpec;
 use proto::signing::Entry;
-use proto::spec::Deployment;
 use proto::tenant::Tenancy;
 use proto::{Function, FunctionSpec, NamespaceSpec, annotation};
 use serde::de::DeserializeOwned;

@@ -62,7 +62,8 @@ mod tests {
     use super::*;
 
     fn spec(name: &str, rate: Option<&str>) -> FunctionSpec {
-        let mut deployment = FunctionSpec::at(&proto::Function::parse(name).unwrap(), "http://a").unwrap().deployment;
+        let mut deployment =
+            FunctionSpec::at(&proto::Function::parse(name).unwrap(), "http://a").unwrap().deployment.open();
         deployment.annotations.extend(rate.map(|rate| ("fabric.accept-rate".into(), rate.into())));
         FunctionSpec::compile(deployment).unwrap()
     }

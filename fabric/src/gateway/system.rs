@@ -2,13 +2,14 @@
 
 pub mod route;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actors::directory::Directory;
 use actors::port::control::{self, Expected, Key, Record};
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
-use proto::spec::{Deployment, Removal};
+use proto::deployment::{Deployment, Removal};
 use proto::{Function, FunctionSpec, Namespace, Refusal, annotation};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -27,8 +28,8 @@ pub(super) const SEEN_WITHIN: Duration = Duration::from_secs(1);
 /// OpenFaaS's `FunctionStatus`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Status<'a> {
-    name: &'a str,
+struct Status {
+    name: String,
     replicas: u32,
     available_replicas: u32,
     invocation_count: u64,
@@ -37,7 +38,7 @@ struct Status<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
     #[serde(flatten)]
-    deployment: StatusDeployment<'a>,
+    deployment: StatusDeployment,
 }
 
 /// What a function's containers use. It has none here, and so uses nothing.
@@ -51,18 +52,18 @@ struct Usage {
 /// The parts of a deployment that a status repeats; `service` is called `name` there.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct StatusDeployment<'a> {
-    image: &'a str,
-    namespace: &'a str,
+struct StatusDeployment {
+    image: String,
+    namespace: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    env_process: Option<&'a str>,
-    env_vars: &'a std::collections::BTreeMap<String, String>,
-    constraints: &'a [String],
-    secrets: &'a [String],
-    labels: &'a std::collections::BTreeMap<String, String>,
-    annotations: &'a std::collections::BTreeMap<String, String>,
-    limits: &'a std::collections::BTreeMap<String, String>,
-    requests: &'a std::collections::BTreeMap<String, String>,
+    env_process: Option<String>,
+    env_vars: BTreeMap<String, String>,
+    constraints: Vec<String>,
+    secrets: Vec<String>,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    limits: BTreeMap<String, String>,
+    requests: BTreeMap<String, String>,
     read_only_root_filesystem: bool,
 }
 
@@ -197,8 +198,8 @@ impl Gateway {
     fn keep_pause(&self, deployment: &mut Deployment) {
         let directory = self.ports.directory.borrow();
         let Some(spec) = deployment.function().ok().and_then(|function| directory.get(&function)) else { return };
-        if let Some(paused) = spec.deployment.annotations.get(annotation::PAUSED) {
-            deployment.annotations.entry(annotation::PAUSED.into()).or_insert_with(|| paused.clone());
+        if let Some(paused) = spec.deployment.open().annotations.remove(annotation::PAUSED) {
+            deployment.annotations.entry(annotation::PAUSED.into()).or_insert(paused);
         }
     }
 
@@ -250,11 +251,11 @@ fn parameter(query: &str, wanted: &str) -> Option<String> {
     pairs.find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| value.into_owned())
 }
 
-fn status(spec: &FunctionSpec, usage: Option<Usage>) -> Status<'_> {
-    let deployment = &spec.deployment;
+fn status(spec: &FunctionSpec, usage: Option<Usage>) -> Status {
+    let deployment = spec.deployment.open();
     // Whether the endpoint is up is its operator's business: what is registered counts as one replica that is there.
     Status {
-        name: &deployment.service,
+        name: deployment.service,
         replicas: 1,
         available_replicas: 1,
         // Each gateway would know its own only.
@@ -262,16 +263,16 @@ fn status(spec: &FunctionSpec, usage: Option<Usage>) -> Status<'_> {
         created_at: deployment.created_at.into(),
         usage,
         deployment: StatusDeployment {
-            image: &deployment.image,
-            namespace: spec.function.namespace().as_str(),
-            env_process: deployment.env_process.as_deref(),
-            env_vars: &deployment.env_vars,
-            constraints: &deployment.constraints,
-            secrets: &deployment.secrets,
-            labels: &deployment.labels,
-            annotations: &deployment.annotations,
-            limits: &deployment.limits,
-            requests: &deployment.requests,
+            image: deployment.image,
+            namespace: spec.function.namespace().to_string(),
+            env_process: deployment.env_process,
+            env_vars: deployment.env_vars,
+            constraints: deployment.constraints,
+            secrets: deployment.secrets,
+            labels: deployment.labels,
+            annotations: deployment.annotations,
+            limits: deployment.limits,
+            requests: deployment.requests,
             read_only_root_filesystem: deployment.read_only_root_filesystem,
         },
     }

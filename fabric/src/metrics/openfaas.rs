@@ -89,7 +89,7 @@ pub(super) fn write(sources: &Sources, directory: &Directory, sheet: &mut Sheet<
         named.map(|LaneKey { function, .. }| (function.to_string(), function)).collect();
     sheet.family(&SERVICE_COUNT, named.keys().map(|name| ([name.clone()], 1.into())))?;
     let targets = named.iter().filter_map(|(name, function)| {
-        let labels = &directory.get(function)?.deployment.labels;
+        let labels = directory.get(function)?.deployment.open().labels;
         let by = labels.get(SCALE_TYPE).map_or(USUAL_TYPE, String::as_str);
         let target = labels.get(SCALE_TARGET).and_then(|it| it.parse().ok()).unwrap_or(USUAL_TARGET);
         Some(([name.clone(), by.into()], target.into()))

@@ -3,8 +3,8 @@
 use actors::port::Control;
 use actors::port::control::{Change, Changes, Error, Expected, Key, Record};
 use futures_util::StreamExt;
+use proto::deployment::Deployment;
 use proto::key::{Hash, Reach, Scope, Scopes};
-use proto::spec::Deployment;
 use proto::tenant::Tenancy;
 use proto::{ApiKey, Function, FunctionSpec, KeyId, Namespace, Timestamp};
 use tests::broker::{Fixture, Kind};
@@ -31,7 +31,7 @@ fn key(name: &str) -> Key {
 }
 
 fn deployment(name: &str, url: &str) -> Deployment {
-    FunctionSpec::at(&function(name), url).unwrap().deployment
+    FunctionSpec::at(&function(name), url).unwrap().deployment.open()
 }
 
 async fn put(control: &dyn Control, name: &str, url: &str) -> Change {

@@ -72,7 +72,7 @@ async fn letters_ends_and_marks_are_there(kind: Kind) {
 async fn schedules_and_records_are_there(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let function = Function::parse("f").unwrap();
-    let deployment = FunctionSpec::at(&function, "http://a").unwrap().deployment;
+    let deployment = FunctionSpec::at(&function, "http://a").unwrap().deployment.open();
     let record = control::Record::Function(function.clone(), Box::new(deployment));
     fixture.control.put(record.clone(), Expected::Whatever).await.unwrap();
     let revision = fixture.control.put(record.clone(), Expected::Whatever).await.unwrap();

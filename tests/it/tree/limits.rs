@@ -12,7 +12,7 @@ use actors::port::invoker::Error;
 use actors::view::Subscriber;
 use actors::waiting::Reason;
 use http::{HeaderMap, StatusCode};
-use proto::spec::Removal;
+use proto::deployment::Removal;
 use proto::{Function, FunctionSpec};
 use tokio::time::{Instant, sleep};
 
@@ -420,7 +420,7 @@ async fn what_is_buried_keeps_to_the_limit_until_everybody_has_heard() {
     world.post_many("f", 3).await;
     sleep(SECOND).await;
     let function = Function::parse("f").unwrap();
-    let mut deployment = FunctionSpec::at(&function, "http://f").unwrap().deployment;
+    let mut deployment = FunctionSpec::at(&function, "http://f").unwrap().deployment.open();
     deployment.annotations.insert("fabric.concurrency".into(), "1".into());
     deployment.deleting = Some(Removal::DeadLetter);
     let leaving = Record::Function(function, Box::new(deployment));

@@ -235,7 +235,7 @@ impl World {
     /// A function `name` at `http://<name>/`.
     pub(super) async fn register(&self, name: &str, annotations: &[(&str, &str)]) {
         let function = Function::parse(name).unwrap();
-        let mut deployment = FunctionSpec::at(&function, &format!("http://{name}")).unwrap().deployment;
+        let mut deployment = FunctionSpec::at(&function, &format!("http://{name}")).unwrap().deployment.open();
         deployment.annotations.extend(annotations.iter().map(|&(name, value)| (name.into(), value.into())));
         self.broker.memory.put(Record::Function(function, Box::new(deployment)), Expected::Whatever).await.unwrap();
         sleep(Duration::from_millis(10)).await;

@@ -70,7 +70,8 @@ fn directory(size: Size) -> Directory {
     directory.current = true;
     for function in 0..size.functions {
         let lane = size.lane(function);
-        let mut deployment = FunctionSpec::at(&lane.function, &format!("http://f{function}")).unwrap().deployment;
+        let mut deployment =
+            FunctionSpec::at(&lane.function, &format!("http://f{function}")).unwrap().deployment.open();
         let annotations =
             [("com.openfaas.queue", lane.queue.to_string()), ("fabric.concurrency", size.limit().to_string())];
         deployment.annotations.extend(annotations.map(|(name, value)| (name.to_owned(), value)));
