@@ -125,11 +125,11 @@ impl Deployment {
     }
 }
 
-/// A deployment that is put away: an eighth of the memory, where there may be a hundred thousand and few are looked at.
+/// A deployment that is put away: a fraction of the memory, where there may be a hundred thousand and few are looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Packed {
     /// Everything else, as JSON; nothing at all, if nobody deployed anything.
-    json: Box<[u8]>,
+    json: Box<str>,
     /// Set while the function is being deleted.
     pub deleting: Option<Removal>,
     /// When the function was first deployed.
@@ -142,7 +142,7 @@ impl Packed {
     pub fn of(mut deployment: Deployment) -> Self {
         let (deleting, created_at) = (deployment.deleting.take(), std::mem::take(&mut deployment.created_at));
         #[expect(clippy::expect_used, reason = "writing to memory cannot fail and every key is a string")]
-        let json = serde_json::to_vec(&deployment).expect("a deployment is serialisable");
+        let json = serde_json::to_string(&deployment).expect("a deployment is serialisable");
         Self { json: json.into(), deleting, created_at }
     }
 
@@ -154,7 +154,7 @@ impl Packed {
             Deployment::default()
         } else {
             #[expect(clippy::expect_used, reason = "a deployment wrote it, and nothing else can")]
-            serde_json::from_slice(json).expect("a deployment can be read again")
+            serde_json::from_str(json).expect("a deployment can be read again")
         };
         Deployment { deleting: *deleting, created_at: *created_at, ..deployment }
     }

@@ -60,6 +60,12 @@ impl FunctionSpec {
     /// # Errors
     /// As [`compile`](Self::compile).
     pub fn compile_with(deployment: Deployment, template: Option<&Template>) -> Result<Self, Faults> {
+        let spec = Self::read(&deployment, template)?;
+        Ok(Self { deployment: Packed::of(deployment), ..spec })
+    }
+
+    /// The same as of nobody.
+    fn read(deployment: &Deployment, template: Option<&Template>) -> Result<Self, Faults> {
         let mut read = annotation::Reader::new(&deployment.annotations, Whose::Function);
         let namespace = deployment.namespace();
         let function = Function::new(&deployment.service, namespace.clone().unwrap_or_default());
@@ -93,7 +99,7 @@ impl FunctionSpec {
             retry,
             keep,
             across,
-            deployment: Packed::of(deployment),
+            deployment: Packed::default(),
         })
     }
 
@@ -127,9 +133,9 @@ impl FunctionSpec {
             namespace: Some(function.namespace().to_string()),
             ..Deployment::default()
         };
-        let spec = Self::compile_with(bare, Some(template))?;
+        let spec = Self::read(&bare, Some(template))?;
         let retry = annotation::Reader::new(said, Whose::Function).retry();
-        Ok(Self { retry, deployment: Packed::default(), ..spec })
+        Ok(Self { retry, ..spec })
     }
 
     /// Where its calls wait.

@@ -22,6 +22,7 @@ mod deploy;
 mod drain;
 mod figures;
 mod first_call;
+#[cfg(target_os = "linux")]
 mod full;
 mod fuzzed;
 mod identity;

@@ -3,6 +3,7 @@
 pub mod route;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actors::directory::Directory;
@@ -11,7 +12,7 @@ use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use proto::deployment::{Deployment, Removal};
 use proto::{Function, FunctionSpec, Namespace, Refusal, annotation};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::timeout;
 
 use super::answer::{self, Answer};
@@ -65,6 +66,15 @@ struct StatusDeployment {
     limits: BTreeMap<String, String>,
     requests: BTreeMap<String, String>,
     read_only_root_filesystem: bool,
+}
+
+/// Of many functions, one opened after the other: all of them at once take many times the memory that they are kept in.
+struct Statuses<'a>(&'a [&'a Arc<FunctionSpec>]);
+
+impl Serialize for Statuses<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|spec| status(spec, None)))
+    }
 }
 
 #[derive(Deserialize)]
@@ -140,7 +150,7 @@ impl Gateway {
             .filter(|spec| wanted(spec.function.namespace()) && !directory.leaving().contains_key(&spec.function))
             .collect();
         specs.sort_by(|a, b| a.function.cmp(&b.function));
-        answer::json(StatusCode::OK, &specs.into_iter().map(|spec| status(spec, None)).collect::<Vec<_>>())
+        answer::json(StatusCode::OK, &Statuses(&specs))
     }
 
     fn describe(
@@ -196,10 +206,13 @@ impl Gateway {
 
     /// Whoever deploys a function anew and says nothing of a pause leaves that to the operators.
     fn keep_pause(&self, deployment: &mut Deployment) {
-        let directory = self.ports.directory.borrow();
+        if deployment.annotations.contains_key(annotation::PAUSED) {
+            return;
+        }
+        let directory = self.ports.directory.borrow().clone();
         let Some(spec) = deployment.function().ok().and_then(|function| directory.get(&function)) else { return };
         if let Some(paused) = spec.deployment.open().annotations.remove(annotation::PAUSED) {
-            deployment.annotations.entry(annotation::PAUSED.into()).or_insert(paused);
+            deployment.annotations.insert(annotation::PAUSED.into(), paused);
         }
     }
 
