@@ -13,7 +13,7 @@
 //! | [`scale`] | many workers, many functions, many calls |
 //!
 //! `FABRIC_SIM_SEEDS=5000` runs so many, `FABRIC_SIM_FROM=100000` begins there, `FABRIC_SIM_SEED=123` runs one and
-//! prints what happens in it.
+//! prints what happens in it (with `-- --nocapture`, if nothing fails).
 
 #![forbid(unsafe_code)]
 #![allow(

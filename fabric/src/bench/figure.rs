@@ -35,7 +35,7 @@ pub struct Definition {
 pub const DEFINITIONS: &[Definition] = &[
     define("start_ms", "start to ready", "ms", Some(Asked::AtMost(150.0))),
     define("idle_mb", "memory of an idle worker", "MB", Some(Asked::AtMost(20.0))),
-    define("idle_function_kb", "memory for each registered function that is idle", "KB", None),
+    define("idle_function_kb", "memory for each registered function that is idle", "KB", Some(Asked::AtMost(0.0))),
     define("active_function_kb", "memory for each active function", "KB", Some(Asked::AtMost(64.0))),
     define("enqueue", "calls accepted, of what the bare server answers", "/s", Some(Asked::RatioAtLeast(0.6))),
     define("drain_64", "calls run, 64 at once", "/s", Some(Asked::RatioAtLeast(0.85))),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::drain::bare_loop;
 use super::{Fabric, PATIENCE, path};
@@ -28,8 +28,7 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
         for number in 0..count {
             let (context, name) = (context.clone(), name.clone());
             publishing.spawn(async move {
-                let at = began + EVERY.mul_f64(number as f64);
-                sleep_until(at).await;
+                let at = caller::due(began + EVERY.mul_f64(number as f64)).await;
                 context.publish(name, caller::body(number).into()).await?.await?;
                 anyhow::Ok((number, at))
             });
