@@ -69,7 +69,8 @@ const TOLERANCE: f64 = 0.2;
 /// and pulls find nothing.
 const IN_USE: f64 = 0.75;
 
-fn run(size: Size) {
+/// Lives through it; how many calls of one function ran at once at most.
+fn run(size: Size) -> u32 {
     let began = Instant::now();
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let (load, virtual_time) = runtime.block_on(async {
@@ -79,12 +80,15 @@ fn run(size: Size) {
     });
     report(&load, size, began.elapsed(), virtual_time);
     check(&load, size);
+    load.tally().most_at_once
 }
 
 /// The invariants.
 fn check(load: &Arc<Load>, size: Size) {
     let tally = load.tally();
-    assert_eq!(tally.runs, size.calls() as u64, "every call runs once: none is lost, none runs twice");
+    let of_functions = (tally.unended, tally.repeated);
+    assert_eq!(of_functions, (0, 0), "every function's calls run, as many as there are: none is lost, none runs twice");
+    assert_eq!(tally.runs, size.calls() as u64, "and what was begun was ended");
     assert_eq!(tally.over_limit, 0, "calls that began although as many ran as the limit allows ({})", size.limit());
     assert_eq!(tally.drained, size.drains as u64, "workers that went in good order");
     assert!(tally.slowest_drain <= crowd::GRACE + Duration::from_secs(3), "a drain took {:?}", tally.slowest_drain);
@@ -97,7 +101,8 @@ fn report(load: &Arc<Load>, size: Size, took: Duration, virtual_time: Duration) 
     let per = |count: usize| took.as_secs_f64() * 1e6 / count as f64;
     eprintln!("{size:?}: {} calls", size.calls());
     eprintln!("  took {took:.1?} for {virtual_time:.0?} of virtual time: {:.1} µs a call", per(size.calls()));
-    eprintln!("  active at once: {} functions of each tenant, limit {} each", size.active_each(), size.limit());
+    let (active, limit, most) = (size.active_each(), size.limit(), tally.most_at_once);
+    eprintln!("  active at once: {active} functions of each tenant, limit {limit} each, of which {most} ran");
     eprintln!("  a tenant was at most {:.1} % from its share of slot-time", 100.0 * tally.unfairness);
     eprintln!("  calls ran in at least {:.1} % of the slots of each queue", 100.0 * tally.in_use);
     eprintln!("  {} drains, the slowest took {:.1?}", tally.drained, tally.slowest_drain);
@@ -110,12 +115,15 @@ fn number(name: &str, otherwise: usize) -> usize {
 
 #[test]
 fn two_hundred_functions_share_twenty_workers() {
-    run(Size { workers: 20, queues: 2, tenants: 10, functions: 200, calls_each: 100, permits: 8, drains: 10 });
+    let most =
+        run(Size { workers: 20, queues: 2, tenants: 10, functions: 200, calls_each: 100, permits: 8, drains: 10 });
+    assert_eq!(most, 16, "the limit is reached");
 }
 
 #[test]
 fn two_calls_of_a_function_for_each_worker_are_enough_to_be_fair() {
-    run(Size { workers: 20, queues: 2, tenants: 10, functions: 400, calls_each: 20, permits: 8, drains: 6 });
+    let most = run(Size { workers: 20, queues: 2, tenants: 10, functions: 400, calls_each: 20, permits: 8, drains: 6 });
+    assert_eq!(most, 11, "the limit is reached");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::world;
 
 /// How many seeds are run if nobody says otherwise.
-const SEEDS: u64 = 1500;
+const SEEDS: u64 = 3000;
 /// How long one may take by the clock on the wall: longer means that it goes round in circles.
 const REAL_TIME: Duration = Duration::from_secs(60);
 

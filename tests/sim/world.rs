@@ -1,6 +1,6 @@
 //! A world: workers on one broker, callers, and what goes wrong between them.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -67,6 +67,8 @@ pub(crate) struct World {
     /// Those that are up and were not told to go.
     workers: Mutex<Vec<Worker>>,
     started: Mutex<usize>,
+    /// How many were killed and are to be up again.
+    away: AtomicUsize,
     /// What goes on by itself.
     tasks: Mutex<JoinSet<()>>,
 }
@@ -95,7 +97,7 @@ impl World {
         let functions = Arc::new(Functions::new(plan.clone()));
         let callers = Arc::new(Callers::new(functions.clone(), memory.clone(), clock, ledger.clone()));
         let (workers, started, tasks) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { plan, memory, clock, ledger, functions, callers, workers, started, tasks }
+        Self { plan, memory, clock, ledger, functions, callers, workers, started, away: AtomicUsize::new(0), tasks }
     }
 
     async fn history(self: &Arc<Self>) {
@@ -133,7 +135,7 @@ impl World {
 
     /// Nothing goes wrong any more: everything ends, and every part comes to rest.
     async fn settle(self: &Arc<Self>) {
-        while !self.callers.all_ended().await {
+        while self.away.load(Ordering::SeqCst) > 0 || !self.callers.all_ended().await {
             sleep(Duration::from_millis(500)).await;
         }
         sleep(AT_REST).await;
@@ -216,8 +218,14 @@ impl World {
                 // Nothing it does has any effect; its tasks are taken away all the same.
                 worker.tree.drain();
                 worker.tree.drain();
-                sleep(again_after).await;
-                self.start().await;
+                // What else goes wrong does not wait for it.
+                let world = self.clone();
+                self.away.fetch_add(1, Ordering::SeqCst);
+                self.spawn(async move {
+                    sleep(again_after).await;
+                    world.start().await;
+                    world.away.fetch_sub(1, Ordering::SeqCst);
+                });
             }
             Fault::Drain { worker, hurry } => {
                 let Some(worker) = self.take(worker) else { return };

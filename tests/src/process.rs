@@ -112,10 +112,12 @@ impl Process {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended, and what it printed is read.
     pub async fn ended(&mut self) -> ExitStatus {
         let child = Mutex::new(&mut self.child);
-        eventually(async || child.lock().unwrap().try_wait().unwrap().ok_or("it still runs")).await
+        let status = eventually(async || child.lock().unwrap().try_wait().unwrap().ok_or("it still runs")).await;
+        self.last_lines().await;
+        status
     }
 }
 

@@ -33,6 +33,10 @@ struct State {
     /// How long all tenants of a queue had more to do; absent as long as they have.
     saturated: Vec<Option<Duration>>,
     runs: u64,
+    /// Calls that ended although all of their function had.
+    repeated: u64,
+    /// How many calls of one function ran at once at most.
+    most_at_once: u32,
     over_limit: u64,
     drained: u64,
     slowest_drain: Duration,
@@ -43,6 +47,10 @@ struct State {
 /// What came of it.
 pub(crate) struct Tally {
     pub(crate) runs: u64,
+    pub(crate) repeated: u64,
+    /// Functions of which not all calls have ended.
+    pub(crate) unended: usize,
+    pub(crate) most_at_once: u32,
     pub(crate) over_limit: u64,
     pub(crate) drained: u64,
     pub(crate) slowest_drain: Duration,
@@ -87,6 +95,8 @@ impl Load {
             slot_time: vec![Duration::ZERO; size.tenants],
             saturated: vec![None; size.queues],
             runs: 0,
+            repeated: 0,
+            most_at_once: 0,
             over_limit: 0,
             drained: 0,
             slowest_drain: Duration::ZERO,
@@ -101,6 +111,7 @@ impl Load {
         state.runs += 1;
         let (_, running) = state.functions.get_mut(function).unwrap();
         *running += 1;
+        state.most_at_once = state.most_at_once.max(*running);
         state.over_limit += u64::from(*running as usize > self.size.limit());
         if state.runs.is_multiple_of(1_000) {
             state.most_mb = state.most_mb.max(megabytes());
@@ -114,6 +125,7 @@ impl Load {
         let tenant = self.size.tenant_of(function);
         let state = &mut *self.state.lock().unwrap();
         let (left, running) = state.functions.get_mut(function).unwrap();
+        state.repeated += u64::from(*left == 0);
         (*left, *running) = (left.saturating_sub(1), *running - 1);
         let is_last = *left == 0;
         if state.saturated.get(self.size.queue_of(tenant)) == Some(&None) {
@@ -160,8 +172,21 @@ impl Load {
             let saturated = state.saturated.get(queue).copied().flatten().unwrap_or_default();
             in_use = in_use.min(all / (slots * saturated.as_secs_f64()));
         }
-        let State { runs, over_limit, drained, slowest_drain, idle_mb, most_mb, .. } = *state;
-        Tally { runs, over_limit, drained, slowest_drain, unfairness, in_use, idle_mb, most_mb }
+        let unended = state.functions.iter().filter(|(left, _)| *left > 0).count();
+        let State { runs, repeated, most_at_once, over_limit, drained, slowest_drain, idle_mb, most_mb, .. } = *state;
+        Tally {
+            runs,
+            repeated,
+            unended,
+            most_at_once,
+            over_limit,
+            drained,
+            slowest_drain,
+            unfairness,
+            in_use,
+            idle_mb,
+            most_mb,
+        }
     }
 }
 
