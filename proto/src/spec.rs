@@ -64,7 +64,7 @@ impl FunctionSpec {
         Ok(Self { deployment: Packed::of(deployment), ..spec })
     }
 
-    /// The same as of nobody.
+    /// The same without the deployment, which is put away only where it is kept.
     fn read(deployment: &Deployment, template: Option<&Template>) -> Result<Self, Faults> {
         let mut read = annotation::Reader::new(&deployment.annotations, Whose::Function);
         let namespace = deployment.namespace();

@@ -16,12 +16,11 @@
 mod crowd;
 mod load;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
 
-use self::load::Load;
+use self::load::Tally;
 
 /// How large it is.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +52,7 @@ impl Size {
         (3 * self.slots_each()).div_ceil(self.calls_each).max(2)
     }
 
-    /// How many calls of one function may run at once: less than the tenant's part, so that it matters.
+    /// How many calls of one function may run at once: no more than the tenant's part, so that it is reached.
     pub(crate) fn limit(&self) -> usize {
         (2 * self.slots_each()).div_ceil(self.active_each()).max(1)
     }
@@ -78,14 +77,14 @@ fn run(size: Size) -> u32 {
         let load = crowd::live(size).await;
         (load, started.elapsed())
     });
-    report(&load, size, began.elapsed(), virtual_time);
-    check(&load, size);
-    load.tally().most_at_once
+    let tally = load.tally();
+    report(&tally, size, began.elapsed(), virtual_time);
+    check(&tally, size);
+    tally.most_at_once
 }
 
 /// The invariants.
-fn check(load: &Arc<Load>, size: Size) {
-    let tally = load.tally();
+fn check(tally: &Tally, size: Size) {
     let of_functions = (tally.unended, tally.repeated);
     assert_eq!(of_functions, (0, 0), "every function's calls run, as many as there are: none is lost, none runs twice");
     assert_eq!(tally.runs, size.calls() as u64, "and what was begun was ended");
@@ -96,8 +95,7 @@ fn check(load: &Arc<Load>, size: Size) {
     assert!(tally.in_use >= IN_USE, "calls ran in {:.1} % of the slots", 100.0 * tally.in_use);
 }
 
-fn report(load: &Arc<Load>, size: Size, took: Duration, virtual_time: Duration) {
-    let tally = load.tally();
+fn report(tally: &Tally, size: Size, took: Duration, virtual_time: Duration) {
     let per = |count: usize| took.as_secs_f64() * 1e6 / count as f64;
     eprintln!("{size:?}: {} calls", size.calls());
     eprintln!("  took {took:.1?} for {virtual_time:.0?} of virtual time: {:.1} µs a call", per(size.calls()));
