@@ -31,8 +31,8 @@ use crate::permit::Permits;
 use crate::permit::capacity::Seat;
 use crate::permit::share::group::quick_within;
 use crate::permit::share::{BRIEF, Standings, Wish};
-use crate::port::Lane;
 use crate::port::broker::Error;
+use crate::port::{Delivery, Lane};
 use crate::view;
 use crate::waiting::{Reason, Waiting};
 
@@ -56,6 +56,8 @@ pub struct Inflow {
     backlog: u64,
     /// Whether the last pull found nothing although messages wait.
     dry: bool,
+    /// Whether the last message taken came again: a broker may not count those behind it that do.
+    comes_again: bool,
     /// Whether it was heard of work since the last pull was asked for: what that brings may not know of it.
     heard: bool,
     takes: Takes,
@@ -89,6 +91,7 @@ impl Inflow {
             seat,
             backlog: 1,
             dry: false,
+            comes_again: false,
             heard: false,
             takes: Takes::default(),
             quick_within: quick_within(ceiling),
@@ -128,10 +131,10 @@ impl Inflow {
         }
     }
 
-    /// A message was taken, and so many waited behind it.
-    pub fn taken(&mut self, behind: u64, now: Instant) {
-        self.backlog = behind.max(self.heard.into());
-        self.dry = false;
+    /// A message was taken.
+    pub fn taken(&mut self, delivery: &Delivery, now: Instant) {
+        self.backlog = delivery.behind.max(self.heard.into());
+        (self.dry, self.comes_again) = (false, delivery.deliveries > 1);
         if let Some((_, out)) = &mut self.pull {
             *out = out.saturating_sub(1);
         }
@@ -183,11 +186,16 @@ impl Inflow {
     /// The pull is over. Its error, if it ended with one.
     pub fn over(&mut self, Pulled { unused, taken, error }: Pulled) -> Option<Error> {
         self.pull = None;
+        let is_full = unused.count() == 0;
         self.rates.put_back(&self.paces, unused.count(), Instant::now().into_std());
         // One that found nothing stands in line again: else a lane in which all that may run do elsewhere, or that is
         // empty by now, would go on waiting with a permit that somebody here has a call for.
         if taken > 0 || !self.seat.is_contended() {
             self.hand.join(unused);
+        }
+        if taken > 0 && self.comes_again {
+            // What one worker had comes again together: if as many came as were asked for, there are more.
+            self.backlog = self.backlog.max(if is_full { 2 * u64::from(taken) } else { 1 });
         }
         if taken == 0 {
             // Where a limit holds in the cluster, messages may wait although nothing came.

@@ -98,6 +98,7 @@ pub mod flight;
 pub mod inflow;
 pub mod limit;
 pub mod link;
+pub mod lost;
 pub mod luck;
 pub mod marks;
 pub mod membership;

@@ -1,6 +1,7 @@
 //! The processes that are alive, and which part of a cluster-wide limit is whose (pure).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use proto::Queue;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,15 @@ pub struct Membership {
     members: BTreeMap<String, Member>,
 }
 
+/// A process that said that it goes, or that has missed signs of life.
+#[derive(Clone, Debug)]
+pub struct Loss {
+    /// Which queues it served.
+    pub serves: Serves,
+    /// Until when it may have extended leases; absent if it gave back what it had.
+    pub alive_until: Option<Instant>,
+}
+
 /// One of equal parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -82,6 +92,12 @@ impl Membership {
         let news = self.members.get(id) != Some(&member);
         self.members.insert(id.into(), member);
         news
+    }
+
+    /// What somebody does, if alive.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Member> {
+        self.members.get(id)
     }
 
     /// Somebody is not. Whether that is news; this process never leaves itself.

@@ -74,6 +74,43 @@ async fn a_killed_workers_calls_run_again_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_killed_workers_calls_run_again_where_permits_are_too_few_to_wait_with() {
+    const IN_FLIGHT: usize = 20;
+    /// More than half of what the survivor takes, whatever the other has of them.
+    const BUSY: usize = 90;
+    let (nats, server) = (Nats::start().await, Server::start().await);
+    let gateway = Fabric::start(&["gateway", "--broker", &nats.url()]).await;
+    let started = async |permits| {
+        Fabric::start(&["worker", "--broker", &nats.url(), "--lease", "2s", "--max-inflight", permits]).await
+    };
+    let runs = async |count: usize| {
+        eventually(async || {
+            let running = server.running();
+            if running >= count { Ok(()) } else { Err(format!("{running} of {count} run")) }
+        })
+        .await;
+    };
+    let mut doomed = started("24").await;
+    for name in ["f", "busy"] {
+        gateway.register(name, json!({"fabric.upstream": server.url("/hold")})).await;
+    }
+    let mut ids = gateway.accepted_many("f", &[], IN_FLIGHT).await;
+    runs(IN_FLIGHT).await;
+    let survivor = started("128").await;
+    ids.extend(gateway.accepted_many("busy", &[], BUSY).await);
+    runs(IN_FLIGHT + BUSY).await;
+    doomed.process.kill9();
+    eventually(async || {
+        let running = survivor.in_flight().await;
+        if running == ids.len() as u64 { Ok(()) } else { Err(format!("{running} of {} run", ids.len())) }
+    })
+    .await;
+    server.release();
+    assert_streams_are_empty(&nats).await;
+    assert_eq!(server.calls("/hold"), ids);
+}
+
+#[tokio::test]
 async fn a_worker_at_its_deadline_gives_back_what_still_runs() {
     let (nats, server) = (Nats::start().await, Server::start().await);
     let gateway = Fabric::start(&["gateway", "--broker", &nats.url()]).await;

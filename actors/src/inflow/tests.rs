@@ -34,6 +34,19 @@ impl Lease for NoLease {
     }
 }
 
+/// A message that comes for the `deliveries`th time.
+fn delivery(lane: &LaneKey, deliveries: u32, behind: u64) -> Delivery {
+    Delivery {
+        lane: lane.clone(),
+        id: "m".into(),
+        payload: bytes::Bytes::new().into(),
+        stored_at: None,
+        deliveries,
+        behind,
+        lease: Arc::new(NoLease),
+    }
+}
+
 /// A lane whose messages come one every ten milliseconds, without end.
 struct Slow(LaneKey);
 
@@ -46,20 +59,11 @@ impl Lane for Slow {
     ) -> BoxStream<'static, Result<Delivery, Error>> {
         let lane = self.0.clone();
         stream::iter(0..max.get())
-            .then(move |n| {
-                let (lane, id) = (lane.clone(), n.to_string());
+            .then(move |_| {
+                let lane = lane.clone();
                 async move {
                     sleep(Duration::from_millis(10)).await;
-                    let payload = bytes::Bytes::new().into();
-                    Ok(Delivery {
-                        lane,
-                        id: id.into(),
-                        payload,
-                        stored_at: None,
-                        deliveries: 1,
-                        behind: 1000,
-                        lease: Arc::new(NoLease),
-                    })
+                    Ok(delivery(&lane, 1, 1000))
                 }
             })
             .take_until(enough.cancelled_owned())
@@ -91,15 +95,15 @@ async fn a_pull_that_is_cut_before_it_ran_is_over_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_heard_of_while_a_pull_is_out_is_not_forgotten() {
-    let lane: Arc<dyn Lane> = Arc::new(Slow(LaneKey::new(Queue::default(), Function::parse("f").unwrap())));
-    let seat =
-        Capacity::new(64).join(LaneKey::new(Queue::default(), Function::parse("f").unwrap()), Arc::new(|_| Ok(())));
+    let key = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
+    let lane: Arc<dyn Lane> = Arc::new(Slow(key.clone()));
+    let seat = Capacity::new(64).join(key.clone(), Arc::new(|_| Ok(())));
     let mut inflow = Inflow::new(64, Arc::default(), seat, Arc::new(|_| ()), false, Arc::default());
     let mut tasks = JoinSet::new();
     let over = |inflow: &Inflow, taken| Pulled { unused: inflow.seat.none(), taken, error: None };
     inflow.proceed(&lane, run(0), &mut tasks);
     let out = over(&inflow, 1);
-    inflow.taken(0, Instant::now());
+    inflow.taken(&delivery(&key, 1, 0), Instant::now());
     assert!(inflow.over(out).is_none());
     assert_eq!(inflow.backlog(), 0, "nothing waits behind it, and nothing was heard of since");
     for taken in [1, 0] {
@@ -108,11 +112,31 @@ async fn what_is_heard_of_while_a_pull_is_out_is_not_forgotten() {
         inflow.heard = false;
         inflow.expect_work();
         if taken > 0 {
-            inflow.taken(0, Instant::now());
+            inflow.taken(&delivery(&key, 1, 0), Instant::now());
         }
         let out = over(&inflow, taken);
         assert!(inflow.over(out).is_none());
         assert_eq!(inflow.backlog(), 1, "another call came meanwhile");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_again_is_pulled_until_no_more_comes_although_nothing_is_said_to_wait() {
+    let key = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
+    let seat = Capacity::new(64).join(key.clone(), Arc::new(|_| Ok(())));
+    let mut inflow = Inflow::new(64, Arc::default(), seat, Arc::new(|_| ()), false, Arc::default());
+    for (asked, taken, deliveries, expected) in
+        [(1, 1, 2, 2), (2, 2, 2, 4), (4, 3, 2, 1), (1, 0, 2, 0), (4, 4, 1, 0), (1, 1, 2, 2)]
+    {
+        inflow.pull = Some((CancellationToken::new(), asked));
+        for _ in 0..taken {
+            inflow.taken(&delivery(&key, deliveries, 0), Instant::now());
+        }
+        let unused = if asked == taken { inflow.seat.none() } else { inflow.seat.idle(Wish::default()).unwrap() };
+        let pulled = Pulled { unused, taken, error: None };
+        inflow.heard = false;
+        assert!(inflow.over(pulled).is_none());
+        assert_eq!(inflow.backlog(), expected, "{taken} of {asked} came for the {deliveries}. time");
     }
 }
 
@@ -183,7 +207,7 @@ async fn what_a_pull_has_brought_does_not_count_twice_against_the_limit() {
             match event {
                 Event::Taken(taken) => {
                     for (delivery, permit) in taken {
-                        inflow.taken(delivery.behind, Instant::now());
+                        inflow.taken(&delivery, Instant::now());
                         flying.push(permit);
                     }
                 }

@@ -58,7 +58,7 @@ pub struct Delivery {
     pub stored_at: Option<Timestamp>,
     /// How often it has been delivered, this time included.
     pub deliveries: u32,
-    /// How many messages waited in the lane behind it when it was taken.
+    /// How many messages waited in the lane behind it when it was taken; of those that come again a broker need not know.
     pub behind: u64,
     /// The lease on it.
     pub lease: Arc<dyn Lease>,

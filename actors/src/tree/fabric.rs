@@ -36,7 +36,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::directory::Directory as Snapshot;
 use crate::drain::Phase;
-use crate::membership::Member;
+use crate::membership::{Loss, Member};
 use crate::parts::{Name, Parts, Settings};
 use crate::permit::capacity::Capacity;
 use crate::port::cancels::Mark;
@@ -52,6 +52,8 @@ pub(crate) enum Msg {
     Named(BTreeSet<proto::Queue>),
     /// From the one who follows them: this call is to be cancelled.
     Marked(Mark),
+    /// From the one who follows them: a process went, or may have.
+    Lost(Loss),
     /// From itself: the delay before a restart is over.
     Restart(Name),
     /// From the process: begin the drain; the second time, cut it short.
@@ -162,6 +164,7 @@ impl Actor for Fabric {
         match msg {
             Msg::Named(queues) => state.named(queues).await?,
             Msg::Marked(mark) => state.marked(mark),
+            Msg::Lost(loss) => state.queues(None).iter().for_each(|queue| queue.lost(loss.clone())),
             Msg::Restart(name) => state.restart(name).await?,
             Msg::Drain => state.drain(),
             Msg::Advance(after) if after == state.phase => state.advance(),
@@ -224,7 +227,7 @@ impl State {
                 Leaf::start(directory::Directory, args, me, |_| directory::Msg::Drain).await
             }
             Name::Cancels => {
-                let args = cancels::Args { desk, marked: self.on_mark() };
+                let args = cancels::Args { desk, marked: self.on(Msg::Marked) };
                 Leaf::start(cancels::Cancels, args, me, |_| cancels::Msg::Drain).await
             }
             Name::Presence => {
@@ -233,6 +236,7 @@ impl State {
                     id: parts.id.clone(),
                     member: self.member(),
                     publish: parts.membership.clone(),
+                    lost: self.on(Msg::Lost),
                 };
                 Leaf::start(presence::Presence, args, me, |_| presence::Msg::Drain).await
             }
@@ -278,9 +282,10 @@ impl State {
         Arc::new(move |snapshot| drop(me.cast(Msg::Named(snapshot.queues()))))
     }
 
-    fn on_mark(&self) -> Arc<dyn Fn(Mark) + Send + Sync> {
+    /// What a child tells comes as such a message.
+    fn on<T: 'static>(&self, msg: fn(T) -> Msg) -> Arc<dyn Fn(T) + Send + Sync> {
         let me = self.me.clone();
-        Arc::new(move |mark| drop(me.cast(Msg::Marked(mark))))
+        Arc::new(move |told| drop(me.cast(msg(told))))
     }
 
     /// A call is not wanted any more: if it runs here, its queue knows where.

@@ -1,11 +1,17 @@
 //! Who is alive, as a process follows it, and what that means for its part of a limit.
 
+use std::future::pending;
+use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actors::membership::{Member, Serves};
-use actors::port::Presence;
-use tokio::time::sleep;
+use actors::port::broker::Terms;
+use actors::port::{Broker, Presence};
+use futures_util::TryStreamExt;
+use proto::{Function, LaneKey, Queue};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::MINUTE;
 use super::world::World;
@@ -52,4 +58,68 @@ async fn while_a_process_is_cut_off_nobody_is_gone_for_it() {
     assert_eq!(members(&world).await, 2, "it has time to say so");
     sleep(15 * SECOND).await;
     assert_eq!(members(&world).await, 1);
+}
+
+/// Calls that another worker has just taken, which is heard of no more: how long until they run here, where permits are
+/// too short to wait for them with.
+async fn until_they_run_again(after_its_last_sign: Duration) -> Duration {
+    const CALLS: usize = 3;
+    let world = World::with(MINUTE, 8, Vec::new()).await;
+    world.register("busy", &[("fabric.timeout", "1h")]).await;
+    world.functions.script("busy", async |_, _| pending().await);
+    world.post_many("busy", 5).await;
+    world.register("f", &[("fabric.paused", "true")]).await;
+    world.post_many("f", CALLS).await;
+    // The scans of a worker come at chance, and so do not always help.
+    sleep(20 * SECOND).await;
+    let lane = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
+    let lane = world.broker.lane(&lane, Terms::default()).await.unwrap();
+    another_says_it_is_alive(&world).await;
+    sleep(after_its_last_sign).await;
+    let all = NonZeroU32::new(99).unwrap();
+    let taken: Vec<_> = lane.pull(all, Duration::ZERO, CancellationToken::new()).try_collect().await.unwrap();
+    assert_eq!(taken.len(), CALLS);
+    let died = Instant::now();
+    world.register("f", &[]).await;
+    while world.functions.asked("f").len() < CALLS {
+        sleep(Duration::from_millis(10)).await;
+    }
+    died.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_worker_had_runs_again_within_ten_seconds() {
+    for quarter in 0..12 {
+        let after_its_last_sign = quarter * Duration::from_millis(250);
+        let took = until_they_run_again(after_its_last_sign).await;
+        assert!(took > 8 * SECOND, "they came although they were leased: {took:?}");
+        assert!(took <= 10 * SECOND, "{took:?} after a death {after_its_last_sign:?} after its last sign");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_worker_gives_back_that_goes_is_found_at_once() {
+    let world = World::with(MINUTE, 8, Vec::new()).await;
+    world.register("busy", &[("fabric.timeout", "1h")]).await;
+    world.functions.script("busy", async |_, _| pending().await);
+    world.post_many("busy", 5).await;
+    another_says_it_is_alive(&world).await;
+    world.register("f", &[("fabric.paused", "true")]).await;
+    world.post_many("f", 3).await;
+    // Nobody is told of calls that are there.
+    sleep(MINUTE).await;
+    another_says_it_is_alive(&world).await;
+    let lane = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
+    let lane = world.broker.lane(&lane, Terms::default()).await.unwrap();
+    let all = NonZeroU32::new(99).unwrap();
+    let taken: Vec<_> = lane.pull(all, Duration::ZERO, CancellationToken::new()).try_collect().await.unwrap();
+    world.register("f", &[]).await;
+    sleep(2 * SECOND).await;
+    assert!(world.functions.asked("f").is_empty());
+    for delivery in taken {
+        delivery.lease.give_back(None).await.unwrap();
+    }
+    world.broker.memory.leave("another").await.unwrap();
+    sleep(SECOND / 10).await;
+    assert_eq!(world.functions.asked("f").len(), 3);
 }

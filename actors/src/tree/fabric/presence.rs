@@ -12,7 +12,7 @@
 //! # Stops
 //! When drained: it says that it goes, and whoever stays takes over its part of every limit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::membership::{Member, Membership};
+use crate::membership::{Loss, Member, Membership};
 use crate::port;
 use crate::port::presence::{ALIVE_FOR, ANNOUNCE_EVERY, Sign};
 
@@ -30,6 +30,8 @@ use crate::port::presence::{ALIVE_FOR, ANNOUNCE_EVERY, Sign};
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long saying something may take.
 const SAY_WITHIN: Duration = Duration::from_secs(2);
+/// How long somebody may say nothing who has missed no sign.
+const MISSED_AFTER: Duration = ANNOUNCE_EVERY.saturating_mul(2);
 
 /// What it is told.
 pub(crate) enum Msg {
@@ -50,6 +52,8 @@ pub(crate) struct Args {
     pub(crate) member: Member,
     /// Outlives this actor, so that a restart interrupts nobody.
     pub(crate) publish: Arc<watch::Sender<Arc<Membership>>>,
+    /// Hears of everybody who went or has missed signs, before that is published.
+    pub(crate) lost: Arc<dyn Fn(Loss) + Send + Sync>,
 }
 
 pub(crate) struct Presence;
@@ -59,6 +63,8 @@ pub(crate) struct State {
     args: Args,
     membership: Membership,
     heard_at: BTreeMap<String, Instant>,
+    /// Those of them who have missed signs.
+    missed: BTreeSet<String>,
     tasks: JoinSet<()>,
 }
 
@@ -69,7 +75,7 @@ impl Actor for Presence {
 
     async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
         let membership = Membership::alone(args.id.clone(), args.member.clone());
-        Ok(State { me, args, membership, heard_at: BTreeMap::new(), tasks: JoinSet::new() })
+        Ok(State { me, args, membership, heard_at: BTreeMap::new(), missed: BTreeSet::new(), tasks: JoinSet::new() })
     }
 
     async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -117,11 +123,7 @@ impl State {
             // Who cannot be heard from here is not gone: it is the way that is.
             self.heard_at.values_mut().for_each(|at| *at = now);
         }
-        let silent = |at: &Instant| now.duration_since(*at) > ALIVE_FOR;
-        let gone: Vec<String> = self.heard_at.iter().filter(|(_, at)| silent(at)).map(|(id, _)| id.clone()).collect();
-        for id in gone {
-            self.forget(&id);
-        }
+        self.look_who_is_silent(now);
         let (presence, id, member) = (self.args.presence.clone(), self.args.id.clone(), self.args.member.clone());
         let me = self.me.clone();
         self.tasks.spawn(async move {
@@ -137,6 +139,27 @@ impl State {
         });
     }
 
+    /// Whoever has missed signs may be dead: what it ran is looked for from then on, because its leases may be over before
+    /// it counts as gone.
+    fn look_who_is_silent(&mut self, now: Instant) {
+        for (id, at) in self.heard_at.clone() {
+            let silence = now.duration_since(at);
+            if silence > ALIVE_FOR {
+                self.forget(&id);
+            } else if silence > MISSED_AFTER && self.missed.insert(id.clone()) {
+                tracing::info!(member = id, ?silence, "another process has missed signs of life");
+                self.tell_loss(&id, Some(at + ANNOUNCE_EVERY));
+            }
+        }
+    }
+
+    fn tell_loss(&self, id: &str, alive_until: Option<Instant>) {
+        if let Some(member) = self.membership.get(id) {
+            let (serves, alive_until) = (member.serves.clone(), alive_until.map(Instant::into_std));
+            (self.args.lost)(Loss { serves, alive_until });
+        }
+    }
+
     fn heard(&mut self, sign: Sign) {
         match sign {
             Sign::Alive(id, _) | Sign::Left(id) if id == self.args.id => {}
@@ -145,14 +168,19 @@ impl State {
                     tracing::info!(member = id, "another process joined");
                     self.publish();
                 }
+                self.missed.remove(&id);
                 self.heard_at.insert(id, Instant::now());
             }
-            Sign::Left(id) => self.forget(&id),
+            Sign::Left(id) => {
+                self.tell_loss(&id, None);
+                self.forget(&id);
+            }
         }
     }
 
     fn forget(&mut self, id: &str) {
         self.heard_at.remove(id);
+        self.missed.remove(id);
         if self.membership.left(id) {
             tracing::info!(member = id, "another process left");
             self.publish();

@@ -28,6 +28,8 @@ use tokio::time::{Instant, sleep};
 
 use self::subscriber::Subscriber;
 use crate::call::Desk;
+use crate::lost::{self, Search};
+use crate::membership::Loss;
 use crate::meter::lines;
 use crate::parts::QueueSettings;
 use crate::permit::capacity::Capacity;
@@ -50,6 +52,12 @@ pub(crate) enum Msg {
     Scan,
     /// From itself: what the scan found.
     Scanned(Result<Vec<Backlog>, Error>),
+    /// From the root: what a process had that is lost comes back to the broker, and no hint tells of it.
+    Lost(Loss),
+    /// From itself: look for that again.
+    LookForLost,
+    /// From itself: these have messages, and may have some of it.
+    Returned(Vec<Backlog>),
     /// From a subscriber: it would stop, having been told of work so many times.
     Retire(Function, u64),
     /// From itself: the delay before a restart is over.
@@ -91,6 +99,10 @@ impl Handle {
         tell(&self.0, Msg::Cancel(mark));
     }
 
+    pub(crate) fn lost(&self, loss: Loss) {
+        tell(&self.0, Msg::Lost(loss));
+    }
+
     pub(crate) async fn view(&self, only: Option<Function>) -> Option<view::Queue> {
         view::ask(&self.0, |reply| Msg::View(only, reply)).await
     }
@@ -106,6 +118,8 @@ pub(crate) struct State {
     works: HashMap<Function, u64>,
     /// Whether the last scan failed.
     blind: bool,
+    /// For what processes had that are lost.
+    search: Search,
     draining: Option<Instant>,
     tasks: JoinSet<()>,
 }
@@ -122,6 +136,7 @@ impl Actor for Queue {
             subscribers: Roster::new(Policy::LOCAL),
             works: HashMap::new(),
             blind: false,
+            search: Search::default(),
             draining: None,
             tasks: JoinSet::new(),
             args,
@@ -140,6 +155,9 @@ impl Actor for Queue {
             Msg::Wake(function) => state.wake(function).await,
             Msg::Scan => state.scan(),
             Msg::Scanned(found) => state.scanned(found).await,
+            Msg::Lost(loss) => state.lost(&loss),
+            Msg::LookForLost => state.look_for_lost(),
+            Msg::Returned(backlog) => state.wake_all(backlog).await,
             Msg::Retire(function, works) => state.retire(&function, works),
             Msg::Restart(function) => state.restart(function).await,
             Msg::Set => state.set(),
@@ -232,9 +250,7 @@ impl State {
                 if std::mem::take(&mut self.blind) {
                     self.pardon();
                 }
-                for Backlog { function, .. } in backlog {
-                    self.wake(function).await;
-                }
+                self.wake_all(backlog).await;
             }
             Err(error) => {
                 self.blind = true;
@@ -244,6 +260,37 @@ impl State {
         // Workers that started together need not scan together.
         let pause = self.args.settings.scan_every.mul_f64(0.75 + self.args.desk.luck.draw() / 2.0);
         self.after(pause, Msg::Scan);
+    }
+
+    fn lost(&mut self, loss: &Loss) {
+        let is_served = self.draining.is_none() && loss.serves.serves(&self.args.queue);
+        let lease = self.args.settings.terms.lease;
+        if is_served && self.search.begin(loss, lease, Instant::now().into_std()) {
+            self.look_for_lost();
+        }
+    }
+
+    fn look_for_lost(&mut self) {
+        let (desk, queue) = (self.args.desk.clone(), self.args.queue.clone());
+        let of = desk.membership.borrow().part_of_queue(&queue).of;
+        if lost::is_up_to_me(of, desk.luck.draw()) && self.draining.is_none() {
+            let me = self.me.clone();
+            self.spawn_task(async move {
+                match desk.broker.backlog(&queue).await {
+                    Ok(backlog) => drop(me.cast(Msg::Returned(backlog))),
+                    Err(error) => tracing::debug!(%queue, %error, "what came back could not be looked for"),
+                }
+            });
+        }
+        if let Some(pause) = self.search.next(self.args.settings.terms.lease, Instant::now().into_std()) {
+            self.after(pause, Msg::LookForLost);
+        }
+    }
+
+    async fn wake_all(&mut self, backlog: Vec<Backlog>) {
+        for Backlog { function, .. } in backlog {
+            self.wake(function).await;
+        }
     }
 
     async fn wake(&mut self, function: Function) {

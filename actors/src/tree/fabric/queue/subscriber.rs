@@ -263,7 +263,7 @@ impl State {
         let now = Instant::now();
         self.busy_at = now;
         for (delivery, permit) in taken {
-            self.inflow.taken(delivery.behind, now);
+            self.inflow.taken(&delivery, now);
             self.flights.launch(&mut self.tasks, &self.args.desk, (delivery, permit), now, &self.ledger);
         }
     }
