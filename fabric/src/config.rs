@@ -220,7 +220,7 @@ mod tests {
             ("", &said, text, 4, "FABRIC_LEASE"),
             ("", &said, BROKER, 4, "FABRIC_LEASE"),
             ("", &[], text, 3, "fabric.toml:2"),
-            ("", &[], BROKER, 10, "default"),
+            ("", &[], BROKER, 9, "default"),
         ] {
             assert_eq!(
                 worker(flags, variables, text).work.lease,
@@ -357,7 +357,7 @@ mod tests {
     #[test]
     fn an_empty_file_says_nothing() {
         for text in ["", "\n", "# lease = '1s'"] {
-            assert_eq!(worker("--broker x", &[], text).work.lease, Duration::from_secs(10));
+            assert_eq!(worker("--broker x", &[], text).work.lease, Duration::from_secs(9));
         }
     }
 

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::store::Seq;
+use crate::port::broker::Terms;
 
 /// Which delivery of an entry a holder has; an older one settles nothing.
 pub(super) type Token = u64;
@@ -52,7 +53,7 @@ impl Default for Line {
             leased: HashMap::new(),
             timers: BTreeSet::new(),
             deliveries: HashMap::new(),
-            lease: Duration::from_secs(10),
+            lease: Terms::default().lease,
             limit: None,
             last_token: 0,
         }

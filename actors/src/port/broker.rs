@@ -147,8 +147,9 @@ pub struct Terms {
 }
 
 impl Default for Terms {
+    /// A killed worker's calls are to run again within ten seconds, even if it had just extended their leases.
     fn default() -> Self {
-        Self { lease: Duration::from_secs(10), limit: None, idle: Duration::from_secs(60) }
+        Self { lease: Duration::from_secs(9), limit: None, idle: Duration::from_secs(60) }
     }
 }
 

@@ -23,6 +23,6 @@ pub struct Work {
     #[arg(long = "queue-inflight", value_delimiter = ',', value_parser = named_count, value_name = "QUEUE=N")]
     pub queue_inflight: Vec<(Queue, u32)>,
     /// How long a call stays with a worker that says nothing; a killed worker's calls run again after it.
-    #[arg(long, default_value = "10s", value_parser = lease, value_name = "DURATION")]
+    #[arg(long, default_value = "9s", value_parser = lease, value_name = "DURATION")]
     pub lease: Duration,
 }

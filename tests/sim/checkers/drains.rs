@@ -10,7 +10,7 @@ use crate::ledger::{Event, Line};
 /// What a drain may take beyond its deadline: calls have two seconds to give their messages back.
 const BEYOND: Duration = Duration::from_secs(5);
 /// How long a lease lasts that nobody extends.
-const LEASE: Duration = Duration::from_secs(10);
+const LEASE: Duration = Duration::from_secs(9);
 /// The same where requests to the broker are lost, each of which is given up after two seconds.
 const IN_TROUBLE: Duration = Duration::from_secs(20);
 

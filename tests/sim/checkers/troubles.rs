@@ -9,7 +9,7 @@ use crate::ledger::Event;
 /// that failed for it is started again a while later.
 const FELT_FOR: Duration = Duration::from_secs(45);
 /// The same for what it does to one lease.
-const LEASE: Duration = Duration::from_secs(12);
+const LEASE: Duration = Duration::from_secs(11);
 
 /// Troubles by worker: until when the last one lasts.
 #[derive(Debug, Default)]
