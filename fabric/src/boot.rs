@@ -35,7 +35,7 @@ use crate::jetstream::{self, JetStream};
 use crate::metrics::{Connection, Metrics, Sources};
 use crate::telemetry::Log;
 use crate::telemetry::traces::{self, Traces};
-use crate::{admin, cli, identity, listener, signal};
+use crate::{admin, cli, identity, listener, open_files, signal};
 
 /// The largest payload that a broker keeps, in bytes. The same in every process, because each must be able to store
 /// again what another has accepted; what gateways accept and what callbacks carry is set by flags, below it.
@@ -299,6 +299,7 @@ impl Opened {
 /// When the store cannot be opened or an address cannot be bound.
 pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     signal::outlive_full_files().context("signals cannot be listened for")?;
+    open_files::raise();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // Before anything is bound: a moment would do for whoever waits for it.
     plan.public.map_or(Ok(()), |addr| plan.authentication.check("--listen", addr))?;

@@ -32,6 +32,7 @@ pub mod invoke;
 pub mod jetstream;
 pub mod listener;
 pub mod metrics;
+pub mod open_files;
 pub mod operator;
 mod path;
 mod redact;

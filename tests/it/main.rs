@@ -30,6 +30,8 @@ mod isolation;
 mod limits;
 mod logs;
 mod metrics;
+#[cfg(target_os = "linux")]
+mod open_files;
 mod openfaas;
 mod overlap;
 mod raw;
