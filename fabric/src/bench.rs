@@ -15,6 +15,7 @@ mod place;
 mod plot;
 mod table;
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -24,6 +25,7 @@ use self::figure::{Figure, Samples};
 use self::measure::{MEASURES, Measure};
 use self::place::Place;
 use crate::jetstream::Access;
+use crate::open_files;
 use crate::signal::Signals;
 
 pub use self::plot::plot;
@@ -40,6 +42,8 @@ pub struct Plan {
     pub rounds: usize,
     /// How many calls a rate is measured with.
     pub calls: usize,
+    /// How many calls a second latency is measured at.
+    pub rate: NonZeroU32,
     /// The names of the measurements, if not all.
     pub only: Vec<String>,
 }
@@ -55,6 +59,8 @@ pub struct Results {
     pub rounds: usize,
     /// How many calls a rate was measured with.
     pub calls: usize,
+    /// How many calls a second latency was measured at.
+    pub rate: NonZeroU32,
     /// What came of it.
     pub figures: Vec<Figure>,
 }
@@ -69,6 +75,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// When a part cannot be started, refuses calls, or stands still.
 pub async fn run(plan: &Plan, progress: impl Fn(String) -> anyhow::Result<()>) -> anyhow::Result<Results> {
+    open_files::raise();
     let mut signals = Signals::listen()?;
     let place = Place::new(plan).await?;
     let mut samples = Samples::default();
@@ -89,5 +96,5 @@ pub async fn run(plan: &Plan, progress: impl Fn(String) -> anyhow::Result<()>) -
     }
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let version = env!("CARGO_PKG_VERSION");
-    Ok(Results { version, cpus, rounds: plan.rounds, calls: plan.calls, figures: samples.figures() })
+    Ok(Results { version, cpus, rounds: plan.rounds, calls: plan.calls, rate: plan.rate, figures: samples.figures() })
 }

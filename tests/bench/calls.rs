@@ -1,42 +1,21 @@
 //! Whole calls through the tree as it is in a worker: the in-memory broker, a function that answers at once, no
 //! network. What is left is what Fabric itself does for a call.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actors::call::plan::message;
-use actors::call::recorder::Recorder;
-use actors::call::{Callbacks, Desk};
-use actors::directory::Directory;
-use actors::luck::Luck;
-use actors::membership::{Membership, Serves};
-use actors::memory::{Memory, Settings as MemorySettings, SteadyClock};
+use actors::membership::Serves;
 use actors::parts::{Parts, Settings};
 use actors::port::control::{Expected, Record};
-use actors::port::invoker::{Answer, Error, Invocation};
-use actors::port::{BoxFuture, Broker, Clock, Control, Invoker};
-use actors::trace::Tracing;
+use actors::port::{Broker, Control};
 use actors::tree;
-use http::{HeaderMap, StatusCode};
 use proto::record::State;
 use proto::{Call, CallId, Function, FunctionSpec, LaneKey, Queue, Request};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// Answers 200 at once.
-struct AtOnce;
-
-impl Invoker for AtOnce {
-    fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, Error>> {
-        let answer = Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: invocation.body, omitted: None };
-        Box::pin(std::future::ready(Ok(answer)))
-    }
-
-    fn resolve(&self, _: &str, _: u16) -> BoxFuture<'_, Result<Vec<SocketAddr>, Error>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
-}
+use crate::desk::{Office, office};
 
 /// Accepts `count` calls, and runs them to their ends; everything is as by default.
 pub(crate) fn run(count: usize) {
@@ -45,25 +24,7 @@ pub(crate) fn run(count: usize) {
 }
 
 async fn all(count: usize) {
-    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
-    let memory = Arc::new(Memory::new(MemorySettings::default(), clock.clone()));
-    let recorder = Recorder::new(memory.clone(), Duration::from_secs(3600));
-    let directory = Arc::new(watch::Sender::new(Arc::new(Directory::default())));
-    let membership = Arc::new(watch::Sender::new(Arc::new(Membership::default())));
-    let desk = Arc::new(Desk {
-        broker: memory.clone(),
-        invoker: Arc::new(AtOnce),
-        clock: clock.clone(),
-        directory: directory.subscribe(),
-        membership: membership.subscribe(),
-        rates: Arc::default(),
-        recorder: recorder.clone(),
-        marks: Arc::default(),
-        meter: Arc::default(),
-        callbacks: Callbacks::default(),
-        luck: Luck::of(0),
-        tracing: Tracing::default(),
-    });
+    let Office { desk, memory, clock, recorder, directory, membership } = office();
     let parts = Parts {
         desk,
         control: memory.clone(),

@@ -11,6 +11,8 @@
 )]
 
 mod calls;
+mod desk;
+mod settle;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,7 @@ use actors::permit::capacity::{Capacity, Notice};
 use actors::permit::share::{Standings, Wish};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use proto::record::{Kept, State};
 use proto::subject::Subjects;
 use proto::{Call, CallId, Function, LaneKey, Queue, Record, Request, Timestamp, codec, page};
@@ -116,6 +118,12 @@ fn hold_and_release_a_lease(bencher: Bencher<'_, '_>, others: u64) {
         ring.release(key);
         ring.older_than(Duration::from_secs(3), now).len()
     });
+}
+
+#[divan::bench(args = [200, 503])]
+fn settle_a_call(bencher: Bencher<'_, '_>, status: u16) {
+    let (settling, status) = (settle::Settling::new(), StatusCode::from_u16(status).unwrap());
+    bencher.with_inputs(|| settling.answered(status)).bench_local_values(|answered| settling.settle(answered));
 }
 
 #[divan::bench(sample_count = 10)]

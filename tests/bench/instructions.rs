@@ -13,6 +13,7 @@
 )]
 
 mod calls;
+mod desk;
 
 use std::process::{Command, ExitCode};
 

@@ -1,6 +1,7 @@
 //! The commands of operators, as operators run them: against real processes, by their words, their JSON and their exit
 //! codes.
 
+mod bench;
 mod dead;
 mod doctor;
 mod functions;

@@ -53,12 +53,13 @@ pub(super) async fn fill(context: &jetstream::Context, name: &str, count: usize)
     stream::iter((0..count).map(store)).buffer_unordered(FILLING).try_collect().await
 }
 
-/// Pulls from `name`, posts to `target`, acknowledges.
+/// Pulls from `name`, posts to `target`, acknowledges; says with `say` when it begins.
 pub async fn run_loop(
     (url, access): (&str, &Access),
     name: &str,
     target: &str,
     concurrency: usize,
+    say: impl Fn(String) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let context = jetstream::new(once(url, access, "fabric bench-loop").await?);
     let config = pull::Config {
@@ -75,6 +76,7 @@ pub async fn run_loop(
     let permits = Arc::new(Semaphore::new(concurrency));
     let mut messages = consumer.stream().max_messages_per_batch(BATCH).messages().await?;
     let mut tasks = JoinSet::new();
+    say("pulling from ".to_owned() + name)?;
     while let Some(message) = messages.next().await {
         let message = message?;
         let permit = permits.clone().acquire_owned().await?;

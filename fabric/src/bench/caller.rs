@@ -1,5 +1,6 @@
 //! Those who call: plain sockets and ready-made requests, so that they take little from what is measured.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -59,9 +60,14 @@ impl Line {
     }
 }
 
-/// Posts calls `0..count` to the paths in turn over so many connections; calls a second.
-pub(super) async fn post_all(address: &str, paths: &[String], count: usize, connections: usize) -> anyhow::Result<f64> {
-    let (paths, next) = (Arc::<[String]>::from(paths), Arc::new(AtomicUsize::new(0)));
+/// Posts the calls with these numbers to the paths in turn over so many connections; calls a second.
+pub(super) async fn post_all(
+    address: &str,
+    paths: &[String],
+    numbers: Range<usize>,
+    connections: usize,
+) -> anyhow::Result<f64> {
+    let (paths, next, end) = (Arc::<[String]>::from(paths), Arc::new(AtomicUsize::new(numbers.start)), numbers.end);
     let began = Instant::now();
     let mut lines = JoinSet::new();
     for _ in 0..connections {
@@ -70,7 +76,7 @@ pub(super) async fn post_all(address: &str, paths: &[String], count: usize, conn
             let mut line = Line::open(&address).await?;
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= count {
+                if number >= end {
                     return anyhow::Ok(());
                 }
                 let path = paths.get(number % paths.len()).context("no path to call")?;
@@ -81,7 +87,7 @@ pub(super) async fn post_all(address: &str, paths: &[String], count: usize, conn
     while let Some(ended) = lines.join_next().await {
         ended??;
     }
-    Ok(count as f64 / began.elapsed().as_secs_f64())
+    Ok(numbers.len() as f64 / began.elapsed().as_secs_f64())
 }
 
 /// Waits until something is due; from when on its time counts. A sleep ends up to two milliseconds late, which is the

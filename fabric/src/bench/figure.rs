@@ -42,9 +42,10 @@ pub const DEFINITIONS: &[Definition] = &[
     define("drain_256", "calls run, 256 at once", "/s", Some(Asked::RatioAtLeast(0.85))),
     define("cpu_64", "worker's CPU for 1,000 calls, 64 at once", "ms", Some(Asked::RatioAtMost(1.25))),
     define("cpu_256", "worker's CPU for 1,000 calls, 256 at once", "ms", Some(Asked::RatioAtMost(1.25))),
-    define("latency_p50_ms", "sent to called at 200/s, p50", "ms", Some(Asked::RatioAtMost(1.5))),
-    define("latency_p99_ms", "sent to called at 200/s, p99", "ms", Some(Asked::RatioAtMost(2.0))),
+    define("latency_p50_ms", "sent to called at a steady rate, p50", "ms", Some(Asked::RatioAtMost(1.5))),
+    define("latency_p99_ms", "sent to called at a steady rate, p99", "ms", Some(Asked::RatioAtMost(2.0))),
     define("recovery_s", "until the last call of a killed worker runs again", "s", Some(Asked::AtMost(10.0))),
+    define("recovery_busy_s", "the same, where other workers are busy", "s", Some(Asked::AtMost(10.0))),
     define("fair_share", "slot-time of the function that got less, of its fair share", "", Some(Asked::AtLeast(0.9))),
     define(
         "watched",
@@ -65,8 +66,12 @@ pub const DEFINITIONS: &[Definition] = &[
     define("many_lanes", "rate with 1,000 active functions, of that with one", "", Some(Asked::AtLeast(0.6))),
     define("cpu_growth", "CPU for a call: the dearest of the four, of the cheapest", "", Some(Asked::AtMost(1.5))),
     define("embedded_enqueue", "embedded: calls accepted", "/s", Some(Asked::AtLeast(20_000.0))),
-    define("embedded_drain", "embedded: calls run, 64 at once", "/s", None),
-    define("embedded_of_jetstream", "embedded: drain rate, of that on NATS", "", Some(Asked::AtLeast(0.85))),
+    define(
+        "embedded_drain",
+        "embedded: calls run, 64 at once, of those on NATS",
+        "/s",
+        Some(Asked::RatioAtLeast(0.85)),
+    ),
 ];
 
 const fn define(key: &'static str, title: &'static str, unit: &'static str, asked: Option<Asked>) -> Definition {
@@ -94,12 +99,6 @@ impl Samples {
             Who::Bare => bare.push(value),
             Who::Fabric => fabric.push(value),
         }
-    }
-
-    /// Fabric's latest value.
-    #[must_use]
-    pub fn latest(&self, key: &str) -> Option<f64> {
-        self.0.get(key)?.1.last().copied()
     }
 
     /// What all rounds together say, in the order of [`DEFINITIONS`].

@@ -30,34 +30,37 @@ pub(super) struct Hit {
     pub(super) ended: Option<Instant>,
 }
 
+type Hits = Arc<Mutex<Vec<Hit>>>;
+
 /// `/<milliseconds>` takes so long.
 pub(super) struct Function {
     base: String,
-    hits: Arc<Mutex<Vec<Hit>>>,
+    hits: Hits,
+    _tasks: JoinSet<()>,
+}
+
+/// The same function at many addresses, as many functions are: no two share a connection.
+pub(super) struct Apart {
+    /// Where a call is answered at once.
+    pub(super) urls: Vec<String>,
     _tasks: JoinSet<()>,
 }
 
 impl Function {
     /// Listens on a free port.
     pub(super) async fn start() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for the function")?;
-        let base = format!("http://{}", listener.local_addr()?);
-        let hits = Arc::<Mutex<Vec<Hit>>>::default();
-        let mut tasks = JoinSet::new();
-        let ledger = hits.clone();
-        tasks.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                drop(stream.set_nodelay(true));
-                let ledger = ledger.clone();
-                let answer = service_fn(move |request| answer(request, ledger.clone()));
-                connections.spawn(async move {
-                    // A caller that hangs up is its own affair.
-                    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await);
-                });
-            }
-        });
+        let (hits, mut tasks) = (Hits::default(), JoinSet::new());
+        let base = listen(&hits, &mut tasks).await?;
         Ok(Self { base, hits, _tasks: tasks })
+    }
+
+    /// Listens on so many more, for as long as what is answered here is kept.
+    pub(super) async fn apart(&self, addresses: usize) -> anyhow::Result<Apart> {
+        let (mut urls, mut tasks) = (Vec::new(), JoinSet::new());
+        for _ in 0..addresses {
+            urls.push(listen(&self.hits, &mut tasks).await? + "/0");
+        }
+        Ok(Apart { urls, _tasks: tasks })
     }
 
     /// Where a call takes so many milliseconds.
@@ -77,9 +80,19 @@ impl Function {
 
     /// Waits until so many calls have come; fails when none has come for `patience`.
     pub(super) async fn reached(&self, count: usize, patience: Duration) -> anyhow::Result<Vec<Hit>> {
+        self.counted(count, <[Hit]>::len, patience).await
+    }
+
+    /// The same of some of them, as they are counted.
+    pub(super) async fn counted(
+        &self,
+        count: usize,
+        of: impl Fn(&[Hit]) -> usize,
+        patience: Duration,
+    ) -> anyhow::Result<Vec<Hit>> {
         let (mut before, mut since) = (0, Instant::now());
         loop {
-            let now = lock(&self.hits).len();
+            let now = of(&lock(&self.hits));
             if now >= count {
                 return Ok(self.hits());
             }
@@ -109,11 +122,32 @@ pub(super) fn rate(hits: &[Hit]) -> f64 {
     }
 }
 
+/// Serves a free port; answers where that is.
+async fn listen(hits: &Hits, tasks: &mut JoinSet<()>) -> anyhow::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for the function")?;
+    let base = format!("http://{}", listener.local_addr()?);
+    let ledger = hits.clone();
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            drop(stream.set_nodelay(true));
+            let ledger = ledger.clone();
+            let answer = service_fn(move |request| answer(request, ledger.clone()));
+            connections.spawn(async move {
+                // A caller that hangs up is its own affair.
+                drop(http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await);
+            });
+            while connections.try_join_next().is_some() {}
+        }
+    });
+    Ok(base)
+}
+
 fn lock(hits: &Mutex<Vec<Hit>>) -> MutexGuard<'_, Vec<Hit>> {
     hits.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn answer(request: Request<Incoming>, ledger: Arc<Mutex<Vec<Hit>>>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, ledger: Hits) -> Result<Response<Full<Bytes>>, Infallible> {
     let began = Instant::now();
     let takes = request.uri().path().trim_start_matches('/').parse().map(Duration::from_millis).unwrap_or_default();
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use async_nats::jetstream;
+use async_nats::jetstream::stream::{Info, RetentionPolicy};
 use futures_util::TryStreamExt;
 use uuid::Uuid;
 
@@ -39,6 +41,8 @@ pub(super) struct Place {
     pub(super) function: Function,
     /// How many calls a rate is measured with.
     pub(super) calls: usize,
+    /// How often a call is sent where latency is measured.
+    pub(super) every: Duration,
 }
 
 impl Place {
@@ -58,6 +62,7 @@ impl Place {
             used: AtomicUsize::new(0),
             function: Function::start().await?,
             calls: plan.calls,
+            every: Duration::from_secs(1) / plan.rate.get(),
         })
     }
 
@@ -84,10 +89,26 @@ impl Place {
         Ok(self.data_dir.as_deref().context("this is measured in a directory")?.join(self.name()))
     }
 
+    /// How many calls the NATS server has of this run.
+    pub(super) async fn stored(&self) -> anyhow::Result<u64> {
+        let (_, context) = self.broker.as_ref().context("calls are stored on a NATS server")?;
+        let streams: Vec<_> = context.streams().try_collect().await?;
+        let of_calls = |stream: &&Info| {
+            stream.config.retention == RetentionPolicy::WorkQueue
+                && self.marks().iter().any(|mark| stream.config.name.contains(mark))
+        };
+        Ok(streams.iter().filter(of_calls).map(|stream| stream.state.messages).sum())
+    }
+
+    /// By which what this run has made is known.
+    fn marks(&self) -> [String; 2] {
+        [self.run.clone(), self.run.to_ascii_uppercase()]
+    }
+
     /// Removes what this run has made.
     pub(super) async fn clear(&self) -> anyhow::Result<()> {
         if let Some((_, context)) = &self.broker {
-            let marks = [self.run.clone(), self.run.to_ascii_uppercase()];
+            let marks = self.marks();
             let names: Vec<String> = context.stream_names().try_collect().await?;
             for name in names.iter().filter(|name| marks.iter().any(|mark| name.contains(mark))) {
                 context.delete_stream(name).await?;

@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::Results;
-use super::figure::{Asked, Figure};
+use super::figure::{Asked, Figure, median};
 
 const SIZE: (u32, u32) = (900, 420);
 const GOOD: RGBColor = RGBColor(0x2f, 0x7d, 0x5b);
@@ -21,12 +21,12 @@ const MARK: RGBColor = RGBColor(0x33, 0x33, 0x33);
 /// When they cannot be written.
 pub fn plot(results: &Results, dir: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir)?;
-    let ratios: Vec<&Figure> = results.figures.iter().filter(|figure| figure.ratio.is_some()).collect();
+    let is_judged = |figure: &&Figure| matches!(figure.asked, Some(Asked::RatioAtLeast(_) | Asked::RatioAtMost(_)));
+    let ratios: Vec<&Figure> = results.figures.iter().filter(is_judged).filter(|it| it.ratio.is_some()).collect();
     if !ratios.is_empty() {
         draw(&dir.join("ratios.svg"), |area| plot_ratios(&ratios, area))?;
     }
-    let of = |prefix: &str, suffix: &str| series(results, prefix, suffix);
-    let (rates, costs) = (of("drain_", "_lane"), of("cpu_", "_lane"));
+    let (rates, costs) = (of_one(results, "drain_"), of_one(results, "cpu_"));
     if rates.len() > 1 {
         draw(&dir.join("lanes.svg"), |area| plot_lanes(&rates, &costs, area))?;
     }
@@ -85,12 +85,7 @@ fn plot_ratios(figures: &[&Figure], area: &Area<'_>) -> anyhow::Result<()> {
 
 /// What depends on the number of active functions, relative to one.
 fn plot_lanes(rates: &[(f64, f64)], costs: &[(f64, f64)], area: &Area<'_>) -> anyhow::Result<()> {
-    let relative = |series: &[(f64, f64)]| -> Vec<(f64, f64)> {
-        let one = series.first().map_or(1.0, |&(_, value)| value);
-        series.iter().map(|&(lanes, value)| (lanes, value / one)).collect()
-    };
-    let (rates, costs) = (relative(rates), relative(costs));
-    let most = rates.iter().chain(&costs).map(|&(_, value)| value).fold(1.0, f64::max) * 1.2;
+    let most = rates.iter().chain(costs).map(|&(_, value)| value).fold(1.0, f64::max) * 1.2;
     let mut chart = ChartBuilder::on(area)
         .caption("The more functions are active", ("sans-serif", 20))
         .margin(16)
@@ -101,7 +96,7 @@ fn plot_lanes(rates: &[(f64, f64)], costs: &[(f64, f64)], area: &Area<'_>) -> an
     chart.configure_mesh().x_desc("active functions").y_desc("of that with one").draw().map_err(failed)?;
     for (series, colour, name) in [(rates, GOOD, "calls run"), (costs, SHORT, "worker's CPU for a call")] {
         chart
-            .draw_series(LineSeries::new(series, colour.stroke_width(3)).point_size(4))
+            .draw_series(LineSeries::new(series.iter().copied(), colour.stroke_width(3)).point_size(4))
             .map_err(failed)?
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(3)));
@@ -109,11 +104,18 @@ fn plot_lanes(rates: &[(f64, f64)], costs: &[(f64, f64)], area: &Area<'_>) -> an
     chart.configure_series_labels().border_style(MARK).background_style(WHITE).draw().map_err(failed)
 }
 
-/// The values of figures whose names are a prefix, a number of functions and `_lane` or `_lanes`.
-fn series(results: &Results, prefix: &str, suffix: &str) -> Vec<(f64, f64)> {
-    let read = |figure: &Figure| {
-        let lanes = figure.key.strip_prefix(prefix)?.trim_end_matches('s').strip_suffix(suffix)?;
-        Some((lanes.parse().ok()?, figure.fabric))
+/// What the figures are of that with one active function whose names are a prefix, a number of functions and `_lane` or
+/// `_lanes`: the medians of what each round has of its own first.
+fn of_one(results: &Results, prefix: &str) -> Vec<(f64, f64)> {
+    let read = |figure: &'_ Figure| {
+        let lanes = figure.key.strip_prefix(prefix)?.trim_end_matches('s').strip_suffix("_lane")?;
+        Some((lanes.parse().ok()?, figure.rounds.clone()))
     };
-    results.figures.iter().filter_map(read).collect()
+    let all: Vec<(f64, Vec<f64>)> = results.figures.iter().filter_map(read).collect();
+    let Some((_, one)) = all.first() else { return Vec::new() };
+    let relative = |(lanes, rounds): &(f64, Vec<f64>)| {
+        let ratios: Vec<f64> = rounds.iter().zip(one).map(|(value, one)| value / one).collect();
+        Some((*lanes, median(&ratios)?))
+    };
+    all.iter().filter_map(relative).collect()
 }

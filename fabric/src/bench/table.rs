@@ -1,12 +1,12 @@
-//! The results as a table for people.
+//! The results as a table for people, and for documents.
 
 use super::Results;
 use super::figure::{Asked, Figure};
 
-/// One line for each figure.
+/// One line for each figure, as Markdown.
 #[must_use]
 pub fn table(results: &Results) -> String {
-    let head = ["", "fabric", "bare", "ratio", "asked", ""].map(ToOwned::to_owned);
+    let head = ["", "Fabric", "bare", "ratio", "asked", ""].map(ToOwned::to_owned);
     let rows: Vec<[String; 6]> = std::iter::once(head).chain(results.figures.iter().map(row)).collect();
     let widths: Vec<usize> = (0..6)
         .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
@@ -17,12 +17,22 @@ pub fn table(results: &Results) -> String {
             0 => format!("{cell:<width$}"),
             _ => format!("{cell:>width$}"),
         });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
     };
-    let lines = rows.iter().map(line).collect::<Vec<_>>().join("\n");
+    let rule = widths.iter().enumerate().map(|(column, &width)| match column {
+        0 => "-".repeat(width),
+        _ => "-".repeat(width.max(2) - 1) + ":",
+    });
+    let rule = format!("| {} |", rule.collect::<Vec<_>>().join(" | "));
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    lines.insert(1, rule);
     format!(
-        "{lines}\n\n{} rounds, {} calls for a rate, {} processors; medians\n",
-        results.rounds, results.calls, results.cpus
+        "{}\n\nMedians of {} rounds; {} calls for a rate, {}/s for latency, {} processors.\n",
+        lines.join("\n"),
+        results.rounds,
+        results.calls,
+        results.rate,
+        results.cpus
     )
 }
 
@@ -39,7 +49,7 @@ fn row(figure: &Figure) -> [String; 6] {
     let met = match figure.met {
         None => "",
         Some(true) => "yes",
-        Some(false) => "NO",
+        Some(false) => "**no**",
     };
     let ratio = figure.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
     [figure.title.into(), unit(figure.fabric), figure.bare.map(unit).unwrap_or_default(), ratio, asked, met.into()]

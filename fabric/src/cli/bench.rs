@@ -1,5 +1,6 @@
 //! The command that measures, and the programs that it compares with.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -25,6 +26,9 @@ pub struct Bench {
     /// How many calls a rate is measured with.
     #[arg(long, default_value_t = 20_000, value_name = "N")]
     pub calls: usize,
+    /// How many calls a second latency is measured at.
+    #[arg(long, default_value = "200", value_name = "N")]
+    pub rate: NonZeroU32,
     /// Only these measurements: footprint, enqueue, drain, latency, recovery, fairness, watched, untold, lanes,
     /// embedded.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]

@@ -10,9 +10,9 @@ pub(super) async fn run(args: Bench) -> anyhow::Result<()> {
         let known: Vec<_> = bench::names().collect();
         bail!("there is no measurement {unknown:?}; there are {}", known.join(", "));
     }
-    let Bench { broker, access, data_dir, rounds, calls, only, json, plots } = args;
+    let Bench { broker, access, data_dir, rounds, calls, rate, only, json, plots } = args;
     let broker = broker.map(|url| anyhow::Ok((access.to(&url)?, url))).transpose()?;
-    let plan = Plan { broker, data_dir, rounds, calls, only };
+    let plan = Plan { broker, data_dir, rounds, calls, rate, only };
     let results = bench::run(&plan, super::tell).await?;
     if let Some(path) = json {
         let text = serde_json::to_string_pretty(&results)?;
@@ -27,7 +27,7 @@ pub(super) async fn run(args: Bench) -> anyhow::Result<()> {
 /// The loop that it is compared with.
 pub(super) async fn run_loop(args: BenchLoop) -> anyhow::Result<()> {
     let access = args.access.to(&args.broker)?;
-    bench::bare::run_loop((&args.broker, &access), &args.stream, &args.target, args.concurrency).await
+    bench::bare::run_loop((&args.broker, &access), &args.stream, &args.target, args.concurrency, super::say).await
 }
 
 /// The server that it is compared with.

@@ -26,7 +26,7 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
     for (name, takes) in names.iter().zip(TAKE) {
         fabric.gateway.register(name, &place.function.url(takes), &[]).await?;
     }
-    caller::post_all(&fabric.gateway.public, &names.map(path), CALLS, CONNECTIONS).await?;
+    caller::post_all(&fabric.gateway.public, &names.map(path), 0..CALLS, CONNECTIONS).await?;
     let worker = fabric.worker(&["--max-inflight", PERMITS]).await?;
     place.function.reached(1, PATIENCE).await?;
     sleep(AFTER).await;

@@ -12,14 +12,13 @@ use crate::bench::figure::{Samples, Who, percentile};
 use crate::bench::place::Place;
 use crate::bench::{bare, caller};
 
-/// Calls are sent so often, for so long.
-const EVERY: Duration = Duration::from_millis(5);
+/// How many calls count.
 const CALLS: usize = 2000;
 /// As many before them, to warm up.
 const WARM_UP: usize = 200;
 
 pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<()> {
-    let name = place.name();
+    let (name, every) = (place.name(), place.every);
     let context = bare::stream(place.server()?, &name).await?;
     let worker = bare_loop(place, &name, "64")?;
     for (count, counts) in [(WARM_UP, false), (CALLS, true)] {
@@ -28,7 +27,7 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
         for number in 0..count {
             let (context, name) = (context.clone(), name.clone());
             publishing.spawn(async move {
-                let at = caller::due(began + EVERY.mul_f64(number as f64)).await;
+                let at = caller::due(began + every.mul_f64(number as f64)).await;
                 context.publish(name, caller::body(number).into()).await?.await?;
                 anyhow::Ok((number, at))
             });
@@ -48,7 +47,7 @@ pub(super) async fn run(place: &Place, samples: &mut Samples) -> anyhow::Result<
     fabric.gateway.register("f", &place.function.url(0), &[]).await?;
     let worker = fabric.worker(&[]).await?;
     for (count, counts) in [(WARM_UP, false), (CALLS, true)] {
-        let sent = caller::post_steadily(&fabric.gateway.public, &path("f"), count, EVERY).await?;
+        let sent = caller::post_steadily(&fabric.gateway.public, &path("f"), count, place.every).await?;
         tell(place, samples, Who::Fabric, &sent, counts).await?;
     }
     worker.kill().await

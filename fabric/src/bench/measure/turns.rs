@@ -63,7 +63,7 @@ impl<'a> Whole<'a> {
     /// From the first of so many calls to the last that ran; fails if one ran twice.
     async fn calls(&self, count: usize) -> anyhow::Result<Duration> {
         let began = Instant::now();
-        caller::post_all(&self.fabric.gateway.public, &[path(FUNCTION)], count, CONNECTIONS).await?;
+        caller::post_all(&self.fabric.gateway.public, &[path(FUNCTION)], 0..count, CONNECTIONS).await?;
         let hits = self.place.function.reached(count, PATIENCE).await?;
         self.place.function.forget();
         once_each(&hits)?;
