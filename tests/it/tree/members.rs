@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actors::membership::{Member, Serves};
 use actors::port::broker::Terms;
-use actors::port::{Broker, Presence};
+use actors::port::{Broker, Delivery, Presence};
 use futures_util::TryStreamExt;
 use proto::{Function, LaneKey, Queue};
 use tokio::time::{Instant, sleep};
@@ -60,38 +60,45 @@ async fn while_a_process_is_cut_off_nobody_is_gone_for_it() {
     assert_eq!(members(&world).await, 1);
 }
 
-/// Calls that another worker has just taken, which is heard of no more: how long until they run here, where permits are
-/// too short to wait for them with.
-async fn until_they_run_again(after_its_last_sign: Duration) -> Duration {
-    const CALLS: usize = 3;
+const CALLS: usize = 3;
+
+/// A worker too busy to keep a permit to wait with, and calls that another one has.
+async fn beside_a_busy_one(lease: Duration) -> (World, Vec<Delivery>) {
     let world = World::with(MINUTE, 8, Vec::new()).await;
     world.register("busy", &[("fabric.timeout", "1h")]).await;
     world.functions.script("busy", async |_, _| pending().await);
     world.post_many("busy", 5).await;
     world.register("f", &[("fabric.paused", "true")]).await;
     world.post_many("f", CALLS).await;
-    // The scans of a worker come at chance, and so do not always help.
-    sleep(20 * SECOND).await;
     let lane = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
-    let lane = world.broker.lane(&lane, Terms::default()).await.unwrap();
-    another_says_it_is_alive(&world).await;
-    sleep(after_its_last_sign).await;
+    let lane = world.broker.lane(&lane, Terms { lease, ..Terms::default() }).await.unwrap();
     let all = NonZeroU32::new(99).unwrap();
     let taken: Vec<_> = lane.pull(all, Duration::ZERO, CancellationToken::new()).try_collect().await.unwrap();
     assert_eq!(taken.len(), CALLS);
-    let died = Instant::now();
     world.register("f", &[]).await;
+    (world, taken)
+}
+
+/// How long until they have run here.
+async fn until_they_run(world: &World) -> Duration {
+    let began = Instant::now();
     while world.functions.asked("f").len() < CALLS {
         sleep(Duration::from_millis(10)).await;
     }
-    died.elapsed()
+    began.elapsed()
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_dead_worker_had_runs_again_within_ten_seconds() {
     for quarter in 0..12 {
+        let (world, taken) = beside_a_busy_one(Terms::default().lease).await;
+        another_says_it_is_alive(&world).await;
         let after_its_last_sign = quarter * Duration::from_millis(250);
-        let took = until_they_run_again(after_its_last_sign).await;
+        sleep(after_its_last_sign).await;
+        for delivery in &taken {
+            delivery.lease.extend().await.unwrap();
+        }
+        let took = until_they_run(&world).await;
         assert!(took > 8 * SECOND, "they came although they were leased: {took:?}");
         assert!(took <= 10 * SECOND, "{took:?} after a death {after_its_last_sign:?} after its last sign");
     }
@@ -99,27 +106,18 @@ async fn what_a_dead_worker_had_runs_again_within_ten_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_worker_gives_back_that_goes_is_found_at_once() {
-    let world = World::with(MINUTE, 8, Vec::new()).await;
-    world.register("busy", &[("fabric.timeout", "1h")]).await;
-    world.functions.script("busy", async |_, _| pending().await);
-    world.post_many("busy", 5).await;
-    another_says_it_is_alive(&world).await;
-    world.register("f", &[("fabric.paused", "true")]).await;
-    world.post_many("f", 3).await;
-    // Nobody is told of calls that are there.
-    sleep(MINUTE).await;
-    another_says_it_is_alive(&world).await;
-    let lane = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
-    let lane = world.broker.lane(&lane, Terms::default()).await.unwrap();
-    let all = NonZeroU32::new(99).unwrap();
-    let taken: Vec<_> = lane.pull(all, Duration::ZERO, CancellationToken::new()).try_collect().await.unwrap();
-    world.register("f", &[]).await;
-    sleep(2 * SECOND).await;
-    assert!(world.functions.asked("f").is_empty());
-    for delivery in taken {
-        delivery.lease.give_back(None).await.unwrap();
+    // Scans find it as well, by and by: between any two of them it is to be found.
+    for half_seconds in 20..32 {
+        let (world, taken) = beside_a_busy_one(60 * MINUTE).await;
+        another_says_it_is_alive(&world).await;
+        sleep(half_seconds * SECOND / 2).await;
+        another_says_it_is_alive(&world).await;
+        assert!(world.functions.asked("f").is_empty());
+        for delivery in &taken {
+            delivery.lease.give_back(None).await.unwrap();
+        }
+        world.broker.memory.leave("another").await.unwrap();
+        let took = until_they_run(&world).await;
+        assert!(took < SECOND / 2, "{took:?}");
     }
-    world.broker.memory.leave("another").await.unwrap();
-    sleep(SECOND / 10).await;
-    assert_eq!(world.functions.asked("f").len(), 3);
 }
