@@ -23,7 +23,7 @@ use crate::meter::Series;
 use crate::meter::series::Flying;
 use crate::permit::Permits;
 use crate::port::broker::Error;
-use crate::port::{Delivery, Lease};
+use crate::port::{Broker, Delivery, Lease};
 use crate::waiting::spells::Spells;
 use crate::waiting::{Reason, Waiting};
 
@@ -282,7 +282,7 @@ impl Extension {
 }
 
 /// Gives messages back; one that cannot be comes back by itself when its lease ends.
-pub async fn give_back(leases: Vec<Arc<dyn Lease>>, delay: Option<Duration>) {
+pub async fn give_back(broker: &dyn Broker, lane: &LaneKey, leases: Vec<Arc<dyn Lease>>, delay: Option<Duration>) {
     let all = join_all(leases.iter().map(async |lease| {
         if let Err(error) = lease.give_back(delay).await {
             tracing::warn!(%error, "a message could not be given back; it is free when its lease ends");
@@ -290,5 +290,8 @@ pub async fn give_back(leases: Vec<Arc<dyn Lease>>, delay: Option<Duration>) {
     }));
     if timeout(GIVE_BACK_WITHIN, all).await.is_err() {
         tracing::warn!("not every message was given back in time; the others are free when their leases end");
+    }
+    if delay.is_none() {
+        broker.hint(lane).await;
     }
 }

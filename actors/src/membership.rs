@@ -1,7 +1,6 @@
 //! The processes that are alive, and which part of a cluster-wide limit is whose (pure).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
 use proto::Queue;
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,23 @@ pub struct Member {
     pub gateway: bool,
     /// Which queues it serves.
     pub serves: Serves,
+    /// Which queues it has calls of that it finishes, although it serves none any more.
+    #[serde(default, skip_serializing_if = "Serves::is_nothing")]
+    pub finishes: Serves,
+}
+
+impl Member {
+    /// One that takes nothing more, and finishes what it has.
+    #[must_use]
+    pub fn draining(self) -> Self {
+        Self { gateway: false, serves: Serves::Nothing, finishes: self.serves }
+    }
+
+    /// Whether it may have calls of `queue`.
+    #[must_use]
+    pub fn may_have_calls_of(&self, queue: &Queue) -> bool {
+        self.serves.serves(queue) || self.finishes.serves(queue)
+    }
 }
 
 /// Which queues a process serves.
@@ -29,6 +45,10 @@ pub enum Serves {
 }
 
 impl Serves {
+    fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
+
     /// Whether `queue` is among them.
     #[must_use]
     pub fn serves(&self, queue: &Queue) -> bool {
@@ -45,15 +65,6 @@ impl Serves {
 pub struct Membership {
     me: String,
     members: BTreeMap<String, Member>,
-}
-
-/// A process that said that it goes, or that has missed signs of life.
-#[derive(Clone, Debug)]
-pub struct Loss {
-    /// Which queues it served.
-    pub serves: Serves,
-    /// Until when it may have extended leases; absent if it gave back what it had.
-    pub alive_until: Option<Instant>,
 }
 
 /// One of equal parts.
@@ -152,7 +163,7 @@ mod tests {
 
     fn worker(queues: &[&str]) -> Member {
         let queues = queues.iter().map(|queue| Queue::parse(queue).unwrap()).collect();
-        Member { gateway: false, serves: Serves::Queues(queues) }
+        Member { serves: Serves::Queues(queues), ..Member::default() }
     }
 
     #[test]
@@ -178,13 +189,23 @@ mod tests {
     fn parts_are_among_those_who_do_the_same() {
         let mut all = Membership::alone("m", worker(&["q"]));
         all.seen("a", worker(&["other"]));
-        all.seen("b", Member { gateway: true, serves: Serves::Nothing });
-        all.seen("c", Member { gateway: true, serves: Serves::Everything });
+        all.seen("b", Member { gateway: true, ..Member::default() });
+        all.seen("c", Member { gateway: true, serves: Serves::Everything, ..Member::default() });
         let queue = |name| Queue::parse(name).unwrap();
         assert_eq!(all.part_of_queue(&queue("q")), Part { index: 1, of: 2 });
         assert_eq!(all.part_of_queue(&Queue::callbacks()), Part { index: 2, of: 3 });
         assert!(all.left("c") && !all.left("c") && !all.left("m"));
         assert_eq!(all.part_of_queue(&queue("q")), Part::WHOLE);
+    }
+
+    #[test]
+    fn one_that_drains_has_no_part_and_still_has_calls() {
+        let queue = Queue::parse("q").unwrap();
+        let mut all = Membership::alone("m", worker(&["q"]));
+        let draining = worker(&["q"]).draining();
+        assert!(draining.may_have_calls_of(&queue) && !draining.may_have_calls_of(&Queue::default()));
+        all.seen("a", draining);
+        assert_eq!(all.part_of_queue(&queue), Part::WHOLE);
     }
 
     proptest! {

@@ -108,9 +108,9 @@ impl Parts {
     #[must_use]
     pub fn phase_of(&self, name: &Name) -> Phase {
         match name {
-            Name::Queue(_) | Name::Later | Name::Intake(_) | Name::Presence | Name::Removals => Phase::Work,
-            // As long as calls run they can be cancelled.
-            Name::Cancels | Name::Directory => Phase::Last,
+            Name::Queue(_) | Name::Later | Name::Intake(_) | Name::Removals => Phase::Work,
+            // As long as calls run they can be cancelled, and others know whose they are.
+            Name::Cancels | Name::Directory | Name::Presence => Phase::Last,
             Name::Listener(name) => {
                 let until_last = self.listeners.iter().any(|it| it.name == *name && it.until_last);
                 if until_last { Phase::Last } else { Phase::Edge }

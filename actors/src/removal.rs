@@ -223,7 +223,7 @@ mod tests {
             let memory = Memory::new(Settings::default(), Arc::new(clock));
             let mut world = Self { memory, clock, directory: watch::Sender::default(), tasks: JoinSet::new() };
             world.set(removal).await;
-            let worker = Member { gateway: false, serves: Serves::Everything };
+            let worker = Member { serves: Serves::Everything, ..Member::default() };
             let remover = Remover::new(
                 Arc::new(world.memory.clone()),
                 Arc::new(world.memory.clone()),

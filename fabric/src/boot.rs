@@ -316,7 +316,7 @@ pub async fn start(plan: Plan) -> anyhow::Result<Running> {
     let ready = Arc::new(watch::Sender::new(false));
     let id = Uuid::now_v7().simple().to_string();
     let traces = Traces::start(&plan.traces, &id)?;
-    let member = Member { gateway: plan.public.is_some(), serves: plan.serve.clone() };
+    let member = Member { gateway: plan.public.is_some(), serves: plan.serve.clone(), finishes: Serves::Nothing };
     let membership = Arc::new(watch::Sender::new(Arc::new(Membership::alone(id.clone(), member))));
     let invoker = HttpInvoker::new(plan.callbacks, Arc::new(invoke::resolve::System));
     let recorder = Recorder::new(broker.clone(), plan.keep_calls);

@@ -184,7 +184,7 @@ fn pool<C>(connector: C) -> Pool<HttpsConnector<C>>
 where
     HttpsConnector<C>: Connect,
 {
-    Pool::new(http_client::https(connector), http_client::protocol(), http_client::IDLE_WITHIN)
+    Pool::new(http_client::https(connector), http_client::protocol(), http_client::IDLE_WITHIN, http_client::IDLE_MAX)
 }
 
 async fn exchange<C: Connect>(

@@ -1,8 +1,8 @@
 //! As many files and connections at once as the system lets a process have.
 //!
 //! A process begins with a soft limit, often 1,024, which is there for programs that use `select`; the hard one is what an
-//! administrator allows. Go raises the one to the other at the start of every program, so that people have come to expect
-//! it ([golang/go#46279](https://github.com/golang/go/issues/46279)).
+//! administrator allows. Programs in Go raise the one to the other when they start, so that people have come to expect it
+//! ([golang/go#46279](https://github.com/golang/go/issues/46279)). The watchdog does not: its children would inherit it.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

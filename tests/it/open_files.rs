@@ -12,6 +12,6 @@ async fn a_process_takes_as_many_connections_as_its_hard_limit_allows() {
     let fabric = Fabric::start_of("sh".as_ref(), &args, "127.0.0.1:0").await;
     let told = Client::default().get(&format!("{}/metrics", fabric.admin)).await.unwrap();
     let told = String::from_utf8_lossy(&told.body).into_owned();
-    let hard = getrlimit(Resource::Nofile).maximum.unwrap();
+    let hard = getrlimit(Resource::Nofile).maximum.map_or(10_240, |hard| hard);
     assert!(told.contains(&format!("\nprocess_max_fds {hard}\n")), "{told}");
 }

@@ -111,6 +111,19 @@ impl Broker for Remote {
         })
     }
 
+    fn hint<'a>(&'a self, lane: &'a LaneKey) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            // Whoever is cut off is not heard.
+            let hint = || -> BoxFuture<'_, Result<(), Error>> {
+                Box::pin(async {
+                    self.0.memory.hint(lane).await;
+                    Ok(())
+                })
+            };
+            drop(self.0.ask(hint).await);
+        })
+    }
+
     fn backlog(&self, queue: &Queue) -> BoxFuture<'_, Result<Vec<Backlog>, Error>> {
         let queue = queue.clone();
         Box::pin(async move { self.0.ask(|| self.0.memory.backlog(&queue)).await })

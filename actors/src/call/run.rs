@@ -122,7 +122,9 @@ async fn handle(
         }
         Turn::GivenBack => {
             trace.given_back();
-            delivery.lease.give_back(None).await.map(|()| Ended::GivenBack)
+            let given_back = delivery.lease.give_back(None).await;
+            desk.broker.hint(&delivery.lane).await;
+            given_back.map(|()| Ended::GivenBack)
         }
     };
     trace.finish(settled.is_err().then_some("unsettled"));

@@ -48,6 +48,11 @@ impl Broker for Memory {
         })
     }
 
+    fn hint<'a>(&'a self, lane: &'a LaneKey) -> BoxFuture<'a, ()> {
+        self.machine.state().hints.hint(&lane.queue, &lane.function);
+        Box::pin(std::future::ready(()))
+    }
+
     fn withdraw(&self, lane: &LaneKey, place: u64, id: &str) -> BoxFuture<'_, Result<bool, Error>> {
         let (lane, id) = (lane.clone(), id.to_owned());
         Box::pin(async move {

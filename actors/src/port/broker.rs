@@ -72,6 +72,9 @@ pub trait Broker: DeadLetters + Records + Cancels + Holdings + Send + Sync + 'st
     /// [`Error::Away`], [`Error::Refused`].
     fn due(&self, terms: Terms) -> BoxFuture<'_, Result<Arc<dyn Lane>, Error>>;
 
+    /// Tells whoever follows [`wakes`](Self::wakes) that a lane has messages again which were given back. May be lost.
+    fn hint<'a>(&'a self, lane: &'a LaneKey) -> BoxFuture<'a, ()>;
+
     /// The functions that have messages in a queue, waiting or leased, and how many: the truth behind the hints.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::directory::Directory as Snapshot;
 use crate::drain::Phase;
-use crate::membership::{Loss, Member};
+use crate::membership::{Member, Serves};
 use crate::parts::{Name, Parts, Settings};
 use crate::permit::capacity::Capacity;
 use crate::port::cancels::Mark;
@@ -52,8 +52,8 @@ pub(crate) enum Msg {
     Named(BTreeSet<proto::Queue>),
     /// From the one who follows them: this call is to be cancelled.
     Marked(Mark),
-    /// From the one who follows them: a process went, or may have.
-    Lost(Loss),
+    /// From the one who follows them: a process may be dead.
+    Lost(Member),
     /// From itself: the delay before a restart is over.
     Restart(Name),
     /// From the process: begin the drain; the second time, cut it short.
@@ -102,6 +102,7 @@ pub async fn start(parts: Parts, settings: Settings) -> Result<(Handle, oneshot:
 }
 
 enum Child {
+    Presence(presence::Handle),
     Queue(queue::Handle),
     Leaf(Leaf),
 }
@@ -109,6 +110,7 @@ enum Child {
 impl Child {
     fn drain(&self, deadline: Instant) {
         match self {
+            Self::Presence(child) => child.drain(),
             Self::Queue(child) => child.drain(deadline),
             Self::Leaf(child) => child.drain(deadline),
         }
@@ -164,7 +166,7 @@ impl Actor for Fabric {
         match msg {
             Msg::Named(queues) => state.named(queues).await?,
             Msg::Marked(mark) => state.marked(mark),
-            Msg::Lost(loss) => state.queues(None).iter().for_each(|queue| queue.lost(loss.clone())),
+            Msg::Lost(member) => state.queues(None).iter().for_each(|queue| queue.lost(member.clone())),
             Msg::Restart(name) => state.restart(name).await?,
             Msg::Drain => state.drain(),
             Msg::Advance(after) if after == state.phase => state.advance(),
@@ -238,7 +240,8 @@ impl State {
                     publish: parts.membership.clone(),
                     lost: self.on(Msg::Lost),
                 };
-                Leaf::start(presence::Presence, args, me, |_| presence::Msg::Drain).await
+                let (actor, _) = presence::Presence::spawn_linked(None, presence::Presence, args, me).await?;
+                return Ok((actor.get_id(), Child::Presence(presence::Handle(actor))));
             }
             Name::Queue(queue) => {
                 let args = queue::Args {
@@ -273,7 +276,7 @@ impl State {
 
     /// What this process does, as the others are told.
     fn member(&self) -> Member {
-        Member { gateway: self.parts.gateway, serves: self.parts.serve.clone() }
+        Member { gateway: self.parts.gateway, serves: self.parts.serve.clone(), finishes: Serves::Nothing }
     }
 
     /// The first snapshot makes the process ready; each one may name a new queue.
@@ -390,8 +393,10 @@ impl State {
 
     fn tell_phase(&self, deadline: Instant) {
         for (name, child) in self.children.up() {
-            if self.parts.phase_of(name) == self.phase {
-                child.drain(deadline);
+            match child {
+                _ if self.parts.phase_of(name) == self.phase => child.drain(deadline),
+                Child::Presence(child) if self.phase == Phase::Work => child.finish(),
+                _ => {}
             }
         }
     }

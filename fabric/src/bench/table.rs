@@ -45,6 +45,7 @@ fn row(figure: &Figure) -> [String; 6] {
         Some(Asked::RatioAtMost(asked)) => format!("ratio ≤ {asked}"),
         Some(Asked::AtLeast(asked)) => format!("≥ {asked}"),
         Some(Asked::AtMost(asked)) => format!("≤ {asked}"),
+        Some(Asked::NeverOver(asked)) => format!("each ≤ {asked}"),
     };
     let met = match figure.met {
         None => "",

@@ -69,11 +69,14 @@ type Origin = (Scheme, Authority);
 struct Shelf<I: Io> {
     kept: Mutex<Kept<I>>,
     keep_for: Duration,
+    keep_max: usize,
 }
 
 struct Kept<I: Io> {
     /// Of each origin the oldest first: the youngest is used again, and the others grow old.
     idle: HashMap<Origin, Vec<Idle<I>>>,
+    /// How many of all origins.
+    count: usize,
     is_swept: bool,
     sweeping: JoinSet<()>,
 }
@@ -98,10 +101,10 @@ pub struct Answer<I: Io> {
 }
 
 impl<C: Connect> Pool<C> {
-    /// Connections made by `connector`, spoken over by `protocol`, and kept for so long.
-    pub fn new(connector: C, protocol: Builder, keep_for: Duration) -> Self {
-        let kept = Mutex::new(Kept { idle: HashMap::new(), is_swept: false, sweeping: JoinSet::new() });
-        Self { connector, protocol, shelf: Arc::new(Shelf { kept, keep_for }) }
+    /// Connections made by `connector`, spoken over by `protocol`, and kept for so long, at most so many at once.
+    pub fn new(connector: C, protocol: Builder, keep_for: Duration, keep_max: usize) -> Self {
+        let kept = Mutex::new(Kept { idle: HashMap::new(), count: 0, is_swept: false, sweeping: JoinSet::new() });
+        Self { connector, protocol, shelf: Arc::new(Shelf { kept, keep_for, keep_max }) }
     }
 
     /// Sends a request, which names its host in a header, and answers the head of what comes back. Dropping the future,
@@ -244,7 +247,7 @@ impl<I: Io> Shelf<I> {
     fn take(&self, origin: &Origin) -> Option<Box<Link<I>>> {
         let now = Instant::now();
         loop {
-            let (since, mut link) = self.kept().idle.get_mut(origin)?.pop()?;
+            let (since, mut link) = self.kept().take(origin)?;
             if now.duration_since(since) < self.keep_for && link.is_free() {
                 return Some(link);
             }
@@ -256,12 +259,49 @@ impl<I: Io> Shelf<I> {
         if !link.requests.is_ready() && !link.is_free() {
             return;
         }
+        // Closed when the lock is free again.
+        let _old;
         let mut kept = self.kept();
+        _old = (kept.count >= self.keep_max).then(|| kept.thin());
         kept.idle.entry(origin).or_default().push((Instant::now(), link));
+        kept.count += 1;
         if !std::mem::replace(&mut kept.is_swept, true) {
             while kept.sweeping.try_join_next().is_some() {}
             kept.sweeping.spawn(sweep(Arc::downgrade(self), self.keep_for));
         }
+    }
+}
+
+impl<I: Io> Kept<I> {
+    /// The youngest one.
+    fn take(&mut self, origin: &Origin) -> Option<Idle<I>> {
+        let youngest = self.idle.get_mut(origin)?.pop()?;
+        self.count -= 1;
+        Some(youngest)
+    }
+
+    /// Takes out those over which nothing has gone since then.
+    fn take_older(&mut self, than: Instant) -> Vec<Idle<I>> {
+        let mut old = Vec::new();
+        self.idle.retain(|_, links| {
+            let count = links.partition_point(|(since, _)| *since <= than);
+            old.extend(links.drain(..count));
+            !links.is_empty()
+        });
+        self.count -= old.len();
+        old
+    }
+
+    /// Takes out the older half: one at a time, each would be looked for among all.
+    fn thin(&mut self) -> Vec<Idle<I>> {
+        let mut all: Vec<Instant> = self.idle.values().flatten().map(|(since, _)| *since).collect();
+        let middle = all.len() / 2;
+        if middle == 0 {
+            return Vec::new();
+        }
+        let (_, median, _) = all.select_nth_unstable(middle - 1);
+        let median = *median;
+        self.take_older(median)
     }
 }
 
@@ -271,13 +311,9 @@ async fn sweep<I: Io>(shelf: Weak<Shelf<I>>, keep_for: Duration) {
         sleep(keep_for / 4).await;
         let Some(shelf) = shelf.upgrade() else { return };
         // Closed when the lock is free again.
-        let (now, mut old) = (Instant::now(), Vec::new());
+        let _old;
         let mut kept = shelf.kept();
-        kept.idle.retain(|_, links| {
-            let count = links.partition_point(|(since, _)| now.duration_since(*since) >= keep_for);
-            old.extend(links.drain(..count));
-            !links.is_empty()
-        });
+        _old = Instant::now().checked_sub(keep_for).map(|then| kept.take_older(then));
         kept.is_swept = !kept.idle.is_empty();
         if !kept.is_swept {
             return;

@@ -227,6 +227,10 @@ impl Broker for JetStream {
         Box::pin(self.open(self.due_consumer(terms)))
     }
 
+    fn hint<'a>(&'a self, lane: &'a LaneKey) -> BoxFuture<'a, ()> {
+        Box::pin(self.hints.hint(lane))
+    }
+
     fn backlog(&self, queue: &Queue) -> BoxFuture<'_, Result<Vec<Backlog>, Error>> {
         let queue = queue.clone();
         Box::pin(async move { self.waiting(&queue).await })

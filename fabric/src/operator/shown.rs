@@ -83,9 +83,13 @@ pub fn keys(items: &[Value]) -> String {
 #[must_use]
 pub fn workers(items: &[Value]) -> String {
     let row = |it: &Value| {
-        let serves = match &it["serves"] {
+        let queues = |which: &Value| match which {
             Value::Object(some) => list(&some["queues"]),
             all => text(all),
+        };
+        let serves = match &it["finishes"] {
+            Value::Null => queues(&it["serves"]),
+            finishes => format!("draining: {}", queues(finishes)),
         };
         let gateway = if it["gateway"] == true { "yes" } else { "" };
         vec![text(&it["id"]), gateway.to_owned(), serves]

@@ -22,8 +22,8 @@ async fn those_who_are_there_are_heard_and_those_who_come_and_go(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let presence = &*fixture.presence;
     let queues = BTreeSet::from([Queue::default()]);
-    let worker = Member { gateway: false, serves: Serves::Queues(queues) };
-    let gateway = Member { gateway: true, serves: Serves::Nothing };
+    let worker = Member { serves: Serves::Queues(queues), ..Member::default() }.draining();
+    let gateway = Member { gateway: true, ..Member::default() };
     presence.announce("w", &worker).await.unwrap();
     let mut signs = presence.signs().await.unwrap();
     assert_eq!(next(&mut signs).await, Sign::Alive("w".into(), worker.clone()));

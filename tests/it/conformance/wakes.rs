@@ -7,9 +7,13 @@ use proto::{Function, Queue};
 use tests::broker::{Fixture, Kind};
 use tokio::time::timeout;
 
-use super::steps::{WAIT, publish};
+use super::steps::{WAIT, lane, publish};
 
-behaviours!(a_message_is_hinted_at, to_those_of_its_queue_and_for_each_function);
+behaviours!(
+    a_message_is_hinted_at,
+    what_is_given_back_is_hinted_at_by_whoever_does,
+    to_those_of_its_queue_and_for_each_function,
+);
 
 async fn a_message_is_hinted_at(kind: Kind) {
     let fixture = Fixture::new(kind).await;
@@ -18,6 +22,17 @@ async fn a_message_is_hinted_at(kind: Kind) {
     for round in 0..3 {
         publish(&*fixture.broker, "f", [round]).await;
         assert_eq!(timeout(WAIT, hints.next()).await.unwrap(), Some(Function::parse("f").unwrap()), "{round}");
+    }
+    fixture.close().await;
+}
+
+async fn what_is_given_back_is_hinted_at_by_whoever_does(kind: Kind) {
+    let fixture = Fixture::new(kind).await;
+    let elsewhere = fixture.elsewhere().await;
+    let mut hints = elsewhere.wakes(&Queue::default()).await.unwrap();
+    for _ in 0..3 {
+        fixture.broker.hint(&lane("f")).await;
+        assert_eq!(timeout(WAIT, hints.next()).await.unwrap(), Some(Function::parse("f").unwrap()));
     }
     fixture.close().await;
 }

@@ -23,7 +23,7 @@ async fn members(world: &World) -> usize {
 }
 
 async fn another_says_it_is_alive(world: &World) {
-    let worker = Member { gateway: false, serves: Serves::Everything };
+    let worker = Member { serves: Serves::Everything, ..Member::default() };
     world.broker.memory.announce("another", &worker).await.unwrap();
     sleep(Duration::from_millis(10)).await;
 }
@@ -63,7 +63,7 @@ async fn while_a_process_is_cut_off_nobody_is_gone_for_it() {
 const CALLS: usize = 3;
 
 /// A worker too busy to keep a permit to wait with, and calls that another one has.
-async fn beside_a_busy_one(lease: Duration) -> (World, Vec<Delivery>) {
+async fn beside_a_busy_one() -> (World, Vec<Delivery>) {
     let world = World::with(MINUTE, 8, Vec::new()).await;
     world.register("busy", &[("fabric.timeout", "1h")]).await;
     world.functions.script("busy", async |_, _| pending().await);
@@ -71,7 +71,7 @@ async fn beside_a_busy_one(lease: Duration) -> (World, Vec<Delivery>) {
     world.register("f", &[("fabric.paused", "true")]).await;
     world.post_many("f", CALLS).await;
     let lane = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
-    let lane = world.broker.lane(&lane, Terms { lease, ..Terms::default() }).await.unwrap();
+    let lane = world.broker.lane(&lane, Terms::default()).await.unwrap();
     let all = NonZeroU32::new(99).unwrap();
     let taken: Vec<_> = lane.pull(all, Duration::ZERO, CancellationToken::new()).try_collect().await.unwrap();
     assert_eq!(taken.len(), CALLS);
@@ -79,10 +79,10 @@ async fn beside_a_busy_one(lease: Duration) -> (World, Vec<Delivery>) {
     (world, taken)
 }
 
-/// How long until they have run here.
-async fn until_they_run(world: &World) -> Duration {
+/// How long until `f` was called so often.
+async fn until_called(world: &World, times: usize) -> Duration {
     let began = Instant::now();
-    while world.functions.asked("f").len() < CALLS {
+    while world.functions.asked("f").len() < times {
         sleep(Duration::from_millis(10)).await;
     }
     began.elapsed()
@@ -91,33 +91,40 @@ async fn until_they_run(world: &World) -> Duration {
 #[tokio::test(start_paused = true)]
 async fn what_a_dead_worker_had_runs_again_within_ten_seconds() {
     for quarter in 0..12 {
-        let (world, taken) = beside_a_busy_one(Terms::default().lease).await;
+        let (world, taken) = beside_a_busy_one().await;
         another_says_it_is_alive(&world).await;
         let after_its_last_sign = quarter * Duration::from_millis(250);
         sleep(after_its_last_sign).await;
         for delivery in &taken {
             delivery.lease.extend().await.unwrap();
         }
-        let took = until_they_run(&world).await;
+        let took = until_called(&world, CALLS).await;
         assert!(took > 8 * SECOND, "they came although they were leased: {took:?}");
         assert!(took <= 10 * SECOND, "{took:?} after a death {after_its_last_sign:?} after its last sign");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_worker_gives_back_that_goes_is_found_at_once() {
-    // Scans find it as well, by and by: between any two of them it is to be found.
-    for half_seconds in 20..32 {
-        let (world, taken) = beside_a_busy_one(60 * MINUTE).await;
-        another_says_it_is_alive(&world).await;
-        sleep(half_seconds * SECOND / 2).await;
-        another_says_it_is_alive(&world).await;
-        assert!(world.functions.asked("f").is_empty());
-        for delivery in &taken {
-            delivery.lease.give_back(None).await.unwrap();
+async fn what_a_worker_gives_back_at_its_deadline_runs_at_once() {
+    // Scans find it as well, by and by: between any two of them it is to run.
+    for half_seconds in 10..22 {
+        let grace = half_seconds * SECOND / 2;
+        let world = World::with(grace, 4, Vec::new()).await;
+        for name in ["f", "busy"] {
+            world.register(name, &[("fabric.timeout", "1h")]).await;
+            world.functions.script(name, async |_, _| pending().await);
         }
-        world.broker.memory.leave("another").await.unwrap();
-        let took = until_they_run(&world).await;
+        world.post_many("f", CALLS).await;
+        assert!(until_called(&world, CALLS).await < SECOND);
+        let beside = world.start_beside(12).await;
+        world.post_many("busy", 8).await;
+        sleep(SECOND).await;
+        world.tree.drain();
+        sleep(grace - SECOND / 100).await;
+        assert_eq!(world.functions.asked("f").len(), CALLS);
+        let members = beside.view(None).await.unwrap().members;
+        assert!(members["world"].may_have_calls_of(&Queue::default()), "until they are given back");
+        let took = until_called(&world, 2 * CALLS).await;
         assert!(took < SECOND / 2, "{took:?}");
     }
 }

@@ -172,6 +172,9 @@ impl Broker for Shutters {
     fn schedule(&self, message: Message, call: &CallId, due: Timestamp) -> BoxFuture<'_, Result<Stored, BrokerError>> {
         self.memory.schedule(message, call, due)
     }
+    fn hint<'a>(&'a self, lane: &'a LaneKey) -> BoxFuture<'a, ()> {
+        self.memory.hint(lane)
+    }
     fn unschedule(&self, lane: &LaneKey, call: &CallId) -> BoxFuture<'_, Result<bool, BrokerError>> {
         self.memory.unschedule(lane, call)
     }

@@ -151,6 +151,7 @@ impl Default for Start {
 impl Start {
     async fn on(
         &self,
+        id: &str,
         broker: &Arc<Shutters>,
         functions: &Arc<Functions>,
         clock: &Arc<dyn Clock>,
@@ -178,7 +179,7 @@ impl Start {
             control: broker.clone(),
             directory,
             presence: broker.clone(),
-            id: "world".into(),
+            id: id.into(),
             gateway: false,
             membership,
             ready: Arc::new(watch::Sender::new(false)),
@@ -223,13 +224,20 @@ impl World {
         let broker = Arc::new(Shutters::new(memory, start.unread_for));
         let functions = Arc::new(Functions::default());
         let recorder = Recorder::new(broker.clone(), Duration::from_secs(3600));
-        let (tree, ending) = start.on(&broker, &functions, &clock, &recorder).await;
+        let (tree, ending) = start.on("world", &broker, &functions, &clock, &recorder).await;
         Self { broker, functions, clock, recorder, tree, ending, start, posted: AtomicUsize::new(0) }
     }
 
     /// Another worker on the same broker, after the first has ended.
     pub(super) async fn start_again(&mut self) {
-        (self.tree, self.ending) = self.start.on(&self.broker, &self.functions, &self.clock, &self.recorder).await;
+        (self.tree, self.ending) =
+            self.start.on("world", &self.broker, &self.functions, &self.clock, &self.recorder).await;
+    }
+
+    /// Another worker on the same broker, beside the first.
+    pub(super) async fn start_beside(&self, permits: u32) -> Handle {
+        let start = Start { permits, ..Start::default() };
+        start.on("beside", &self.broker, &self.functions, &self.clock, &self.recorder).await.0
     }
 
     /// A function `name` at `http://<name>/`.

@@ -132,7 +132,11 @@ impl Saying {
             settings: settings(),
             member: (
                 "0190c1a27b3c7def8abc0123456789ab",
-                Member { gateway: true, serves: Serves::Queues(BTreeSet::from([Queue::default(), queue("slow")])) },
+                Member {
+                    gateway: true,
+                    serves: Serves::Queues(BTreeSet::from([Queue::default(), queue("slow")])),
+                    ..Member::default()
+                },
             ),
             question: Question { lane: Some(lane("default", "resize.acme")) },
             process: process(),
@@ -239,7 +243,7 @@ fn process() -> view::Process {
     let fabric = view::Fabric {
         phase: "running".into(),
         children: vec![child("directory")],
-        members: BTreeMap::from([("w".into(), Member { gateway: false, serves: Serves::Everything })]),
+        members: BTreeMap::from([("w".into(), Member { serves: Serves::Everything, ..Member::default() })]),
         permits: 256,
         permits_free: 252,
         queues: vec![queue],

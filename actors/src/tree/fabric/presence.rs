@@ -10,21 +10,23 @@
 //! None.
 //!
 //! # Stops
-//! When drained: it says that it goes, and whoever stays takes over its part of every limit.
+//! When drained: first it says that it takes nothing more, and whoever stays takes over its part of every limit; when its
+//! calls are finished, that it goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::membership::{Loss, Member, Membership};
+use crate::membership::{Member, Membership};
 use crate::port;
 use crate::port::presence::{ALIVE_FOR, ANNOUNCE_EVERY, Sign};
+use crate::supervision::tell;
 
 /// The pause before the signs of others are listened for again after that ended.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -39,6 +41,8 @@ pub(crate) enum Msg {
     Beat { heard: bool },
     /// From another process.
     Heard(Sign),
+    /// From the root: say that nothing more is taken here, and go on saying so.
+    Finish,
     /// From the root: say goodbye and stop.
     Drain,
     /// From itself: that was said.
@@ -52,8 +56,21 @@ pub(crate) struct Args {
     pub(crate) member: Member,
     /// Outlives this actor, so that a restart interrupts nobody.
     pub(crate) publish: Arc<watch::Sender<Arc<Membership>>>,
-    /// Hears of everybody who went or has missed signs, before that is published.
-    pub(crate) lost: Arc<dyn Fn(Loss) + Send + Sync>,
+    /// Hears of everybody who has missed signs of life.
+    pub(crate) lost: Arc<dyn Fn(Member) + Send + Sync>,
+}
+
+/// How the root speaks to it.
+pub(crate) struct Handle(pub(crate) ActorRef<Msg>);
+
+impl Handle {
+    pub(crate) fn finish(&self) {
+        tell(&self.0, Msg::Finish);
+    }
+
+    pub(crate) fn drain(&self) {
+        tell(&self.0, Msg::Drain);
+    }
 }
 
 pub(crate) struct Presence;
@@ -88,6 +105,7 @@ impl Actor for Presence {
         match msg {
             Msg::Beat { heard } => state.beat(heard),
             Msg::Heard(sign) => state.heard(sign),
+            Msg::Finish => state.finish(),
             Msg::Drain => state.say_goodbye(),
             Msg::SaidGoodbye => state.me.stop(Some("drained".into())),
         }
@@ -124,19 +142,35 @@ impl State {
             self.heard_at.values_mut().for_each(|at| *at = now);
         }
         self.look_who_is_silent(now);
-        let (presence, id, member) = (self.args.presence.clone(), self.args.id.clone(), self.args.member.clone());
-        let me = self.me.clone();
+        let (me, said) = (self.me.clone(), self.say());
         self.tasks.spawn(async move {
             let began = Instant::now();
+            let heard = said.await;
+            sleep(ANNOUNCE_EVERY.saturating_sub(began.elapsed())).await;
+            drop(me.cast(Msg::Beat { heard }));
+        });
+    }
+
+    /// Says that this process is alive, and what it does; whether that was heard.
+    fn say(&self) -> impl Future<Output = bool> + Send + 'static {
+        let (presence, id, member) = (self.args.presence.clone(), self.args.id.clone(), self.args.member.clone());
+        async move {
             let said = timeout(SAY_WITHIN, presence.announce(&id, &member)).await;
             match &said {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "others cannot be told that this process is alive"),
                 Err(_) => tracing::warn!("others could not be told in time that this process is alive"),
             }
-            sleep(ANNOUNCE_EVERY.saturating_sub(began.elapsed())).await;
-            drop(me.cast(Msg::Beat { heard: matches!(said, Ok(Ok(()))) }));
-        });
+            matches!(said, Ok(Ok(())))
+        }
+    }
+
+    /// The calls that it has may take long: if it dies with them, they are to be looked for.
+    fn finish(&mut self) {
+        self.args.member = self.args.member.clone().draining();
+        self.membership.seen(&self.args.id, self.args.member.clone());
+        self.publish();
+        self.tasks.spawn(self.say().map(|_was_heard| ()));
     }
 
     /// Whoever has missed signs may be dead: what it ran is looked for from then on, because its leases may be over before
@@ -148,15 +182,10 @@ impl State {
                 self.forget(&id);
             } else if silence > MISSED_AFTER && self.missed.insert(id.clone()) {
                 tracing::info!(member = id, ?silence, "another process has missed signs of life");
-                self.tell_loss(&id, Some(at + ANNOUNCE_EVERY));
+                if let Some(member) = self.membership.get(&id) {
+                    (self.args.lost)(member.clone());
+                }
             }
-        }
-    }
-
-    fn tell_loss(&self, id: &str, alive_until: Option<Instant>) {
-        if let Some(member) = self.membership.get(id) {
-            let (serves, alive_until) = (member.serves.clone(), alive_until.map(Instant::into_std));
-            (self.args.lost)(Loss { serves, alive_until });
         }
     }
 
@@ -171,10 +200,7 @@ impl State {
                 self.missed.remove(&id);
                 self.heard_at.insert(id, Instant::now());
             }
-            Sign::Left(id) => {
-                self.tell_loss(&id, None);
-                self.forget(&id);
-            }
+            Sign::Left(id) => self.forget(&id),
         }
     }
 

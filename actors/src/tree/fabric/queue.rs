@@ -29,7 +29,7 @@ use tokio::time::{Instant, sleep};
 use self::subscriber::Subscriber;
 use crate::call::Desk;
 use crate::lost::{self, Search};
-use crate::membership::Loss;
+use crate::membership::Member;
 use crate::meter::lines;
 use crate::parts::QueueSettings;
 use crate::permit::capacity::Capacity;
@@ -52,8 +52,8 @@ pub(crate) enum Msg {
     Scan,
     /// From itself: what the scan found.
     Scanned(Result<Vec<Backlog>, Error>),
-    /// From the root: what a process had that is lost comes back to the broker, and no hint tells of it.
-    Lost(Loss),
+    /// From the root: this one may be dead; what it had comes back to the broker, and no hint tells of it.
+    Lost(Member),
     /// From itself: look for that again.
     LookForLost,
     /// From itself: these have messages, and may have some of it.
@@ -99,8 +99,8 @@ impl Handle {
         tell(&self.0, Msg::Cancel(mark));
     }
 
-    pub(crate) fn lost(&self, loss: Loss) {
-        tell(&self.0, Msg::Lost(loss));
+    pub(crate) fn lost(&self, member: Member) {
+        tell(&self.0, Msg::Lost(member));
     }
 
     pub(crate) async fn view(&self, only: Option<Function>) -> Option<view::Queue> {
@@ -155,7 +155,7 @@ impl Actor for Queue {
             Msg::Wake(function) => state.wake(function).await,
             Msg::Scan => state.scan(),
             Msg::Scanned(found) => state.scanned(found).await,
-            Msg::Lost(loss) => state.lost(&loss),
+            Msg::Lost(member) => state.lost(&member),
             Msg::LookForLost => state.look_for_lost(),
             Msg::Returned(backlog) => state.wake_all(backlog).await,
             Msg::Retire(function, works) => state.retire(&function, works),
@@ -262,18 +262,20 @@ impl State {
         self.after(pause, Msg::Scan);
     }
 
-    fn lost(&mut self, loss: &Loss) {
-        let is_served = self.draining.is_none() && loss.serves.serves(&self.args.queue);
+    fn lost(&mut self, member: &Member) {
+        let had_calls = self.draining.is_none() && member.may_have_calls_of(&self.args.queue);
         let lease = self.args.settings.terms.lease;
-        if is_served && self.search.begin(loss, lease, Instant::now().into_std()) {
+        if had_calls && self.search.begin(lease, Instant::now().into_std()) {
             self.look_for_lost();
         }
     }
 
+    /// A worker that is full has no use for what it would find.
     fn look_for_lost(&mut self) {
         let (desk, queue) = (self.args.desk.clone(), self.args.queue.clone());
         let of = desk.membership.borrow().part_of_queue(&queue).of;
-        if lost::is_up_to_me(of, desk.luck.draw()) && self.draining.is_none() {
+        let (_, free) = self.args.capacity.count();
+        if free > 0 && self.draining.is_none() && lost::is_up_to_me(of, desk.luck.draw()) {
             let me = self.me.clone();
             self.spawn_task(async move {
                 match desk.broker.backlog(&queue).await {

@@ -105,9 +105,9 @@ mod tests {
     }
 
     fn workforce(workers: &[(&str, Serves)], processes: &[view::Process]) -> Workforce {
-        let mut membership = Membership::alone("me", Member { gateway: true, serves: Serves::Nothing });
+        let mut membership = Membership::alone("me", Member { gateway: true, ..Member::default() });
         for (id, serves) in workers {
-            membership.seen(id, Member { gateway: false, serves: serves.clone() });
+            membership.seen(id, Member { serves: serves.clone(), ..Member::default() });
         }
         Workforce::of(&membership, processes)
     }

@@ -62,7 +62,7 @@ async fn recovery(place: &Place, busy: usize) -> anyhow::Result<Duration> {
     Ok(last.duration_since(killed))
 }
 
-/// Waits until each call's lease was extended.
+/// Waits until as many leases of calls were extended as there are.
 async fn extended(acks: Subscriber, prefix: &str) {
     // The stream's name, and the consumer's.
     let marks = [prefix.to_ascii_uppercase(), ".f_".to_owned()];

@@ -53,7 +53,7 @@ async fn has_ended(mut stream: TcpStream) -> bool {
 }
 
 fn pool(keep_for: Duration) -> Pool<HttpConnector> {
-    Pool::new(HttpConnector::new(), Builder::new(), keep_for)
+    Pool::new(HttpConnector::new(), Builder::new(), keep_for, 64)
 }
 
 async fn read(mut answer: Answer<impl Io>) -> Vec<u8> {
@@ -166,5 +166,34 @@ async fn what_nobody_uses_is_closed_in_time() {
         let call = async { read(pool.send(server.request(Vec::new())).await.unwrap()).await };
         let (stream, _) = tokio::join!(serve, call);
         assert!(has_ended(stream).await);
+    }
+}
+
+#[tokio::test]
+async fn the_older_half_is_closed_where_more_are_kept_than_may_be() {
+    const MAX: usize = 4;
+    let pool = Pool::new(HttpConnector::new(), Builder::new(), LONG, MAX);
+    let (mut servers, mut streams) = (Vec::new(), Vec::new());
+    for kept in [1, 2, 3, 4, 3] {
+        let server = Server::start().await;
+        let call = async { read(pool.send(server.request(Vec::new())).await.unwrap()).await };
+        let (stream, _) = tokio::join!(server.answer(ANSWER), call);
+        assert_eq!(pool.shelf.kept().count, kept);
+        assert_eq!(pool.shelf.kept().idle.values().map(Vec::len).sum::<usize>(), kept);
+        streams.push(stream);
+        servers.push(server);
+    }
+    let young = streams.split_off(MAX / 2);
+    for old in streams {
+        assert!(has_ended(old).await);
+    }
+    // Those that are left are used again.
+    for (server, mut stream) in servers[MAX / 2..].iter().zip(young) {
+        let serve = async {
+            head(&mut stream).await;
+            stream.write_all(ANSWER).await.unwrap();
+        };
+        let call = async { read(pool.send(server.request(Vec::new())).await.unwrap()).await };
+        assert_eq!(tokio::join!(serve, call).1, b"hello");
     }
 }

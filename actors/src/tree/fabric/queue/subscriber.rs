@@ -18,6 +18,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use proto::{CallId, LaneKey};
 use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr, RpcReplyPort};
 use tokio::task::JoinSet;
@@ -395,10 +396,7 @@ impl State {
     }
 
     fn tell_me_at(&mut self, at: Instant, msg: Msg) {
-        self.tell_me(async move {
-            sleep_until(at).await;
-            msg
-        });
+        self.tell_me(sleep_until(at).map(|()| msg));
     }
 
     fn terms(&self) -> Terms {
@@ -437,8 +435,9 @@ impl State {
     /// A subscriber that stops takes its tasks with it, so it does not stop before these are done.
     fn return_to_lane(&mut self, leases: Vec<Arc<dyn Lease>>, delay: Option<Duration>) {
         self.returning += 1;
+        let Args { desk, lane, .. } = self.args.clone();
         self.tell_me(async move {
-            give_back(leases, delay).await;
+            give_back(&*desk.broker, &lane, leases, delay).await;
             Msg::GaveBack
         });
     }
