@@ -21,7 +21,8 @@ impl Member {
     /// One that takes nothing more, and finishes what it has.
     #[must_use]
     pub fn draining(self) -> Self {
-        Self { gateway: false, serves: Serves::Nothing, finishes: self.serves }
+        let finishes = if self.serves.is_nothing() { self.finishes } else { self.serves };
+        Self { gateway: false, serves: Serves::Nothing, finishes }
     }
 
     /// Whether it may have calls of `queue`.
@@ -204,6 +205,7 @@ mod tests {
         let mut all = Membership::alone("m", worker(&["q"]));
         let draining = worker(&["q"]).draining();
         assert!(draining.may_have_calls_of(&queue) && !draining.may_have_calls_of(&Queue::default()));
+        assert_eq!(draining.clone().draining(), draining, "a second signal changes nothing");
         all.seen("a", draining);
         assert_eq!(all.part_of_queue(&queue), Part::WHOLE);
     }

@@ -143,7 +143,7 @@ impl JetStream {
     /// Sends what waits to be sent, then closes the connection.
     pub async fn close(&self) {
         self.layout.returning.close();
-        let sent = async { tokio::join!(self.pages.flush(), self.layout.returning.wait()) };
+        let sent = async { tokio::join!(self.pages.flush(), self.layout.returning.wait(), self.hints.flush()) };
         if timeout(SENT_WITHIN, sent).await.is_err() {
             tracing::debug!("messages that were on their way are free when their leases end; notes may be lost");
         }

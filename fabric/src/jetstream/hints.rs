@@ -11,10 +11,12 @@ use async_nats::Client;
 use proto::subject::Subjects;
 use proto::{Function, LaneKey};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How often a function is hinted at, at the most.
 const EVERY: Duration = Duration::from_millis(100);
+/// How long a hint may wait for a connection that is not there: nothing depends on it.
+const SENT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Sends hints; clones share what was sent.
 #[derive(Clone)]
@@ -51,6 +53,14 @@ impl Hints {
         Self { client, subjects, throttle, _sweeper: Arc::new(Sweeper(sweeper)) }
     }
 
+    /// Sends what is kept for later: there will be none.
+    pub(super) async fn flush(&self) {
+        let due = self.throttle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for lane in due {
+            send(&self.client, &self.subjects, &lane).await;
+        }
+    }
+
     /// `lane` got a message.
     pub(super) async fn hint(&self, lane: &LaneKey) {
         let now = self.throttle.lock().unwrap_or_else(PoisonError::into_inner).admit(lane, Instant::now());
@@ -61,8 +71,11 @@ impl Hints {
 }
 
 async fn send(client: &Client, subjects: &Subjects, lane: &LaneKey) {
-    if let Err(error) = client.publish(subjects.wake(&lane.queue), lane.function.to_string().into()).await {
-        tracing::debug!(%lane, %error, "a wake hint was not sent; a scan finds the message");
+    let sent = client.publish(subjects.wake(&lane.queue), lane.function.to_string().into());
+    match timeout(SENT_WITHIN, sent).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%lane, %error, "a wake hint was not sent; a scan finds the message"),
+        Err(_) => tracing::debug!(%lane, "a wake hint was not sent in time; a scan finds the message"),
     }
 }
 
@@ -96,6 +109,12 @@ impl Throttle {
                 true
             }
         }
+    }
+
+    /// All that are kept.
+    fn take(&mut self) -> Vec<LaneKey> {
+        let lately = std::mem::take(&mut self.lately);
+        lately.into_iter().filter(|(_, hinted)| hinted.more).map(|(lane, _)| lane).collect()
     }
 
     /// The lanes to hint at now; those that were quiet are forgotten.
@@ -134,5 +153,8 @@ mod tests {
         assert!(throttle.sweep(start + 2 * EVERY).is_empty());
         assert!(throttle.lately.is_empty(), "a quiet function is forgotten");
         assert!(throttle.admit(&lane, start + 3 * EVERY));
+        assert!(throttle.take().is_empty(), "it was told at once");
+        assert!(throttle.admit(&lane, start + 4 * EVERY) && !throttle.admit(&lane, start + 4 * EVERY));
+        assert_eq!(throttle.take(), [lane], "where there is no later");
     }
 }

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::membership::{Member, Membership};
+use crate::membership::{Member, Membership, Serves};
 use crate::port;
 use crate::port::presence::{ALIVE_FOR, ANNOUNCE_EVERY, Sign};
 use crate::supervision::tell;
@@ -82,6 +82,7 @@ pub(crate) struct State {
     heard_at: BTreeMap<String, Instant>,
     /// Those of them who have missed signs.
     missed: BTreeSet<String>,
+    has_left: bool,
     tasks: JoinSet<()>,
 }
 
@@ -92,7 +93,15 @@ impl Actor for Presence {
 
     async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
         let membership = Membership::alone(args.id.clone(), args.member.clone());
-        Ok(State { me, args, membership, heard_at: BTreeMap::new(), missed: BTreeSet::new(), tasks: JoinSet::new() })
+        Ok(State {
+            me,
+            args,
+            membership,
+            heard_at: BTreeMap::new(),
+            missed: BTreeSet::new(),
+            has_left: false,
+            tasks: JoinSet::new(),
+        })
     }
 
     async fn post_start(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -135,6 +144,9 @@ impl State {
     }
 
     fn beat(&mut self, heard: bool) {
+        if self.has_left {
+            return;
+        }
         while self.tasks.try_join_next().is_some() {}
         let now = Instant::now();
         if !heard {
@@ -178,14 +190,19 @@ impl State {
     fn look_who_is_silent(&mut self, now: Instant) {
         for (id, at) in self.heard_at.clone() {
             let silence = now.duration_since(at);
+            if silence > MISSED_AFTER && self.missed.insert(id.clone()) {
+                tracing::info!(member = id, ?silence, "another process has missed signs of life");
+                self.lost(&id);
+            }
             if silence > ALIVE_FOR {
                 self.forget(&id);
-            } else if silence > MISSED_AFTER && self.missed.insert(id.clone()) {
-                tracing::info!(member = id, ?silence, "another process has missed signs of life");
-                if let Some(member) = self.membership.get(&id) {
-                    (self.args.lost)(member.clone());
-                }
             }
+        }
+    }
+
+    fn lost(&self, id: &str) {
+        if let Some(member) = self.membership.get(id) {
+            (self.args.lost)(member.clone());
         }
     }
 
@@ -193,14 +210,23 @@ impl State {
         match sign {
             Sign::Alive(id, _) | Sign::Left(id) if id == self.args.id => {}
             Sign::Alive(id, member) => {
+                let is_new = self.membership.get(&id).is_none();
                 if self.membership.seen(&id, member) {
-                    tracing::info!(member = id, "another process joined");
+                    let what =
+                        if is_new { "another process joined" } else { "another process does something else now" };
+                    tracing::info!(member = id, "{what}");
                     self.publish();
                 }
                 self.missed.remove(&id);
                 self.heard_at.insert(id, Instant::now());
             }
-            Sign::Left(id) => self.forget(&id),
+            Sign::Left(id) => {
+                // Whoever has given back what it had has said before that it only finishes.
+                if self.membership.get(&id).is_some_and(|member| member.serves != Serves::Nothing) {
+                    self.lost(&id);
+                }
+                self.forget(&id);
+            }
         }
     }
 
@@ -217,8 +243,9 @@ impl State {
         self.args.publish.send_replace(Arc::new(self.membership.clone()));
     }
 
-    /// Beats and signs that come after this change nothing.
+    /// Beats that come after this say nothing.
     fn say_goodbye(&mut self) {
+        self.has_left = true;
         self.tasks.abort_all();
         let (presence, id, me) = (self.args.presence.clone(), self.args.id.clone(), self.me.clone());
         self.tasks.spawn(async move {
