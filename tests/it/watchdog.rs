@@ -9,7 +9,7 @@ mod story;
 mod told;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tests::eventually;
@@ -107,9 +107,10 @@ impl Watchdog {
         .await;
     }
 
-    /// How many files it has open.
-    fn open_files(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.process.pid())).unwrap().count()
+    /// The files that it has open. One that is closed meanwhile is not.
+    fn open_files(&self) -> Vec<PathBuf> {
+        let all = std::fs::read_dir(format!("/proc/{}/fd", self.process.pid())).unwrap();
+        all.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok()).collect()
     }
 }
 

@@ -44,8 +44,8 @@ async fn a_thousand_run_at_once_and_leave_nothing_behind() {
     watchdog.is_alone().await;
     drop(client);
     eventually(async || match watchdog.open_files() {
-        open if open <= open_before => Ok(()),
-        open => Err(format!("{open} files are open, and were {open_before}")),
+        open if open.len() <= open_before.len() => Ok(()),
+        open => Err(format!("{open:?} are open, and there were {open_before:?}")),
     })
     .await;
 }
