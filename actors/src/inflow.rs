@@ -193,14 +193,13 @@ impl Inflow {
         if taken > 0 || !self.seat.is_contended() {
             self.hand.join(unused);
         }
-        if taken > 0 && self.comes_again {
-            // What one worker had comes again together: if as many came as were asked for, there are more.
-            self.backlog = self.backlog.max(if is_full { 2 * u64::from(taken) } else { 1 });
-        }
         if taken == 0 {
             // Where a limit holds in the cluster, messages may wait although nothing came.
             self.dry = self.gate.limits().concurrency.is_some() && self.backlog > 0;
             self.backlog = if self.dry { self.backlog } else { self.heard.into() };
+        } else if self.comes_again {
+            // What one worker had comes again together: if as many came as were asked for, there are more.
+            self.backlog = self.backlog.max(if is_full { 2 * u64::from(taken) } else { 1 });
         }
         error
     }

@@ -46,6 +46,7 @@ fn pause(lease: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     const LEASE: Duration = Duration::from_secs(12);
     const SECOND: Duration = Duration::from_secs(1);
 

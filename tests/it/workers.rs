@@ -75,9 +75,10 @@ async fn a_killed_workers_calls_run_again_elsewhere() {
 
 #[tokio::test]
 async fn a_killed_workers_calls_run_again_where_permits_are_too_few_to_wait_with() {
-    const IN_FLIGHT: usize = 20;
+    /// More than scans and the search would find one at a time.
+    const IN_FLIGHT: usize = 64;
     /// More than half of what the survivor takes, whatever the other has of them.
-    const BUSY: usize = 90;
+    const BUSY: usize = 155;
     let (nats, server) = (Nats::start().await, Server::start().await);
     let gateway = Fabric::start(&["gateway", "--broker", &nats.url()]).await;
     let started = async |permits| {
@@ -90,13 +91,13 @@ async fn a_killed_workers_calls_run_again_where_permits_are_too_few_to_wait_with
         })
         .await;
     };
-    let mut doomed = started("24").await;
+    let mut doomed = started("96").await;
     for name in ["f", "busy"] {
         gateway.register(name, json!({"fabric.upstream": server.url("/hold")})).await;
     }
     let mut ids = gateway.accepted_many("f", &[], IN_FLIGHT).await;
     runs(IN_FLIGHT).await;
-    let survivor = started("128").await;
+    let survivor = started("256").await;
     ids.extend(gateway.accepted_many("busy", &[], BUSY).await);
     runs(IN_FLIGHT + BUSY).await;
     doomed.process.kill9();

@@ -295,13 +295,9 @@ impl<I: Io> Kept<I> {
     /// Takes out the older half: one at a time, each would be looked for among all.
     fn thin(&mut self) -> Vec<Idle<I>> {
         let mut all: Vec<Instant> = self.idle.values().flatten().map(|(since, _)| *since).collect();
-        let middle = all.len() / 2;
-        if middle == 0 {
-            return Vec::new();
-        }
-        let (_, median, _) = all.select_nth_unstable(middle - 1);
-        let median = *median;
-        self.take_older(median)
+        let Some(middle) = (all.len() / 2).checked_sub(1) else { return Vec::new() };
+        let (_, median, _) = all.select_nth_unstable(middle);
+        self.take_older(*median)
     }
 }
 

@@ -198,6 +198,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_worker_that_drains_is_told_from_those_that_serve() {
+        let items = [
+            json!({"id": "a", "gateway": true, "serves": {"queues": ["x", "y"]}}),
+            json!({"id": "b", "gateway": false, "serves": "nothing", "finishes": "everything"}),
+            json!({"id": "c", "gateway": false, "serves": "nothing", "finishes": {"queues": ["x"]}}),
+        ];
+        let shown = workers(&items);
+        let rows: Vec<String> =
+            shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(rows[1..], ["a yes x y", "b draining: everything", "c draining: x"], "{shown}");
+    }
+
+    #[test]
     fn functions_say_what_is_set_for_them() {
         let items = [
             json!({"name": "f.acme", "annotations": {"fabric.upstream": "http://a", "fabric.rate": "5/s"}}),

@@ -82,6 +82,7 @@ pub(crate) struct State {
     heard_at: BTreeMap<String, Instant>,
     /// Those of them who have missed signs.
     missed: BTreeSet<String>,
+    /// Whether it has said goodbye.
     has_left: bool,
     tasks: JoinSet<()>,
 }
