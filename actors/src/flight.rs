@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use self::lease::{Ring, Schedule};
 use crate::call::Desk;
+use crate::call::exchange::Way;
 use crate::call::report::Ledger;
 use crate::call::run::{self, Means, Stop};
 use crate::limit::InFlight;
@@ -121,13 +122,15 @@ impl Flights {
         }
     }
 
-    /// Starts a call whose message was taken at `now`; its end is put down in `ledger`.
+    /// Starts a call whose message was taken at `now`, and which waits so `patient` for a connection that others use; its
+    /// end is put down in `ledger`.
     pub fn launch(
         &mut self,
         tasks: &mut JoinSet<()>,
         desk: &Arc<Desk>,
         (delivery, permit): (Delivery, Permits),
         now: Instant,
+        patient: Duration,
         ledger: &Ledger,
     ) {
         self.last_key += 1;
@@ -144,8 +147,9 @@ impl Flights {
         let waits = self.waits.clone();
         // In a box of its own: a runtime moves what it is given several times, and this is large.
         let task = tasks.spawn(Box::pin(async move {
-            let (endpoints, series, waits) = ((&endpoints, slot), &flying, waits.as_ref());
-            let means = Means { endpoints, retries: &retries, series, stop: stopped, waits };
+            let (series, waits) = (&flying, waits.as_ref());
+            let way = Way { endpoints: &endpoints, slot, patient };
+            let means = Means { way, retries: &retries, series, stop: stopped, waits };
             run::run(&desk, means, delivery, report).await;
         }));
         self.ring.hold(key, now.into_std());

@@ -153,7 +153,7 @@ impl Inflow {
         let Ran { began, feedback, again, permit, .. } = ran;
         self.gate.ended(feedback, began.into_std(), running, now.into_std(), luck);
         self.takes.note(now.duration_since(began));
-        if self.seat.may_keep() {
+        if self.seat.may_keep(self.takes.are_quick(self.quick_within)) {
             self.hand.join(permit);
         }
         if let Some(due) = again {
@@ -238,6 +238,13 @@ impl Inflow {
         (self.room, self.wished) = (room, step.wish);
         self.note_held(now);
         room.by.and_then(|by| by.until).map(Instant::from_std)
+    }
+
+    /// How long a call may wait for a connection that others use: where somebody waits for permits, making one costs CPU
+    /// that is short; and as long as this is not longer, permits are not.
+    #[must_use]
+    pub fn patient(&self) -> Duration {
+        if self.seat.is_contended() { self.takes.patience(self.quick_within) } else { Duration::ZERO }
     }
 
     /// Time has passed.

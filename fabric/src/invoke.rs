@@ -11,8 +11,9 @@ use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actors::port::invoker::{Answer, Destination, Error, Invocation};
 use actors::port::{BoxFuture, Invoker};
@@ -53,28 +54,25 @@ impl HttpInvoker {
 
     async fn to_function(
         &self,
-        url: Url,
-        host: Option<String>,
-        parcel: Parcel,
+        request: Box<Request<Full<Bytes>>>,
+        patient: Duration,
         keep_up_to: Option<usize>,
     ) -> Result<Answer, Error> {
-        let mut request = request(url, parcel)?;
-        match host {
-            // A host name is a header value by construction.
-            Some(host) => {
-                request.headers_mut().extend(HeaderValue::try_from(host).ok().map(|host| (header::HOST, host)));
-            }
-            None => name_host(&mut request),
-        }
-        keep(exchange(&self.functions, request).await?, keep_up_to).await
+        keep(exchange(&self.functions, request, patient).await?, keep_up_to).await
     }
 
-    async fn to_receiver(&self, mut url: Url, only: Option<Hosts>, parcel: Parcel) -> Result<Answer, Error> {
+    async fn to_receiver(
+        &self,
+        mut url: Url,
+        only: Option<Hosts>,
+        parcel: Parcel,
+        patient: Duration,
+    ) -> Result<Answer, Error> {
         for hop in 0.. {
             let mut request = request(url.clone(), parcel.clone())?;
             name_host(&mut request);
             confine(request.uri_mut(), only.as_ref())?;
-            let response = exchange(&self.callbacks, request).await?;
+            let response = exchange(&self.callbacks, request, patient).await?;
             match redirect::next(&url, response.head.status, &response.head.headers, hop)? {
                 Hop::Stay => return skim(response).await,
                 Hop::Follow(next) => url = next,
@@ -94,18 +92,17 @@ struct Parcel {
 
 impl Invoker for HttpInvoker {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, Error>> {
-        let Invocation { destination, method, headers, body, timeout: within, keep } = invocation;
+        let Invocation { destination, method, headers, body, timeout, patient, keep } = invocation;
         let parcel = Parcel { method, headers, body };
-        Box::pin(async move {
-            // Where it is: it is large, and would be moved into the timeout.
-            let attempt = pin!(async {
-                match destination {
-                    Destination::Function { url, host } => self.to_function(url, host, parcel, keep).await,
-                    Destination::Callback { url, only } => self.to_receiver(url, only, parcel).await,
-                }
-            });
-            timeout(within, attempt).await.unwrap_or(Err(Error::TimedOut(within)))
-        })
+        match destination {
+            Destination::Function { url, host } => {
+                let request = to_function(url, host, parcel);
+                Box::pin(async move { within(timeout, pin!(self.to_function(request?, patient, keep))).await })
+            }
+            Destination::Callback { url, only } => {
+                Box::pin(async move { within(timeout, pin!(self.to_receiver(url, only, parcel, patient))).await })
+            }
+        }
     }
 
     fn resolve(&self, host: &str, port: u16) -> BoxFuture<'_, Result<Vec<SocketAddr>, Error>> {
@@ -119,8 +116,29 @@ impl Invoker for HttpInvoker {
     }
 }
 
+/// What is there in time. It stays where it is: it is large, and would be moved into the timeout.
+async fn within(
+    limit: Duration,
+    attempt: Pin<&mut impl Future<Output = Result<Answer, Error>>>,
+) -> Result<Answer, Error> {
+    timeout(limit, attempt).await.unwrap_or(Err(Error::TimedOut(limit)))
+}
+
+/// The request to a function, which is told that it is `host`, or what it is in `url`.
+fn to_function(url: Url, host: Option<String>, parcel: Parcel) -> Result<Box<Request<Full<Bytes>>>, Error> {
+    let mut request = request(url, parcel)?;
+    match host {
+        // A host name is a header value by construction.
+        Some(host) => {
+            request.headers_mut().extend(HeaderValue::try_from(host).ok().map(|host| (header::HOST, host)));
+        }
+        None => name_host(&mut request),
+    }
+    Ok(request)
+}
+
 /// The request for `url`, whose credentials, if any, travel as `Authorization`.
-fn request(mut url: Url, Parcel { method, headers, body }: Parcel) -> Result<Request<Full<Bytes>>, Error> {
+fn request(mut url: Url, Parcel { method, headers, body }: Parcel) -> Result<Box<Request<Full<Bytes>>>, Error> {
     let invalid = |error: &dyn std::fmt::Display| Error::Forbidden(format!("the URL cannot be requested: {error}"));
     url.set_fragment(None);
     let credentials = if url.authority().contains('@') { credentials(&mut url) } else { None };
@@ -131,7 +149,7 @@ fn request(mut url: Url, Parcel { method, headers, body }: Parcel) -> Result<Req
     }
     // RFC 9110, 8.6: of a request that could have a body it is said that it has none; some servers insist.
     let is_bare = body.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(&method);
-    let mut request = Request::new(Full::new(body));
+    let mut request = Box::new(Request::new(Full::new(body)));
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
@@ -189,11 +207,12 @@ where
 
 async fn exchange<C: Connect>(
     pool: &Pool<C>,
-    request: Request<Full<Bytes>>,
+    request: Box<Request<Full<Bytes>>>,
+    patient: Duration,
 ) -> Result<pool::Answer<C::Response>, Error> {
     let to = request.uri().authority().cloned();
     let bare = |to: http::uri::Authority| to.as_str().rsplit('@').next().unwrap_or_default().to_owned();
-    pool.send(request).await.map_err(|error| read_error(error, to.map(bare).unwrap_or_default()))
+    pool.send(request, patient).await.map_err(|error| read_error(error, to.map(bare).unwrap_or_default()))
 }
 
 /// What a pool's error means: refused, not allowed, or broken.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use proto::header::{X_ATTEMPT, X_CALL_ID, X_START_TIME};
 use proto::outcome::{Reply, classify};
 use proto::record::Keep;
@@ -21,19 +21,26 @@ use crate::port::invoker::{Answer, Destination, Error, Invocation};
 /// What is left of a message for its headers when a result is put into it.
 const ROOM_FOR_HEADERS: usize = 64 * 1024;
 
-/// The endpoints of a function, and the slot at the one that was chosen.
-pub type Choice<'a> = (&'a Endpoints, Option<Slot>);
+/// Where a call of a function goes.
+pub struct Way<'a> {
+    /// The function's endpoints.
+    pub endpoints: &'a Endpoints,
+    /// The slot at the one that was chosen.
+    pub slot: Option<Slot>,
+    /// How long it rather waits for a connection that others use than have one made.
+    pub patient: Duration,
+}
 
 /// How many endpoints are tried at most before a call goes back: the others are as likely to be busy.
 const ENDPOINTS_MAX: usize = 3;
 
 impl Desk {
-    /// Tries the call once; a function, at one of `endpoints`.
-    pub async fn attempt(&self, call: &Call, given: &Given, endpoints: Choice<'_>, trace: &mut Trace<'_>) -> Attempt {
+    /// Tries the call once; a function, by `way`.
+    pub async fn attempt(&self, call: &Call, given: &Given, way: Way<'_>, trace: &mut Trace<'_>) -> Attempt {
         let (started, codes) = (Instant::now(), &*given.policy.codes);
         let answer = match (&call.target, &given.spec) {
             (Target::Url(url), _) => Some(self.deliver(call, url, codes, trace).await),
-            (Target::Function, Some(spec)) => self.invoke(call, spec, codes, endpoints, trace).await,
+            (Target::Function, Some(spec)) => self.invoke(call, spec, codes, way, trace).await,
             (Target::Function, None) => Some(Err(Error::Refused("a function that is not registered".into()))),
         };
         let Some(answer) = answer else { return Attempt::crowded(started.elapsed()) };
@@ -46,7 +53,7 @@ impl Desk {
         call: &Call,
         spec: &FunctionSpec,
         codes: &[u16],
-        (endpoints, mut next): Choice<'_>,
+        Way { endpoints, slot: mut next, patient }: Way<'_>,
         trace: &mut Trace<'_>,
     ) -> Option<Result<Answer, Error>> {
         let keep = self.wanted(call, spec.keep);
@@ -59,7 +66,9 @@ impl Desk {
             headers.insert(X_ATTEMPT, call.next_attempt().into());
             headers.insert(X_START_TIME, call.accepted_at.unix_nanos().into());
             let sent = trace.send(&mut headers);
-            let answer = self.send(call, destination, headers, spec.timeout, keep).await;
+            let (method, body, timeout) = (call.request.method.clone(), call.request.body.clone(), spec.timeout);
+            let invocation = Invocation { destination, method, headers, body, timeout, patient, keep };
+            let answer = self.invoker.invoke(invocation).await;
             trace.answered(sent, call, slot.endpoint.url.as_str(), codes, &answer);
             let said = said(&answer, codes);
             last = Some(answer);
@@ -94,22 +103,13 @@ impl Desk {
         }
         let only = namespace.and_then(|it| it.callback_hosts.clone());
         let sent = trace.send(&mut headers);
-        let answer = self.send(call, Destination::Callback { url, only }, headers, self.callbacks.timeout, None).await;
+        let (method, body) = (call.request.method.clone(), call.request.body.clone());
+        let (destination, timeout) = (Destination::Callback { url, only }, self.callbacks.timeout);
+        let invocation =
+            Invocation { destination, method, headers, body, timeout, patient: Duration::ZERO, keep: None };
+        let answer = self.invoker.invoke(invocation).await;
         trace.answered(sent, call, to, codes, &answer);
         answer
-    }
-
-    async fn send(
-        &self,
-        call: &Call,
-        destination: Destination,
-        headers: HeaderMap,
-        timeout: Duration,
-        keep: Option<usize>,
-    ) -> Result<Answer, Error> {
-        let request = &call.request;
-        let (method, body) = (request.method.clone(), request.body.clone());
-        self.invoker.invoke(Invocation { destination, method, headers, body, timeout, keep }).await
     }
 }
 

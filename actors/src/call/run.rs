@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::Desk;
 use super::account::Standing;
 use super::attempt::Attempt;
-use super::exchange::Choice;
+use super::exchange::Way;
 use super::given::Given;
 use super::plan::{self, Next, Rules};
 use super::report::{Ended, Report};
@@ -39,8 +39,8 @@ pub enum Stop {
 
 /// What a call runs by.
 pub struct Means<'a> {
-    /// Where it may go.
-    pub endpoints: Choice<'a>,
+    /// Where it goes.
+    pub way: Way<'a>,
     /// What its function's calls are tried again by.
     pub retries: &'a Retries,
     /// Where it is counted.
@@ -205,8 +205,8 @@ impl Desk {
         delivery: &Delivery,
         trace: &mut Trace<'_>,
     ) -> Result<(Attempt, bool), Stop> {
-        let endpoints = (means.endpoints.0, means.endpoints.1.take());
-        let mut attempt = pin!(self.attempt(call, given, endpoints, trace));
+        let way = Way { slot: means.way.slot.take(), ..means.way };
+        let mut attempt = pin!(self.attempt(call, given, way, trace));
         let was_told = AtomicBool::new(false);
         let mut tell = pin!(async {
             sleep(TOLD_AFTER).await;

@@ -183,10 +183,10 @@ impl Seat {
         may.then(|| Permits::new(1, self.home.clone()))
     }
 
-    /// Whether a permit whose call has ended may be used for the next one.
+    /// Whether a permit whose call has ended may be used for the next one; `quick` as in [`Wish::quick`].
     #[must_use]
-    pub fn may_keep(&self) -> bool {
-        !self.is_contended() || self.inner.state().share.may_keep(&self.lane, Instant::now().into_std())
+    pub fn may_keep(&self, quick: bool) -> bool {
+        !self.is_contended() || self.inner.state().share.may_keep(&self.lane, quick, Instant::now().into_std())
     }
 
     /// Whether somebody waits for permits.

@@ -196,10 +196,11 @@ impl Share {
         grants.into_iter().collect()
     }
 
-    /// A call of `lane` has ended. Whether its permit may be used for the next one; if not, it must be returned.
+    /// A call of `lane` has ended; its calls are `quick` by now. Whether its permit may be used for the next one; if not,
+    /// it must be returned.
     #[must_use]
-    pub fn may_keep(&self, lane: &LaneKey, now: Instant) -> bool {
-        self.root.may_keep(&path(lane), self.group_len(), now)
+    pub fn may_keep(&self, lane: &LaneKey, quick: bool, now: Instant) -> bool {
+        !(quick && self.could_have_group(lane)) && self.root.may_keep(&path(lane), self.group_len(), now)
     }
 
     /// Those who hold a permit only to wait with, because somebody wants it now. Each is told once.
@@ -245,6 +246,15 @@ impl Share {
     /// How many permits one whose turn it is gets at once, beside others.
     fn group_for(&self, next: &Next) -> u32 {
         if next.quick { self.group_len().saturating_sub(next.held).min(next.wanted).max(1) } else { 1 }
+    }
+
+    /// Whether `lane` holds less than a group and could use one: then it stands in line for that, rather than go on with
+    /// one call at a time.
+    fn could_have_group(&self, lane: &LaneKey) -> bool {
+        let path = path(lane);
+        let Some(leaf) = self.root.find(&path) else { return false };
+        let more = self.group_len().saturating_sub(leaf.held).min(leaf.wanted);
+        more > 0 && self.root.room(&path) >= more
     }
 
     /// Whether what is free may wait for the rest of a group; not for long, in case quick calls are quick no more.
@@ -333,6 +343,25 @@ mod tests {
     }
 
     #[test]
+    fn quick_calls_with_less_than_a_group_stand_in_line_for_one() {
+        let (mut share, now) = share(64);
+        let lanes: Vec<LaneKey> = (0..100).map(|n| lane(&format!("f{n}"))).collect();
+        let wish = |count, quick| Wish { count, brief: true, quick, ..Wish::default() };
+        for lane in &lanes {
+            share.want(lane, wish(10, false), now);
+        }
+        assert!(share.grants(now).iter().all(|(_, count)| *count == 1), "nothing is known of their calls");
+        let first = &lanes[0];
+        assert!(share.may_keep(first, false, now));
+        assert!(!share.may_keep(first, true, now), "one of eight");
+        share.want(first, wish(0, true), now);
+        assert!(share.may_keep(first, true, now), "there is no use for more");
+        let capped = Standings { function: Standing { weight: 1, cap: Some(4) }, ..Standings::default() };
+        share.want(first, Wish { standings: capped, ..wish(10, true) }, now);
+        assert!(share.may_keep(first, true, now), "nor may it have more");
+    }
+
+    #[test]
     fn a_namespace_shares_as_one_however_many_functions_it_has() {
         let (mut share, now) = share(80);
         for name in ["a.one", "b.one", "c.one", "d.two"] {
@@ -351,7 +380,7 @@ mod tests {
         assert_eq!(share.grants(now), [(lane("hog"), 64 - 8)]);
         share.want(&lane("new"), wish(1), now);
         assert_eq!(share.grants(now), [(lane("new"), 1)]);
-        assert!(share.may_keep(&lane("hog"), now), "nobody else waits");
+        assert!(share.may_keep(&lane("hog"), false, now), "nobody else waits");
     }
 
     #[test]
@@ -371,7 +400,7 @@ mod tests {
         share.want(&lane("new"), wish(100), now);
         share.grants(now);
         let mut moved = 0;
-        while !share.may_keep(&lane("hog"), now) {
+        while !share.may_keep(&lane("hog"), false, now) {
             share.returned(&lane("hog"), 1, now);
             moved += share.grants(now).len();
         }
@@ -391,7 +420,7 @@ mod tests {
         assert_eq!(share.grants(now), [(lane("a"), 1)]);
         let lowered = Standings { queue: Standing { weight: 1, cap: Some(2) }, ..Standings::default() };
         share.want(&lane("a"), Wish { count: 10, standings: lowered, ..Wish::default() }, now);
-        assert!(!share.may_keep(&lane("a"), now), "over a cap that was lowered");
+        assert!(!share.may_keep(&lane("a"), false, now), "over a cap that was lowered");
     }
 
     #[test]

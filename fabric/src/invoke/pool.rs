@@ -1,32 +1,32 @@
-//! Connections that are kept while nothing goes over them.
+//! Connections that are used again, call after call.
 //!
 //! Whoever uses a connection drives it: hyper's half of an exchange runs in the task that waits for the answer, so that
 //! nothing is handed to another task and back, which costs a short call more than its bytes do. A connection that is kept
 //! is driven by nobody; whether the other side has closed it is seen when it is to be used, at the latest when its time
 //! is up.
 
+mod shelf;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::PathAndQuery;
 use http::{Request, Response, Uri, response};
 use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper::rt::{Read, Write};
-use tokio::task::JoinSet;
 use tokio::task::coop::{Unconstrained, unconstrained};
-use tokio::time::{Instant, sleep};
 use tower_service::Service;
+
+use self::shelf::{Found, Lent, Origin, Reused, Shelf, Use};
 
 /// Why there is no answer, or no more of it.
 #[derive(Debug, thiserror::Error)]
@@ -59,30 +59,8 @@ impl<T: Read + Write + Unpin + Send + 'static> Io for T {}
 pub struct Pool<C: Connect> {
     connector: C,
     protocol: Builder,
-    shelf: Arc<Shelf<C::Response>>,
+    shelf: Arc<Shelf<Box<Link<C::Response>>>>,
 }
-
-/// Where a connection leads to.
-type Origin = (Scheme, Authority);
-
-/// The connections over which nothing goes.
-struct Shelf<I: Io> {
-    kept: Mutex<Kept<I>>,
-    keep_for: Duration,
-    keep_max: usize,
-}
-
-struct Kept<I: Io> {
-    /// Of each origin the oldest first: the youngest is used again, and the others grow old.
-    idle: HashMap<Origin, Vec<Idle<I>>>,
-    /// How many of all origins.
-    count: usize,
-    is_swept: bool,
-    sweeping: JoinSet<()>,
-}
-
-/// A connection, and since when nothing goes over it.
-type Idle<I> = (Instant, Box<Link<I>>);
 
 /// Both ends of hyper's half of a connection.
 struct Link<I: Io> {
@@ -96,36 +74,48 @@ pub struct Answer<I: Io> {
     pub head: response::Parts,
     body: Incoming,
     /// Until it is at its end.
-    link: Option<(Box<Link<I>>, Origin)>,
-    shelf: Arc<Shelf<I>>,
+    link: Option<Lent<Box<Link<I>>>>,
 }
 
 impl<C: Connect> Pool<C> {
     /// Connections made by `connector`, spoken over by `protocol`, and kept for so long, at most so many at once.
     pub fn new(connector: C, protocol: Builder, keep_for: Duration, keep_max: usize) -> Self {
-        let kept = Mutex::new(Kept { idle: HashMap::new(), count: 0, is_swept: false, sweeping: JoinSet::new() });
-        Self { connector, protocol, shelf: Arc::new(Shelf { kept, keep_for, keep_max }) }
+        Self { connector, protocol, shelf: Arc::new(Shelf::new(keep_for, keep_max)) }
     }
 
-    /// Sends a request, which names its host in a header, and answers the head of what comes back. Dropping the future,
-    /// or the answer before its end, closes the connection.
+    /// Sends a request, which names its host in a header, and answers the head of what comes back. Where there is no
+    /// connection, it waits so `patient` for one that others use, if there are not too many who do, before it makes one.
+    /// Dropping the future, or the answer before its end, closes the connection.
     ///
     /// # Errors
     /// [`Error`]. A request that a kept connection was closed in front of is sent over another one.
-    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Answer<C::Response>, Error> {
+    pub async fn send(
+        &self,
+        mut request: Box<Request<Full<Bytes>>>,
+        mut patient: Duration,
+    ) -> Result<Answer<C::Response>, Error> {
         let uri = std::mem::take(request.uri_mut());
         let origin = origin(&uri)?;
         *request.uri_mut() = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")).into();
-        while let Some(link) = self.shelf.take(&origin) {
+        loop {
+            let (link, used) = match self.shelf.find(&origin, !patient.is_zero()) {
+                Found::Kept(link, used) => (link, used),
+                Found::Soon(line) => match Box::pin(line.wait(std::mem::take(&mut patient))).await {
+                    Some(found) => found,
+                    None => continue,
+                },
+                Found::Nothing(used) => {
+                    let link = Box::pin(self.connect(uri)).await?;
+                    let (response, link) = link.send(request).await.map_err(|(error, _)| error)?;
+                    return Ok(answer(response, link, used));
+                }
+            };
             request = match link.send(request).await {
-                Ok((response, link)) => return Ok(self.answer(response, link, origin)),
-                Err((_, Some(unsent))) => *unsent,
+                Ok((response, link)) => return Ok(answer(response, link, used)),
+                Err((_, Some(unsent))) => unsent,
                 Err((error, None)) => return Err(error),
             };
         }
-        let link = self.connect(uri).await?;
-        let (response, link) = link.send(request).await.map_err(|(error, _)| error)?;
-        Ok(self.answer(response, link, origin))
     }
 
     async fn connect(&self, uri: Uri) -> Result<Box<Link<C::Response>>, Error> {
@@ -136,20 +126,15 @@ impl<C: Connect> Pool<C> {
         let (requests, connection) = self.protocol.handshake(io).await?;
         Ok(Box::new(Link { requests, connection }))
     }
+}
 
-    fn answer(
-        &self,
-        response: Response<Incoming>,
-        link: Box<Link<C::Response>>,
-        origin: Origin,
-    ) -> Answer<C::Response> {
-        let (head, body) = response.into_parts();
-        let mut answer = Answer { head, body, link: Some((link, origin)), shelf: self.shelf.clone() };
-        if answer.body.is_end_stream() {
-            answer.end();
-        }
-        answer
+fn answer<I: Io>(response: Response<Incoming>, link: Box<Link<I>>, used: Use<Box<Link<I>>>) -> Answer<I> {
+    let (head, body) = response.into_parts();
+    let mut answer = Answer { head, body, link: Some((link, used)) };
+    if answer.body.is_end_stream() {
+        answer.end();
     }
+    answer
 }
 
 fn origin(uri: &Uri) -> Result<Origin, Error> {
@@ -177,8 +162,10 @@ impl<I: Io> Answer<I> {
     }
 
     fn end(&mut self) {
-        if let Some((link, origin)) = self.link.take() {
-            self.shelf.keep(link, origin);
+        if let Some((mut link, used)) = self.link.take()
+            && (link.requests.is_ready() || link.is_free())
+        {
+            used.keep(link);
         }
     }
 }
@@ -187,9 +174,9 @@ impl<I: Io> Link<I> {
     /// The answer's head; or why there is none, and the request if nothing of it has been sent.
     async fn send(
         mut self: Box<Self>,
-        request: Request<Full<Bytes>>,
+        request: Box<Request<Full<Bytes>>>,
     ) -> Result<(Response<Incoming>, Box<Self>), (Error, Option<Box<Request<Full<Bytes>>>>)> {
-        let mut answer = pin!(unconstrained(self.requests.try_send_request(request)));
+        let mut answer = pin!(unconstrained(self.requests.try_send_request(*request)));
         let failed = match drive(&mut self.connection, answer.as_mut()).await {
             Some(Ok(response)) => return Ok((response, self)),
             Some(Err(error)) => Some(error),
@@ -203,8 +190,10 @@ impl<I: Io> Link<I> {
         let unsent = error.take_message().map(Box::new);
         Err((error.into_error().into(), unsent))
     }
+}
 
-    /// Whether a request can be sent at once. Nobody is woken for it.
+impl<I: Io> Reused for Box<Link<I>> {
+    /// Nobody is woken for it.
     fn is_free(&mut self) -> bool {
         let is_open = Pin::new(&mut self.connection).poll(&mut Context::from_waker(Waker::noop())).is_pending();
         is_open && self.requests.is_ready()
@@ -236,83 +225,4 @@ async fn drive<I: Io, T>(
         }
     })
     .await
-}
-
-impl<I: Io> Shelf<I> {
-    fn kept(&self) -> MutexGuard<'_, Kept<I>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A connection that is still open, as far as can be seen.
-    fn take(&self, origin: &Origin) -> Option<Box<Link<I>>> {
-        let now = Instant::now();
-        loop {
-            let (since, mut link) = self.kept().take(origin)?;
-            if now.duration_since(since) < self.keep_for && link.is_free() {
-                return Some(link);
-            }
-        }
-    }
-
-    /// Keeps a connection for the next request, if it can take one.
-    fn keep(self: &Arc<Self>, mut link: Box<Link<I>>, origin: Origin) {
-        if !link.requests.is_ready() && !link.is_free() {
-            return;
-        }
-        // Closed when the lock is free again.
-        let _old;
-        let mut kept = self.kept();
-        _old = (kept.count >= self.keep_max).then(|| kept.thin());
-        kept.idle.entry(origin).or_default().push((Instant::now(), link));
-        kept.count += 1;
-        if !std::mem::replace(&mut kept.is_swept, true) {
-            while kept.sweeping.try_join_next().is_some() {}
-            kept.sweeping.spawn(sweep(Arc::downgrade(self), self.keep_for));
-        }
-    }
-}
-
-impl<I: Io> Kept<I> {
-    /// The youngest one.
-    fn take(&mut self, origin: &Origin) -> Option<Idle<I>> {
-        let youngest = self.idle.get_mut(origin)?.pop()?;
-        self.count -= 1;
-        Some(youngest)
-    }
-
-    /// Takes out those over which nothing has gone since then.
-    fn take_older(&mut self, than: Instant) -> Vec<Idle<I>> {
-        let mut old = Vec::new();
-        self.idle.retain(|_, links| {
-            let count = links.partition_point(|(since, _)| *since <= than);
-            old.extend(links.drain(..count));
-            !links.is_empty()
-        });
-        self.count -= old.len();
-        old
-    }
-
-    /// Takes out the older half: one at a time, each would be looked for among all.
-    fn thin(&mut self) -> Vec<Idle<I>> {
-        let mut all: Vec<Instant> = self.idle.values().flatten().map(|(since, _)| *since).collect();
-        let Some(middle) = (all.len() / 2).checked_sub(1) else { return Vec::new() };
-        let (_, median, _) = all.select_nth_unstable(middle);
-        self.take_older(*median)
-    }
-}
-
-/// Closes connections whose time is up, for as long as there are any.
-async fn sweep<I: Io>(shelf: Weak<Shelf<I>>, keep_for: Duration) {
-    loop {
-        sleep(keep_for / 4).await;
-        let Some(shelf) = shelf.upgrade() else { return };
-        // Closed when the lock is free again.
-        let _old;
-        let mut kept = shelf.kept();
-        _old = Instant::now().checked_sub(keep_for).map(|then| kept.take_older(then));
-        kept.is_swept = !kept.idle.is_empty();
-        if !kept.is_swept {
-            return;
-        }
-    }
 }

@@ -126,8 +126,9 @@ impl Run {
     }
 
     fn end(&mut self, index: usize) {
-        let lane = &self.lanes[index].0;
-        if self.works[index] && self.share.may_keep(lane, self.now) {
+        let (lane, load) = &self.lanes[index];
+        let quick = load.call <= quick_within(self.share.total());
+        if self.works[index] && self.share.may_keep(lane, quick, self.now) {
             self.begin(index);
         } else {
             self.share.returned(lane, 1, self.now);

@@ -9,6 +9,8 @@ use tokio::time::timeout;
 use super::*;
 
 const LONG: Duration = Duration::from_secs(3600);
+/// How patient whoever waits for no connection is.
+const NOT_AT_ALL: Duration = Duration::ZERO;
 /// How long is waited for what must come, however busy the machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
@@ -20,9 +22,9 @@ impl Server {
         Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
-    fn request(&self, body: Vec<u8>) -> Request<Full<Bytes>> {
+    fn request(&self, body: Vec<u8>) -> Box<Request<Full<Bytes>>> {
         let uri = format!("http://{}/f?q=1", self.0.local_addr().unwrap());
-        Request::post(uri).header("host", "f").body(Full::new(body.into())).unwrap()
+        Box::new(Request::post(uri).header("host", "f").body(Full::new(body.into())).unwrap())
     }
 
     async fn accept(&self) -> TcpStream {
@@ -77,7 +79,7 @@ async fn a_connection_is_used_again_once_an_answer_is_read() {
     };
     let call = async {
         for body in [b"hello".as_slice(), b"", b"hello"] {
-            assert_eq!(read(pool.send(server.request(Vec::new())).await.unwrap()).await, body);
+            assert_eq!(read(pool.send(server.request(Vec::new()), NOT_AT_ALL).await.unwrap()).await, body);
         }
     };
     let (stream, ()) = tokio::join!(serve, call);
@@ -90,7 +92,7 @@ async fn one_that_was_closed_meanwhile_is_not_used() {
     let (server, pool) = (Server::start().await, pool(LONG));
     for _ in 0..3 {
         let serve = async { drop(server.answer(ANSWER).await) };
-        let call = async { read(pool.send(server.request(Vec::new())).await.unwrap()).await };
+        let call = async { read(pool.send(server.request(Vec::new()), NOT_AT_ALL).await.unwrap()).await };
         tokio::join!(serve, call);
     }
 }
@@ -102,7 +104,7 @@ async fn a_request_that_a_connection_was_closed_in_front_of_is_given_back() {
     let mut link = Box::new(Link { requests, connection });
     assert!(link.is_free());
     drop(there);
-    let (_, unsent) = link.send(Request::default()).await.err().unwrap();
+    let (_, unsent) = link.send(Box::default()).await.err().unwrap();
     assert!(unsent.is_some(), "it can be sent over another one");
 }
 
@@ -115,14 +117,14 @@ async fn whoever_does_not_wait_for_the_end_closes_the_connection() {
             head(&mut stream).await;
             stream
         } => stream,
-        _ = pool.send(server.request(Vec::new())) => panic!("nobody has answered"),
+        _ = pool.send(server.request(Vec::new()), NOT_AT_ALL) => panic!("nobody has answered"),
     };
     stream.write_all(ANSWER).await.unwrap();
     assert!(has_ended(stream).await, "the head was not waited for");
 
     let serve = server.answer(&ANSWER[..ANSWER.len() - 1]);
     let call = async {
-        let mut answer = pool.send(server.request(Vec::new())).await.unwrap();
+        let mut answer = pool.send(server.request(Vec::new()), NOT_AT_ALL).await.unwrap();
         answer.frame().await.unwrap().unwrap();
     };
     let (stream, ()) = tokio::join!(serve, call);
@@ -134,7 +136,7 @@ async fn an_answer_that_breaks_off_is_an_error_and_ends_the_connection() {
     let (server, pool) = (Server::start().await, pool(LONG));
     let serve = async { drop(server.answer(&ANSWER[..ANSWER.len() - 1]).await) };
     let call = async {
-        let mut answer = pool.send(server.request(Vec::new())).await.unwrap();
+        let mut answer = pool.send(server.request(Vec::new()), NOT_AT_ALL).await.unwrap();
         let mut last = Ok(());
         while let Some(frame) = answer.frame().await {
             last = frame.map(drop);
@@ -143,7 +145,7 @@ async fn an_answer_that_breaks_off_is_an_error_and_ends_the_connection() {
     };
     let ((), last) = tokio::join!(serve, call);
     last.unwrap_err();
-    assert!(pool.shelf.kept().idle.values().all(Vec::is_empty));
+    assert!(pool.shelf.idle() == 0);
 }
 
 #[tokio::test]
@@ -151,10 +153,10 @@ async fn an_answer_to_half_a_request_is_an_answer() {
     let (server, pool) = (Server::start().await, pool(LONG));
     let serve = server.answer(ANSWER);
     // More than fits into the buffers of a socket that nobody reads from.
-    let call = async { read(pool.send(server.request(vec![0; 64 << 20])).await.unwrap()).await };
+    let call = async { read(pool.send(server.request(vec![0; 64 << 20]), NOT_AT_ALL).await.unwrap()).await };
     let (stream, body) = tokio::join!(serve, call);
     assert_eq!(body, b"hello");
-    assert!(pool.shelf.kept().idle.values().all(Vec::is_empty), "it could not take the next one");
+    assert!(pool.shelf.idle() == 0, "it could not take the next one");
     drop(stream);
 }
 
@@ -163,37 +165,62 @@ async fn what_nobody_uses_is_closed_in_time() {
     let (server, pool) = (Server::start().await, pool(Duration::from_millis(20)));
     for _ in 0..2 {
         let serve = server.answer(ANSWER);
-        let call = async { read(pool.send(server.request(Vec::new())).await.unwrap()).await };
+        let call = async { read(pool.send(server.request(Vec::new()), NOT_AT_ALL).await.unwrap()).await };
         let (stream, _) = tokio::join!(serve, call);
         assert!(has_ended(stream).await);
     }
 }
 
 #[tokio::test]
-async fn the_older_half_is_closed_where_more_are_kept_than_may_be() {
-    const MAX: usize = 4;
-    let pool = Pool::new(HttpConnector::new(), Builder::new(), LONG, MAX);
+async fn who_is_patient_takes_turns_with_a_connection() {
+    const CALLS: usize = 5;
+    let (server, pool) = (Server::start().await, pool(LONG));
+    let serve = async {
+        let mut stream = server.accept().await;
+        for _ in 0..CALLS {
+            head(&mut stream).await;
+            stream.write_all(ANSWER).await.unwrap();
+        }
+        stream
+    };
+    let calls = futures_util::future::join_all((0..CALLS).map(async |_| {
+        assert_eq!(read(pool.send(server.request(Vec::new()), LONG).await.unwrap()).await, b"hello");
+    }));
+    tokio::join!(serve, calls);
+    assert_eq!(pool.shelf.idle(), 1);
+}
+
+#[tokio::test]
+async fn who_waits_for_one_that_ends_makes_another() {
+    let (server, pool) = (Server::start().await, pool(LONG));
+    let serve = async {
+        for _ in 0..2 {
+            drop(server.answer(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await);
+        }
+    };
+    let call = async || assert_eq!(read(pool.send(server.request(Vec::new()), LONG).await.unwrap()).await, b"");
+    tokio::join!(serve, call(), call());
+}
+
+#[tokio::test]
+async fn what_is_thinned_out_is_closed_and_the_rest_is_used_again() {
+    let pool = Pool::new(HttpConnector::new(), Builder::new(), LONG, 2);
     let (mut servers, mut streams) = (Vec::new(), Vec::new());
-    for kept in [1, 2, 3, 4, 3] {
+    for kept in [1, 2, 2] {
         let server = Server::start().await;
-        let call = async { read(pool.send(server.request(Vec::new())).await.unwrap()).await };
+        let call = async { read(pool.send(server.request(Vec::new()), NOT_AT_ALL).await.unwrap()).await };
         let (stream, _) = tokio::join!(server.answer(ANSWER), call);
-        assert_eq!(pool.shelf.kept().count, kept);
-        assert_eq!(pool.shelf.kept().idle.values().map(Vec::len).sum::<usize>(), kept);
+        assert_eq!(pool.shelf.idle(), kept);
         streams.push(stream);
         servers.push(server);
     }
-    let young = streams.split_off(MAX / 2);
-    for old in streams {
-        assert!(has_ended(old).await);
-    }
-    // Those that are left are used again.
-    for (server, mut stream) in servers[MAX / 2..].iter().zip(young) {
+    assert!(has_ended(streams.remove(0)).await);
+    for (server, mut stream) in servers[1..].iter().zip(streams) {
         let serve = async {
             head(&mut stream).await;
             stream.write_all(ANSWER).await.unwrap();
         };
-        let call = async { read(pool.send(server.request(Vec::new())).await.unwrap()).await };
+        let call = async { read(pool.send(server.request(Vec::new()), NOT_AT_ALL).await.unwrap()).await };
         assert_eq!(tokio::join!(serve, call).1, b"hello");
     }
 }

@@ -265,7 +265,8 @@ impl State {
         self.busy_at = now;
         for (delivery, permit) in taken {
             self.inflow.taken(&delivery, now);
-            self.flights.launch(&mut self.tasks, &self.args.desk, (delivery, permit), now, &self.ledger);
+            let patient = self.inflow.patient();
+            self.flights.launch(&mut self.tasks, &self.args.desk, (delivery, permit), now, patient, &self.ledger);
         }
     }
 
