@@ -5,6 +5,7 @@ mod limits;
 mod lives;
 mod members;
 mod shutters;
+mod turns;
 mod world;
 
 use std::collections::HashMap;

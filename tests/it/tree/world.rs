@@ -58,6 +58,7 @@ type Script = Box<dyn Fn(String, u32) -> BoxFuture<'static, Reply> + Send + Sync
 pub(super) struct Functions {
     scripts: Mutex<HashMap<String, Arc<Script>>>,
     asked: Mutex<Vec<(String, String, HeaderMap)>>,
+    patience: Mutex<HashMap<String, Vec<Duration>>>,
     pub(super) running: AtomicUsize,
     /// What names resolve to.
     pub(super) addresses: Mutex<HashMap<String, Vec<IpAddr>>>,
@@ -85,6 +86,11 @@ impl Functions {
     pub(super) fn asked(&self, host: &str) -> Vec<String> {
         self.asked.lock().unwrap().iter().filter(|it| it.0 == host).map(|it| it.1.clone()).collect()
     }
+
+    /// How patient the calls of `host` were, in order.
+    pub(super) fn patience(&self, host: &str) -> Vec<Duration> {
+        self.patience.lock().unwrap().get(host).cloned().unwrap_or_default()
+    }
 }
 
 impl Invoker for Functions {
@@ -99,6 +105,7 @@ impl Invoker for Functions {
         let text = |name: &str| invocation.headers[name].to_str().unwrap().to_owned();
         let (id, attempt) = (text("x-call-id"), text("x-attempt").parse().unwrap());
         self.asked.lock().unwrap().push((host.clone(), id.clone(), invocation.headers.clone()));
+        self.patience.lock().unwrap().entry(host.clone()).or_default().push(invocation.patient);
         let script = self.scripts.lock().unwrap().get(&host).cloned();
         self.running.fetch_add(1, Ordering::SeqCst);
         let running = Running(&self.running);
