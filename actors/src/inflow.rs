@@ -240,11 +240,11 @@ impl Inflow {
         room.by.and_then(|by| by.until).map(Instant::from_std)
     }
 
-    /// How long a call may wait for a connection that others use: where somebody waits for permits, making one costs CPU
-    /// that is short; and as long as this is not longer, permits are not.
+    /// How long a call may wait for a connection that others use. Where many functions take turns, each would leave many
+    /// behind that are closed before its next one, and it is CPU that is short, to make them with.
     #[must_use]
     pub fn patient(&self) -> Duration {
-        if self.seat.is_contended() { self.takes.patience(self.quick_within) } else { Duration::ZERO }
+        if self.seat.is_short_of_cpu() { self.takes.patience(self.quick_within) } else { Duration::ZERO }
     }
 
     /// Time has passed.

@@ -61,18 +61,12 @@ impl HttpInvoker {
         keep(exchange(&self.functions, request, patient).await?, keep_up_to).await
     }
 
-    async fn to_receiver(
-        &self,
-        mut url: Url,
-        only: Option<Hosts>,
-        parcel: Parcel,
-        patient: Duration,
-    ) -> Result<Answer, Error> {
+    async fn to_receiver(&self, mut url: Url, only: Option<Hosts>, parcel: Parcel) -> Result<Answer, Error> {
         for hop in 0.. {
             let mut request = request(url.clone(), parcel.clone())?;
             name_host(&mut request);
             confine(request.uri_mut(), only.as_ref())?;
-            let response = exchange(&self.callbacks, request, patient).await?;
+            let response = exchange(&self.callbacks, request, Duration::ZERO).await?;
             match redirect::next(&url, response.head.status, &response.head.headers, hop)? {
                 Hop::Stay => return skim(response).await,
                 Hop::Follow(next) => url = next,
@@ -100,7 +94,7 @@ impl Invoker for HttpInvoker {
                 Box::pin(async move { within(timeout, pin!(self.to_function(request?, patient, keep))).await })
             }
             Destination::Callback { url, only } => {
-                Box::pin(async move { within(timeout, pin!(self.to_receiver(url, only, parcel, patient))).await })
+                Box::pin(async move { within(timeout, pin!(self.to_receiver(url, only, parcel))).await })
             }
         }
     }

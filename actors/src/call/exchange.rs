@@ -53,7 +53,7 @@ impl Desk {
         call: &Call,
         spec: &FunctionSpec,
         codes: &[u16],
-        Way { endpoints, slot: mut next, patient }: Way<'_>,
+        Way { endpoints, slot: mut next, mut patient }: Way<'_>,
         trace: &mut Trace<'_>,
     ) -> Option<Result<Answer, Error>> {
         let keep = self.wanted(call, spec.keep);
@@ -67,6 +67,8 @@ impl Desk {
             headers.insert(X_START_TIME, call.accepted_at.unix_nanos().into());
             let sent = trace.send(&mut headers);
             let (method, body, timeout) = (call.request.method.clone(), call.request.body.clone(), spec.timeout);
+            // Most of its time it is to have for its answer, and not to wait anew wherever it is turned away.
+            let patient = std::mem::take(&mut patient).min(timeout / 8);
             let invocation = Invocation { destination, method, headers, body, timeout, patient, keep };
             let answer = self.invoker.invoke(invocation).await;
             trace.answered(sent, call, slot.endpoint.url.as_str(), codes, &answer);

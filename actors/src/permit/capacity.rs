@@ -35,6 +35,8 @@ struct Inner {
     state: Mutex<State>,
     /// Whether somebody waits: read without the lock by every call that ends.
     contended: AtomicBool,
+    /// Whether CPU is short rather than permits: read by every call that begins.
+    short_of_cpu: AtomicBool,
     settling: Arc<Semaphore>,
 }
 
@@ -54,7 +56,12 @@ impl Capacity {
     pub fn new(permits: u32) -> Self {
         let state = State { share: Share::new(permits, Instant::now().into_std()), seats: HashMap::new() };
         let settling = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS.min(permits as usize)));
-        Self(Arc::new(Inner { state: Mutex::new(state), contended: AtomicBool::new(false), settling }))
+        Self(Arc::new(Inner {
+            state: Mutex::new(state),
+            contended: AtomicBool::new(false),
+            short_of_cpu: AtomicBool::new(false),
+            settling,
+        }))
     }
 
     /// Room for calls that are settled without a permit: as many as may run.
@@ -119,6 +126,7 @@ impl Inner {
             }
         }
         self.contended.store(state.share.is_contended(), Ordering::Relaxed);
+        self.short_of_cpu.store(state.share.is_short_of_cpu(), Ordering::Relaxed);
         // Telling may drop permits, and so come back here.
         drop(state);
         for (lane, tell, notice) in notices {
@@ -193,6 +201,12 @@ impl Seat {
     #[must_use]
     pub fn is_contended(&self) -> bool {
         self.inner.contended.load(Ordering::Relaxed)
+    }
+
+    /// Whether CPU is what is short, rather than permits.
+    #[must_use]
+    pub fn is_short_of_cpu(&self) -> bool {
+        self.inner.short_of_cpu.load(Ordering::Relaxed)
     }
 
     /// Time has passed: what was kept back for somebody may be given to others now.

@@ -46,6 +46,10 @@ struct Links<L: Reused> {
     idle: Vec<Idle<L>>,
     /// How many are used, or being made.
     used: usize,
+    /// How many of them by those who would wait: it is with these that others take turns.
+    shared: usize,
+    /// Whether the last one that was used was closed then: where each is, there is nothing to wait for.
+    close: bool,
     waiting: VecDeque<oneshot::Sender<Lent<L>>>,
 }
 
@@ -73,6 +77,8 @@ pub(super) struct Use<L: Reused> {
     shelf: Arc<Shelf<L>>,
     /// Absent once the connection is kept.
     origin: Option<Origin>,
+    /// Whether it is by one who would wait.
+    is_shared: bool,
 }
 
 impl<L: Reused> Shelf<L> {
@@ -100,18 +106,20 @@ impl<L: Reused> Shelf<L> {
                     return Found::Soon(line);
                 }
                 links.used += 1;
+                links.shared += usize::from(may_wait);
                 let idle = links.idle.pop();
                 kept.idle -= usize::from(idle.is_some());
                 let Some(idle) = idle else { break };
                 idle
             };
             // Not under the lock: it asks the system.
-            let used = Use { shelf: self.clone(), origin: Some(origin.clone()) };
+            let mut used = Use { shelf: self.clone(), origin: Some(origin.clone()), is_shared: may_wait };
             if now.duration_since(since) < self.keep_for && link.is_free() {
                 return Found::Kept(link, used);
             }
+            used.end(false);
         }
-        Found::Nothing(Use { shelf: self.clone(), origin: Some(origin.clone()) })
+        Found::Nothing(Use { shelf: self.clone(), origin: Some(origin.clone()), is_shared: may_wait })
     }
 
     /// How many connections are idle.
@@ -127,9 +135,14 @@ impl<L: Reused> Shelf<L> {
 impl<L: Reused> Line<L> {
     /// A connection whose turn this is; nothing if it does not come in time, or one has to be made.
     pub(super) async fn wait(mut self, patient: Duration) -> Option<Lent<L>> {
-        if let Ok(found) = timeout(patient, &mut self.0).await {
-            return found.ok();
+        match timeout(patient, &mut self.0).await {
+            Ok(found) => found.ok(),
+            Err(_) => self.leave(),
         }
+    }
+
+    /// What came at the last moment.
+    fn leave(mut self) -> Option<Lent<L>> {
         self.0.close();
         self.0.try_recv().ok()
     }
@@ -144,9 +157,12 @@ impl<L: Reused> Use<L> {
             let _old;
             let mut kept = self.shelf.kept();
             let Some(links) = kept.to.get_mut(&origin) else { return };
+            links.close = false;
+            links.shared -= usize::from(std::mem::take(&mut self.is_shared));
             if let Some(next) = links.waiting.pop_front() {
+                links.shared += 1;
                 drop(kept);
-                self.origin = Some(origin);
+                (self.origin, self.is_shared) = (Some(origin), true);
                 match next.send((link, self)) {
                     Ok(()) => return,
                     Err(unheard) => (link, self) = unheard,
@@ -164,34 +180,41 @@ impl<L: Reused> Use<L> {
             return;
         }
     }
-}
 
-impl<L: Reused> Drop for Use<L> {
-    /// The connection is closed. Those who waited for it, and are too many for the others, wait no more.
-    fn drop(&mut self) {
+    /// The connection is closed; where it was used until then, others may be as well, and nobody waits for them.
+    fn end(&mut self, was_used: bool) {
         let Some(origin) = self.origin.take() else { return };
         let mut kept = self.shelf.kept();
         let Some(links) = kept.to.get_mut(&origin) else { return };
         links.used -= 1;
-        let too_many = links.waiting.len().saturating_sub(links.room());
-        drop(links.waiting.drain(..too_many));
+        links.shared -= usize::from(self.is_shared);
+        links.close |= was_used;
+        if links.room() == 0 {
+            links.waiting.clear();
+        }
         if links.are_none() {
             kept.to.remove(&origin);
         }
     }
 }
 
+impl<L: Reused> Drop for Use<L> {
+    fn drop(&mut self) {
+        self.end(true);
+    }
+}
+
 impl<L: Reused> Default for Links<L> {
     fn default() -> Self {
-        Self { idle: Vec::new(), used: 0, waiting: VecDeque::new() }
+        Self { idle: Vec::new(), used: 0, shared: 0, close: false, waiting: VecDeque::new() }
     }
 }
 
 impl<L: Reused> Links<L> {
     /// A place in line, if a connection may be free soon and nobody has to make another.
     fn queue(&mut self) -> Option<Line<L>> {
-        while self.waiting.front().is_some_and(oneshot::Sender::is_closed) {
-            self.waiting.pop_front();
+        if self.waiting.len() >= self.room() {
+            self.waiting.retain(|it| !it.is_closed());
         }
         if !self.idle.is_empty() || self.waiting.len() >= self.room() {
             return None;
@@ -201,9 +224,9 @@ impl<L: Reused> Links<L> {
         Some(Line(line))
     }
 
-    /// How many may wait: none if there is no connection.
+    /// How many may wait: none if there is no connection, or none is kept.
     fn room(&self) -> usize {
-        self.used * (TURNS - 1)
+        if self.close { 0 } else { self.shared * (TURNS - 1) }
     }
 
     fn are_none(&self) -> bool {
@@ -291,6 +314,14 @@ mod tests {
         }
     }
 
+    /// One for somebody who does not wait.
+    fn made_at_once(shelf: &Arc<Shelf<Open>>) -> Use<Open> {
+        match shelf.find(&origin(0), false) {
+            Found::Nothing(used) => used,
+            Found::Kept(..) | Found::Soon(_) => panic!("there should be none"),
+        }
+    }
+
     fn soon(shelf: &Arc<Shelf<Open>>) -> Line<Open> {
         match shelf.find(&origin(0), true) {
             Found::Soon(line) => line,
@@ -321,7 +352,7 @@ mod tests {
     async fn who_has_no_patience_or_none_left_makes_one() {
         let shelf = shelf(64);
         let used = made(&shelf, 0);
-        assert!(matches!(shelf.find(&origin(0), false), Found::Nothing(_)));
+        let _at_once = made_at_once(&shelf);
         let (impatient, patient) = (soon(&shelf), soon(&shelf));
         assert!(impatient.wait(MS).await.is_none());
         used.keep(Open(true));
@@ -333,29 +364,48 @@ mod tests {
         let shelf = shelf(64);
         let (used, line) = (made(&shelf, 0), soon(&shelf));
         used.keep(Open(true));
-        assert!(line.wait(Duration::ZERO).await.is_some());
-        let (used, line) = (made(&shelf, 0), soon(&shelf));
-        used.keep(Open(true));
-        drop(line);
-        assert_eq!(shelf.idle(), 0);
-        made(&shelf, 0);
+        assert!(line.leave().is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_one_that_is_closed() {
+    async fn what_comes_to_one_who_is_cancelled_is_closed_and_the_next_makes_one() {
         let shelf = shelf(64);
-        let (used, line) = (made(&shelf, 0), soon(&shelf));
+        let (used, cancelled, next) = (made(&shelf, 0), soon(&shelf), soon(&shelf));
+        used.keep(Open(true));
+        drop(cancelled);
+        assert!(next.wait(LONG).await.is_none());
+        assert_eq!(shelf.idle(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_where_connections_are_closed() {
+        let shelf = shelf(64);
+        let (used, lines) = (made(&shelf, 0), [soon(&shelf), soon(&shelf)]);
+        let another = made_at_once(&shelf);
         drop(used);
-        assert!(line.wait(LONG).await.is_none());
-        assert_eq!(shelf.kept().to.len(), 0);
-        let (used, another, lines) =
-            (made(&shelf, 0), shelf.find(&origin(0), false), [(); TURNS].map(|()| soon(&shelf)));
-        drop(used);
-        let [first, .., last] = lines;
-        assert!(first.wait(LONG).await.is_none(), "it is one too many for the other one");
-        let Found::Nothing(another) = another else { panic!("there is none") };
+        for line in lines {
+            assert!(line.wait(LONG).await.is_none());
+        }
+        let third = made(&shelf, 0);
         another.keep(Open(true));
-        drop(last);
+        third.keep(Open(true));
+        assert_eq!(shelf.idle(), 2, "once one is kept they are worth waiting for again");
+        drop([(); 2].map(|()| shelf.find(&origin(0), true)));
+        assert_eq!(shelf.kept().to.len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_those_who_would_not_wait() {
+        let shelf = shelf(64);
+        let slow = [(); 3].map(|()| made_at_once(&shelf));
+        let quick = made(&shelf, 0);
+        let lines = [(); TURNS - 1].map(|()| soon(&shelf));
+        let another = made(&shelf, 0);
+        // It is one of those that others take turns with from now on.
+        let [slow, ..] = slow;
+        slow.keep(Open(true));
+        soon(&shelf);
+        drop((quick, another, lines));
     }
 
     #[tokio::test(start_paused = true)]
