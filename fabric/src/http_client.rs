@@ -15,7 +15,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 /// request meets a closing connection.
 pub const IDLE_WITHIN: Duration = Duration::from_secs(4);
 /// How many idle connections are kept: calls of a thousand functions, twenty at a time of each, would leave 20,000 within
-/// that time, each with a file descriptor here and there and its buffers.
+/// that time, each with a file descriptor here and there and its buffers. It is four for each of a thousand, as many as they
+/// need where [calls take turns](crate::invoke::pool) with one.
 pub const IDLE_MAX: usize = 4096;
 /// The largest head of an answer, in bytes, and the most headers in it.
 const HEAD_LEN_MAX: usize = 64 * 1024;

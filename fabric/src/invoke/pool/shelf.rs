@@ -1,8 +1,11 @@
 //! Which connections there are: those over which nothing goes, those that are used, and who waits for one of these.
 //!
-//! To make a connection costs as much as a few quick calls over it do. So where calls come faster than there is CPU for,
-//! some of them may take turns: as long as no more than [`TURNS`] share a connection, and for as long as they have
-//! patience.
+//! To make a connection costs as much as a few quick calls over it do. That is well spent on one that is kept. Where those
+//! of many functions come and go, more of them than are kept, calls that have the patience take turns with one, up to
+//! [`TURNS`].
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -36,6 +39,8 @@ struct Kept<L: Reused> {
     to: HashMap<Origin, Links<L>>,
     /// How many are idle, of all origins.
     idle: usize,
+    /// How many are used.
+    used: usize,
     is_swept: bool,
     sweeping: JoinSet<()>,
 }
@@ -84,7 +89,7 @@ pub(super) struct Use<L: Reused> {
 impl<L: Reused> Shelf<L> {
     /// Connections are kept for so long, at most so many at once.
     pub(super) fn new(keep_for: Duration, keep_max: usize) -> Self {
-        let kept = Kept { to: HashMap::new(), idle: 0, is_swept: false, sweeping: JoinSet::new() };
+        let kept = Kept { to: HashMap::new(), idle: 0, used: 0, is_swept: false, sweeping: JoinSet::new() };
         Self { kept: Mutex::new(kept), keep_for, keep_max }
     }
 
@@ -92,22 +97,27 @@ impl<L: Reused> Shelf<L> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection, or the right to make one; or a place in line, for one who `may_wait`.
+    /// A connection, or the right to make one; or, where there are many, a place in line for one who `may_wait`.
     pub(super) fn find(self: &Arc<Self>, origin: &Origin, may_wait: bool) -> Found<L> {
         let now = Instant::now();
         loop {
             let (since, mut link) = {
                 let mut kept = self.kept();
+                let is_crowded = kept.idle + kept.used >= self.keep_max / 2;
                 let links = match kept.to.get_mut(origin) {
                     Some(links) => links,
                     None => kept.to.entry(origin.clone()).or_default(),
                 };
-                if may_wait && let Some(line) = links.queue() {
+                if may_wait
+                    && is_crowded
+                    && let Some(line) = links.queue()
+                {
                     return Found::Soon(line);
                 }
                 links.used += 1;
                 links.shared += usize::from(may_wait);
                 let idle = links.idle.pop();
+                kept.used += 1;
                 kept.idle -= usize::from(idle.is_some());
                 let Some(idle) = idle else { break };
                 idle
@@ -127,6 +137,7 @@ impl<L: Reused> Shelf<L> {
     pub(super) fn idle(&self) -> usize {
         let kept = self.kept();
         assert_eq!(kept.to.values().map(|links| links.idle.len()).sum::<usize>(), kept.idle);
+        assert_eq!(kept.to.values().map(|links| links.used).sum::<usize>(), kept.used);
         assert!(!kept.to.values().any(Links::are_none), "of an origin without connections nothing is left");
         kept.idle
     }
@@ -171,6 +182,7 @@ impl<L: Reused> Use<L> {
             }
             links.used -= 1;
             links.idle.push((Instant::now(), link));
+            kept.used -= 1;
             kept.idle += 1;
             _old = (kept.idle > self.shelf.keep_max).then(|| kept.thin());
             if !std::mem::replace(&mut kept.is_swept, true) {
@@ -195,6 +207,7 @@ impl<L: Reused> Use<L> {
         if links.are_none() {
             kept.to.remove(&origin);
         }
+        kept.used -= 1;
     }
 }
 
@@ -279,169 +292,5 @@ async fn sweep<L: Reused>(shelf: Weak<Shelf<L>>, keep_for: Duration) {
         if !kept.is_swept {
             return;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LONG: Duration = Duration::from_secs(3600);
-    const MS: Duration = Duration::from_millis(1);
-
-    /// One that is open, or has been closed by the other side.
-    struct Open(bool);
-
-    impl Reused for Open {
-        fn is_free(&mut self) -> bool {
-            self.0
-        }
-    }
-
-    fn shelf(keep_max: usize) -> Arc<Shelf<Open>> {
-        Arc::new(Shelf::new(LONG, keep_max))
-    }
-
-    fn origin(port: usize) -> Origin {
-        (Scheme::HTTP, format!("f:{port}").parse().unwrap())
-    }
-
-    /// What must be made.
-    fn made(shelf: &Arc<Shelf<Open>>, port: usize) -> Use<Open> {
-        match shelf.find(&origin(port), true) {
-            Found::Nothing(used) => used,
-            Found::Kept(..) | Found::Soon(_) => panic!("there should be none"),
-        }
-    }
-
-    /// One for somebody who does not wait.
-    fn made_at_once(shelf: &Arc<Shelf<Open>>) -> Use<Open> {
-        match shelf.find(&origin(0), false) {
-            Found::Nothing(used) => used,
-            Found::Kept(..) | Found::Soon(_) => panic!("there should be none"),
-        }
-    }
-
-    fn soon(shelf: &Arc<Shelf<Open>>) -> Line<Open> {
-        match shelf.find(&origin(0), true) {
-            Found::Soon(line) => line,
-            Found::Kept(..) | Found::Nothing(_) => panic!("there should be one soon"),
-        }
-    }
-
-    fn is_kept(shelf: &Arc<Shelf<Open>>, port: usize) -> bool {
-        matches!(shelf.find(&origin(port), false), Found::Kept(..))
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn so_many_take_turns_and_in_order() {
-        let shelf = shelf(64);
-        let mut used = made(&shelf, 0);
-        let lines: Vec<_> = (1..TURNS).map(|_| soon(&shelf)).collect();
-        let another = made(&shelf, 0);
-        for line in lines {
-            used.keep(Open(true));
-            used = line.wait(LONG).await.expect("its turn").1;
-        }
-        used.keep(Open(true));
-        another.keep(Open(true));
-        assert_eq!(shelf.idle(), 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_has_no_patience_or_none_left_makes_one() {
-        let shelf = shelf(64);
-        let used = made(&shelf, 0);
-        let _at_once = made_at_once(&shelf);
-        let (impatient, patient) = (soon(&shelf), soon(&shelf));
-        assert!(impatient.wait(MS).await.is_none());
-        used.keep(Open(true));
-        assert!(patient.wait(MS).await.is_some(), "whoever has left the line is passed over");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_comes_at_the_last_moment_is_not_lost() {
-        let shelf = shelf(64);
-        let (used, line) = (made(&shelf, 0), soon(&shelf));
-        used.keep(Open(true));
-        assert!(line.leave().is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_comes_to_one_who_is_cancelled_is_closed_and_the_next_makes_one() {
-        let shelf = shelf(64);
-        let (used, cancelled, next) = (made(&shelf, 0), soon(&shelf), soon(&shelf));
-        used.keep(Open(true));
-        drop(cancelled);
-        assert!(next.wait(LONG).await.is_none());
-        assert_eq!(shelf.idle(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nobody_waits_where_connections_are_closed() {
-        let shelf = shelf(64);
-        let (used, lines) = (made(&shelf, 0), [soon(&shelf), soon(&shelf)]);
-        let another = made_at_once(&shelf);
-        drop(used);
-        for line in lines {
-            assert!(line.wait(LONG).await.is_none());
-        }
-        let third = made(&shelf, 0);
-        another.keep(Open(true));
-        third.keep(Open(true));
-        assert_eq!(shelf.idle(), 2, "once one is kept they are worth waiting for again");
-        drop([(); 2].map(|()| shelf.find(&origin(0), true)));
-        assert_eq!(shelf.kept().to.len(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_those_who_would_not_wait() {
-        let shelf = shelf(64);
-        let slow = [(); 3].map(|()| made_at_once(&shelf));
-        let quick = made(&shelf, 0);
-        let lines = [(); TURNS - 1].map(|()| soon(&shelf));
-        let another = made(&shelf, 0);
-        // It is one of those that others take turns with from now on.
-        let [slow, ..] = slow;
-        slow.keep(Open(true));
-        soon(&shelf);
-        drop((quick, another, lines));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_that_was_closed_meanwhile_is_not_found() {
-        let shelf = shelf(64);
-        let (one, other) = (made(&shelf, 0), made(&shelf, 1));
-        one.keep(Open(false));
-        other.keep(Open(true));
-        assert!(!is_kept(&shelf, 0) && is_kept(&shelf, 1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn where_too_many_are_kept_each_origin_loses_some_but_not_its_last() {
-        let shelf = shelf(9);
-        let keep = |port: usize, count: usize| {
-            let used: Vec<_> = (0..count).map(|_| shelf.find(&origin(port), false)).collect();
-            for found in used {
-                match found {
-                    Found::Nothing(used) | Found::Kept(_, used) => used.keep(Open(true)),
-                    Found::Soon(_) => panic!("nobody waits"),
-                }
-            }
-        };
-        (0..5).for_each(|port| keep(port, 2));
-        assert_eq!(shelf.idle(), 5);
-        assert!((0..5).all(|port| is_kept(&shelf, port)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn where_each_has_one_the_older_half_goes() {
-        let shelf = shelf(4);
-        for port in 0..5 {
-            made(&shelf, port).keep(Open(true));
-            tokio::time::advance(MS).await;
-        }
-        assert_eq!(shelf.idle(), 3);
-        assert_eq!([0, 1, 2, 3, 4].map(|port| is_kept(&shelf, port)), [false, false, true, true, true]);
     }
 }

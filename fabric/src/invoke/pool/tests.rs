@@ -58,6 +58,11 @@ fn pool(keep_for: Duration) -> Pool<HttpConnector> {
     Pool::new(HttpConnector::new(), Builder::new(), keep_for, 64)
 }
 
+/// One in which a single connection is many.
+fn crowded() -> Pool<HttpConnector> {
+    Pool::new(HttpConnector::new(), Builder::new(), LONG, 2)
+}
+
 async fn read(mut answer: Answer<impl Io>) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(frame) = answer.frame().await {
@@ -174,7 +179,7 @@ async fn what_nobody_uses_is_closed_in_time() {
 #[tokio::test]
 async fn who_is_patient_takes_turns_with_a_connection() {
     const CALLS: usize = 5;
-    let (server, pool) = (Server::start().await, pool(LONG));
+    let (server, pool) = (Server::start().await, crowded());
     let serve = async {
         let mut stream = server.accept().await;
         for _ in 0..CALLS {
@@ -192,7 +197,7 @@ async fn who_is_patient_takes_turns_with_a_connection() {
 
 #[tokio::test]
 async fn who_waits_for_one_that_ends_makes_another() {
-    let (server, pool) = (Server::start().await, pool(LONG));
+    let (server, pool) = (Server::start().await, crowded());
     let serve = async {
         for _ in 0..2 {
             drop(server.answer(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await);
