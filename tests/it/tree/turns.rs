@@ -55,6 +55,7 @@ async fn slow_ones_do_not_once_that_is_known() {
 
 #[tokio::test(start_paused = true)]
 async fn those_of_few_functions_do_not() {
+    // Their callbacks are an eighth.
     let (world, names) = ran(7, Duration::from_millis(2)).await;
     for name in names {
         let patience = world.functions.patience(&name);
