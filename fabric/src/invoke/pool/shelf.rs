@@ -103,6 +103,7 @@ impl<L: Reused> Shelf<L> {
         loop {
             let (since, mut link) = {
                 let mut kept = self.kept();
+                // So that the other half are made for those who have none, rather than closed again.
                 let is_crowded = kept.idle + kept.used >= self.keep_max / 2;
                 let links = match kept.to.get_mut(origin) {
                     Some(links) => links,
