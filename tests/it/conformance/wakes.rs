@@ -30,9 +30,18 @@ async fn what_is_given_back_is_hinted_at_by_whoever_does(kind: Kind) {
     let fixture = Fixture::new(kind).await;
     let elsewhere = fixture.elsewhere().await;
     let mut hints = elsewhere.wakes(&Queue::default()).await.unwrap();
-    for _ in 0..3 {
+    // A hint is not heard that overtakes, on another connection, the word that somebody listens.
+    let first = async {
+        while timeout(Duration::from_millis(150), hints.next()).await.is_err() {
+            fixture.broker.hint(&lane("first")).await;
+        }
+    };
+    timeout(WAIT, first).await.unwrap();
+    let function = Function::parse("f").unwrap();
+    for round in 0..3 {
         fixture.broker.hint(&lane("f")).await;
-        assert_eq!(timeout(WAIT, hints.next()).await.unwrap(), Some(Function::parse("f").unwrap()));
+        let mut heard = hints.by_ref().filter(|it| std::future::ready(*it == function));
+        assert!(timeout(WAIT, heard.next()).await.is_ok_and(|it| it.is_some()), "{round}");
     }
     fixture.close().await;
 }
