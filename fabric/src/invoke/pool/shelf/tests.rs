@@ -108,8 +108,8 @@ async fn what_comes_to_one_who_is_cancelled_is_closed_and_the_next_makes_one() {
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_where_connections_are_closed() {
     let shelf = shelf(CROWDED);
-    let (used, lines) = (made(&shelf, 0), [soon(&shelf), soon(&shelf)]);
-    let another = made_at_once(&shelf);
+    let (used, lines) = (made(&shelf, 0), [(); TURNS - 1].map(|()| soon(&shelf)));
+    let another = made(&shelf, 0);
     drop(used);
     for line in lines {
         assert!(line.wait(LONG).await.is_none());
