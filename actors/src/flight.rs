@@ -122,15 +122,15 @@ impl Flights {
         }
     }
 
-    /// Starts a call whose message was taken at `now`, and which waits so `patient` for a connection that others use; its
-    /// end is put down in `ledger`.
+    /// Starts a call whose message was taken at `now`, and which has the `patience` to wait for a connection that others
+    /// use; its end is put down in `ledger`.
     pub fn launch(
         &mut self,
         tasks: &mut JoinSet<()>,
         desk: &Arc<Desk>,
         (delivery, permit): (Delivery, Permits),
         now: Instant,
-        patient: Duration,
+        patience: Duration,
         ledger: &Ledger,
     ) {
         self.last_key += 1;
@@ -148,7 +148,7 @@ impl Flights {
         // In a box of its own: a runtime moves what it is given several times, and this is large.
         let task = tasks.spawn(Box::pin(async move {
             let (series, waits) = (&flying, waits.as_ref());
-            let way = Way { endpoints: &endpoints, slot, patient };
+            let way = Way { endpoints: &endpoints, slot, patience };
             let means = Means { way, retries: &retries, series, stop: stopped, waits };
             run::run(&desk, means, delivery, report).await;
         }));

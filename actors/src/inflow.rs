@@ -243,7 +243,7 @@ impl Inflow {
     /// How long a call may wait for a connection that others use. Where many functions take turns, each would leave many
     /// behind that are closed before its next one, and it is CPU that is short, to make them with.
     #[must_use]
-    pub fn patient(&self) -> Duration {
+    pub fn patience(&self) -> Duration {
         if self.seat.is_short_of_cpu() { self.takes.patience(self.quick_within) } else { Duration::ZERO }
     }
 

@@ -55,10 +55,10 @@ impl HttpInvoker {
     async fn to_function(
         &self,
         request: Box<Request<Full<Bytes>>>,
-        patient: Duration,
+        patience: Duration,
         keep_up_to: Option<usize>,
     ) -> Result<Answer, Error> {
-        keep(exchange(&self.functions, request, patient).await?, keep_up_to).await
+        keep(exchange(&self.functions, request, patience).await?, keep_up_to).await
     }
 
     async fn to_receiver(&self, mut url: Url, only: Option<Hosts>, parcel: Parcel) -> Result<Answer, Error> {
@@ -86,12 +86,12 @@ struct Parcel {
 
 impl Invoker for HttpInvoker {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, Error>> {
-        let Invocation { destination, method, headers, body, timeout, patient, keep } = invocation;
+        let Invocation { destination, method, headers, body, timeout, patience, keep } = invocation;
         let parcel = Parcel { method, headers, body };
         match destination {
             Destination::Function { url, host } => {
-                let request = to_function(url, host, parcel);
-                Box::pin(async move { within(timeout, pin!(self.to_function(request?, patient, keep))).await })
+                let request = request_to_function(url, host, parcel);
+                Box::pin(async move { within(timeout, pin!(self.to_function(request?, patience, keep))).await })
             }
             Destination::Callback { url, only } => {
                 Box::pin(async move { within(timeout, pin!(self.to_receiver(url, only, parcel))).await })
@@ -119,7 +119,7 @@ async fn within(
 }
 
 /// The request to a function, which is told that it is `host`, or what it is in `url`.
-fn to_function(url: Url, host: Option<String>, parcel: Parcel) -> Result<Box<Request<Full<Bytes>>>, Error> {
+fn request_to_function(url: Url, host: Option<String>, parcel: Parcel) -> Result<Box<Request<Full<Bytes>>>, Error> {
     let mut request = request(url, parcel)?;
     match host {
         // A host name is a header value by construction.
@@ -202,11 +202,11 @@ where
 async fn exchange<C: Connect>(
     pool: &Pool<C>,
     request: Box<Request<Full<Bytes>>>,
-    patient: Duration,
+    patience: Duration,
 ) -> Result<pool::Answer<C::Response>, Error> {
     let to = request.uri().authority().cloned();
     let bare = |to: http::uri::Authority| to.as_str().rsplit('@').next().unwrap_or_default().to_owned();
-    pool.send(request, patient).await.map_err(|error| read_error(error, to.map(bare).unwrap_or_default()))
+    pool.send(request, patience).await.map_err(|error| read_error(error, to.map(bare).unwrap_or_default()))
 }
 
 /// What a pool's error means: refused, not allowed, or broken.

@@ -136,7 +136,7 @@ async fn post(invoker: &HttpInvoker, url: &str, only: Option<&str>) -> Result<An
         headers: HeaderMap::new(),
         body: "body".into(),
         timeout: Duration::from_secs(10),
-        patient: Duration::ZERO,
+        patience: Duration::ZERO,
         keep: None,
     };
     invoker.invoke(invocation).await

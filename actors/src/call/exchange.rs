@@ -28,7 +28,7 @@ pub struct Way<'a> {
     /// The slot at the one that was chosen.
     pub slot: Option<Slot>,
     /// How long it rather waits for a connection that others use than have one made.
-    pub patient: Duration,
+    pub patience: Duration,
 }
 
 /// How many endpoints are tried at most before a call goes back: the others are as likely to be busy.
@@ -53,7 +53,7 @@ impl Desk {
         call: &Call,
         spec: &FunctionSpec,
         codes: &[u16],
-        Way { endpoints, slot: mut next, mut patient }: Way<'_>,
+        Way { endpoints, slot: mut next, mut patience }: Way<'_>,
         trace: &mut Trace<'_>,
     ) -> Option<Result<Answer, Error>> {
         let keep = self.wanted(call, spec.keep);
@@ -68,8 +68,8 @@ impl Desk {
             let sent = trace.send(&mut headers);
             let (method, body, timeout) = (call.request.method.clone(), call.request.body.clone(), spec.timeout);
             // Most of its time it is to have for its answer, and not to wait anew wherever it is turned away.
-            let patient = std::mem::take(&mut patient).min(timeout / 8);
-            let invocation = Invocation { destination, method, headers, body, timeout, patient, keep };
+            let patience = std::mem::take(&mut patience).min(timeout / 8);
+            let invocation = Invocation { destination, method, headers, body, timeout, patience, keep };
             let answer = self.invoker.invoke(invocation).await;
             trace.answered(sent, call, slot.endpoint.url.as_str(), codes, &answer);
             let said = said(&answer, codes);
@@ -108,7 +108,7 @@ impl Desk {
         let (method, body) = (call.request.method.clone(), call.request.body.clone());
         let (destination, timeout) = (Destination::Callback { url, only }, self.callbacks.timeout);
         let invocation =
-            Invocation { destination, method, headers, body, timeout, patient: Duration::ZERO, keep: None };
+            Invocation { destination, method, headers, body, timeout, patience: Duration::ZERO, keep: None };
         let answer = self.invoker.invoke(invocation).await;
         trace.answered(sent, call, to, codes, &answer);
         answer

@@ -266,9 +266,12 @@ impl Share {
     /// Whether `lane` holds less than a group and could use one: then it stands in line for that, rather than go on with
     /// one call at a time.
     fn could_have_group(&self, lane: &LaneKey) -> bool {
-        let path = path(lane);
+        let (path, group) = (path(lane), self.group_len());
+        if group == 1 {
+            return false;
+        }
         let Some(leaf) = self.root.find(&path) else { return false };
-        let more = self.group_len().saturating_sub(leaf.held).min(leaf.wanted);
+        let more = group.saturating_sub(leaf.held).min(leaf.wanted);
         more > 0 && self.root.room(&path) >= more && will_come(more, self.quick())
     }
 

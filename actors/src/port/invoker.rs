@@ -60,7 +60,7 @@ pub struct Invocation {
     /// How long it may take, from now to the last byte of the answer.
     pub timeout: Duration,
     /// How long it rather waits for a connection that others use than have one made.
-    pub patient: Duration,
+    pub patience: Duration,
     /// How much of the answer's body is wanted, in bytes; none of it if absent. A body that is longer is read and
     /// thrown away.
     pub keep: Option<usize>,

@@ -84,7 +84,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// Sends a request, which names its host in a header, and answers the head of what comes back. Where there is no
-    /// connection, it waits so `patient` for one that others use, if there are not too many who do, before it makes one.
+    /// connection, it may wait for one that others use, for as long as it has `patience`, before it makes one.
     /// Dropping the future, or the answer before its end, closes the connection.
     ///
     /// # Errors
@@ -92,15 +92,15 @@ impl<C: Connect> Pool<C> {
     pub async fn send(
         &self,
         mut request: Box<Request<Full<Bytes>>>,
-        mut patient: Duration,
+        mut patience: Duration,
     ) -> Result<Answer<C::Response>, Error> {
         let uri = std::mem::take(request.uri_mut());
         let origin = origin(&uri)?;
         *request.uri_mut() = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")).into();
         loop {
-            let (link, used) = match self.shelf.find(&origin, !patient.is_zero()) {
-                Found::Kept(link, used) => (link, used),
-                Found::Soon(line) => match Box::pin(line.wait(std::mem::take(&mut patient))).await {
+            let (link, used) = match self.shelf.find(&origin, !patience.is_zero()) {
+                Found::Kept(lent) => lent,
+                Found::Soon(line) => match Box::pin(line.wait(std::mem::take(&mut patience))).await {
                     Some(found) => found,
                     None => continue,
                 },

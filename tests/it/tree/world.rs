@@ -87,7 +87,7 @@ impl Functions {
         self.asked.lock().unwrap().iter().filter(|it| it.0 == host).map(|it| it.1.clone()).collect()
     }
 
-    /// How patient the calls of `host` were, in order.
+    /// How patience the calls of `host` were, in order.
     pub(super) fn patience(&self, host: &str) -> Vec<Duration> {
         self.patience.lock().unwrap().get(host).cloned().unwrap_or_default()
     }
@@ -105,7 +105,7 @@ impl Invoker for Functions {
         let text = |name: &str| invocation.headers[name].to_str().unwrap().to_owned();
         let (id, attempt) = (text("x-call-id"), text("x-attempt").parse().unwrap());
         self.asked.lock().unwrap().push((host.clone(), id.clone(), invocation.headers.clone()));
-        self.patience.lock().unwrap().entry(host.clone()).or_default().push(invocation.patient);
+        self.patience.lock().unwrap().entry(host.clone()).or_default().push(invocation.patience);
         let script = self.scripts.lock().unwrap().get(&host).cloned();
         self.running.fetch_add(1, Ordering::SeqCst);
         let running = Running(&self.running);

@@ -1,8 +1,7 @@
 //! Which connections there are: those over which nothing goes, those that are used, and who waits for one of these.
 //!
-//! To make a connection costs as much as a few quick calls over it do. That is well spent on one that is kept. Where those
-//! of many functions come and go, more of them than are kept, calls that have the patience take turns with one, up to
-//! [`TURNS`].
+//! To make a connection costs as much as a few quick calls over it do. That is well spent on one that is kept. Where there
+//! are half as many as are kept, calls that have the patience take turns with one, up to [`TURNS`].
 
 #[cfg(test)]
 mod tests;
@@ -67,7 +66,7 @@ pub(super) type Lent<L> = (L, Use<L>);
 /// What there is for a request.
 pub(super) enum Found<L: Reused> {
     /// A connection that is still open, as far as can be seen.
-    Kept(L, Use<L>),
+    Kept(Lent<L>),
     /// One that others use now.
     Soon(Line<L>),
     /// None: it is to be made.
@@ -126,7 +125,7 @@ impl<L: Reused> Shelf<L> {
             // Not under the lock: it asks the system.
             let mut used = Use { shelf: self.clone(), origin: Some(origin.clone()), is_shared: may_wait };
             if now.duration_since(since) < self.keep_for && link.is_free() {
-                return Found::Kept(link, used);
+                return Found::Kept((link, used));
             }
             used.end(false);
         }
@@ -146,8 +145,8 @@ impl<L: Reused> Shelf<L> {
 
 impl<L: Reused> Line<L> {
     /// A connection whose turn this is; nothing if it does not come in time, or one has to be made.
-    pub(super) async fn wait(mut self, patient: Duration) -> Option<Lent<L>> {
-        match timeout(patient, &mut self.0).await {
+    pub(super) async fn wait(mut self, patience: Duration) -> Option<Lent<L>> {
+        match timeout(patience, &mut self.0).await {
             Ok(found) => found.ok(),
             Err(_) => self.leave(),
         }

@@ -263,10 +263,10 @@ impl State {
         }
         let now = Instant::now();
         self.busy_at = now;
+        let patience = self.inflow.patience();
         for (delivery, permit) in taken {
             self.inflow.taken(&delivery, now);
-            let patient = self.inflow.patient();
-            self.flights.launch(&mut self.tasks, &self.args.desk, (delivery, permit), now, patient, &self.ledger);
+            self.flights.launch(&mut self.tasks, &self.args.desk, (delivery, permit), now, patience, &self.ledger);
         }
     }
 

@@ -152,7 +152,7 @@ async fn where_too_many_are_kept_each_origin_loses_some_but_not_its_last() {
         let used: Vec<_> = (0..count).map(|_| shelf.find(&origin(port), false)).collect();
         for found in used {
             match found {
-                Found::Nothing(used) | Found::Kept(_, used) => used.keep(Open(true)),
+                Found::Nothing(used) | Found::Kept((_, used)) => used.keep(Open(true)),
                 Found::Soon(_) => panic!("nobody waits"),
             }
         }
