@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 
 use futures_util::{StreamExt, stream};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tests::client::Client;
 use tests::eventually;
@@ -26,6 +26,11 @@ async fn a_thousand_run_at_once_and_leave_nothing_behind() {
     let script = format!("echo >> {}; read -r _ < {}; cat", began.display(), go.display());
     let watchdog = Watchdog::shell(&["--exec-timeout", "0", "--log", "warn"], &script).await;
     let client = Client::default();
+    // A listener that serves has opened one file more than one that is about to.
+    for url in [watchdog.url("/_/health"), watchdog.metrics.clone()] {
+        let answer = client.send(Method::GET, &url, &[("connection", "close")], "").await.unwrap();
+        assert_eq!(answer.status, StatusCode::OK);
+    }
     let open_before = watchdog.open_files();
 
     let url = watchdog.url("/");
