@@ -14,10 +14,13 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 /// How long an idle connection is kept: less than the five seconds after which Node closes its end, so that no
 /// request meets a closing connection.
 pub const IDLE_WITHIN: Duration = Duration::from_secs(4);
-/// How many idle connections are kept: calls of a thousand functions, twenty at a time of each, would leave 20,000 within
+/// How many idle connections are kept at most: calls of a thousand functions, twenty at a time of each, would leave 20,000 within
 /// that time, each with a file descriptor here and there and its buffers. It is four for each of a thousand, as many as they
 /// need where [calls take turns](crate::invoke::pool) with one.
-pub const IDLE_MAX: usize = 4096;
+const IDLE_MAX: usize = 4096;
+/// Of the files that a process may open each pool keeps no more than one in so many: there are two, and who is to be let in
+/// needs some as well.
+const FILES_PER_IDLE: u64 = 4;
 /// The largest head of an answer, in bytes, and the most headers in it.
 const HEAD_LEN_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 128;
@@ -34,6 +37,13 @@ pub fn streaming() -> Client<HttpsConnector<HttpConnector>, Incoming> {
 #[must_use]
 pub fn buffered() -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
     builder().build(https(tcp()))
+}
+
+/// How many idle connections a pool keeps in a process that may have so many `files` open, if they are limited.
+#[must_use]
+pub fn idle_max(files: Option<u64>) -> usize {
+    let within = files.and_then(|files| usize::try_from(files / FILES_PER_IDLE).ok());
+    within.map_or(IDLE_MAX, |within| within.min(IDLE_MAX))
 }
 
 /// How HTTP/1.1 is spoken over a connection.
@@ -85,4 +95,15 @@ fn builder() -> Builder {
     builder.http1_max_buf_size(HEAD_LEN_MAX).http1_max_headers(HEADERS_MAX);
     builder.pool_idle_timeout(IDLE_WITHIN).pool_timer(TokioTimer::new()).timer(TokioTimer::new());
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_few_files_may_be_open_few_idle_connections_are_kept() {
+        let kept = [Some(256), Some(1024), Some(65_536), Some(u64::MAX), None].map(idle_max);
+        assert_eq!(kept, [64, 256, 4096, 4096, 4096]);
+    }
 }

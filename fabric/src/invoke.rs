@@ -31,7 +31,7 @@ use self::pool::{Connect, Io, Pool};
 use self::redirect::Hop;
 use self::resolve::Resolve;
 use self::rules::Rules;
-use crate::http_client;
+use crate::{http_client, open_files};
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("fabric/", env!("CARGO_PKG_VERSION")));
 
@@ -196,7 +196,8 @@ fn pool<C>(connector: C) -> Pool<HttpsConnector<C>>
 where
     HttpsConnector<C>: Connect,
 {
-    Pool::new(http_client::https(connector), http_client::protocol(), http_client::IDLE_WITHIN, http_client::IDLE_MAX)
+    let keep_max = http_client::idle_max(open_files::most());
+    Pool::new(http_client::https(connector), http_client::protocol(), http_client::IDLE_WITHIN, keep_max)
 }
 
 async fn exchange<C: Connect>(

@@ -18,6 +18,12 @@ pub fn raise() {
     }
 }
 
+/// How many files this process may have open, if that is limited.
+#[must_use]
+pub fn most() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
 /// The soft limit that is wanted, if it is not the one that there is.
 fn raised(Rlimit { current, maximum }: Rlimit) -> Option<u64> {
     let wanted = maximum.unwrap_or(WITHOUT_HARD_LIMIT);

@@ -92,6 +92,12 @@ impl Capacity {
         (state.share.total(), state.share.free())
     }
 
+    /// Whether one more call could start: one that only waits for its next call with a permit gives it to others.
+    #[must_use]
+    pub fn could_start(&self) -> bool {
+        self.0.state().share.could_start()
+    }
+
     /// How many functions of a queue wait for permits, and how many permits it holds.
     #[must_use]
     pub fn of_queue(&self, queue: &proto::Queue) -> (u32, u32) {

@@ -117,6 +117,12 @@ impl Share {
         self.total.saturating_sub(self.root.held)
     }
 
+    /// Whether one more call could start: with a permit that nobody holds, or that somebody holds to wait with.
+    #[must_use]
+    pub fn could_start(&self) -> bool {
+        self.free() > 0 || self.idles
+    }
+
     /// Whether somebody waits who could be given a permit if there were one.
     #[must_use]
     pub fn is_contended(&self) -> bool {

@@ -145,6 +145,23 @@ fn an_idle_function_takes_nothing_from_a_busy_one() {
 }
 
 #[test]
+fn a_call_could_start_where_a_permit_is_only_waited_with() {
+    let (mut share, now) = share(2);
+    let busy = |count| Wish { count, brief: true, ..Wish::default() };
+    assert!(share.could_start() && share.may_idle(&lane("f"), Wish::default(), now));
+    share.want(&lane("busy"), busy(1), now);
+    share.grants(now);
+    assert!(share.free() == 0 && share.could_start());
+    share.want(&lane("busy"), busy(1), now);
+    share.grants(now);
+    share.idlers();
+    share.returned(&lane("f"), 1, now);
+    share.grants(now);
+    assert_eq!(share.held(&lane("busy")), 2);
+    assert!(!share.could_start());
+}
+
+#[test]
 fn a_cap_holds_for_idle_ones_too() {
     let (mut share, now) = share(64);
     let capped = Standings { queue: Standing { weight: 1, cap: Some(1) }, ..Standings::default() };

@@ -274,8 +274,7 @@ impl State {
     fn look_for_lost(&mut self) {
         let (desk, queue) = (self.args.desk.clone(), self.args.queue.clone());
         let of = desk.membership.borrow().part_of_queue(&queue).of;
-        let (_, free) = self.args.capacity.count();
-        if free > 0 && self.draining.is_none() && lost::is_up_to_me(of, desk.luck.draw()) {
+        if self.args.capacity.could_start() && self.draining.is_none() && lost::is_up_to_me(of, desk.luck.draw()) {
             let me = self.me.clone();
             self.spawn_task(async move {
                 match desk.broker.backlog(&queue).await {
