@@ -52,10 +52,10 @@ impl Condition {
             Self::Absent => Ok(Expected::Absent),
             Self::Present => present.map(Expected::Revision).ok_or_else(refused),
             // Compared where it is written: what was read here may be older than what is there.
-            Self::OneOf(revisions) if let [revision] = revisions[..] => Ok(Expected::Revision(revision)),
-            Self::OneOf(revisions) => match present.filter(|present| revisions.contains(present)) {
-                Some(present) => Ok(Expected::Revision(present)),
-                None => Err(refused()),
+            Self::OneOf(revisions) => match (&revisions[..], present) {
+                ([revision], _) => Ok(Expected::Revision(*revision)),
+                (several, Some(present)) if several.contains(&present) => Ok(Expected::Revision(present)),
+                _ => Err(refused()),
             },
         }
     }
