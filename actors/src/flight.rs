@@ -123,7 +123,7 @@ impl Flights {
     }
 
     /// Starts a call whose message was taken at `now`, and which has the `patience` to wait for a connection that others
-    /// use; its end is put down in `ledger`.
+    /// use; its end is put down in `ledger`. Without a permit it gives its message back, for whoever has one.
     pub fn launch(
         &mut self,
         tasks: &mut JoinSet<()>,
@@ -136,6 +136,7 @@ impl Flights {
         self.last_key += 1;
         let key = self.last_key;
         let (desk, endpoints, lease) = (desk.clone(), self.endpoints.clone(), delivery.lease.clone());
+        let is_to_run = permit.count() > 0 && !self.recalled;
         let report = ledger.report(key, now, permit);
         // Taken here rather than in the task, so that whoever asks for room next sees it taken.
         let slot = endpoints.take(&[]);
@@ -154,7 +155,7 @@ impl Flights {
         }));
         self.ring.hold(key, now.into_std());
         let mut flight = Flight { message, lease, task, stop: Some(stop), is_settling: false };
-        if self.recalled {
+        if !is_to_run {
             flight.stop(Stop::GiveBack);
         }
         self.calls.insert(key, flight);

@@ -14,11 +14,10 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use self::demand::Demand;
 use self::held::Held;
-use self::pull::{Pulled, Sink};
+use self::pull::{Pulled, Reins, Sink};
 use self::put_off::PutOff;
 use self::takes::Takes;
 use crate::call::report::Ran;
@@ -64,7 +63,7 @@ pub struct Inflow {
     /// How long calls take at most that are quick.
     quick_within: Duration,
     /// The pull that is out, and with how many permits that have found no message yet.
-    pull: Option<(CancellationToken, u32)>,
+    pull: Option<(Reins, u32)>,
     sink: Sink,
     put_off: PutOff,
     /// As they were when it was last decided.
@@ -152,7 +151,10 @@ impl Inflow {
     pub fn ran(&mut self, ran: Ran, running: u32, luck: f64, now: Instant) {
         let Ran { began, feedback, again, permit, .. } = ran;
         self.gate.ended(feedback, began.into_std(), running, now.into_std(), luck);
-        self.takes.note(now.duration_since(began));
+        // One that was given back or given up says nothing of how long they take.
+        if feedback.is_some() {
+            self.takes.note(now.duration_since(began));
+        }
         if self.seat.may_keep(self.takes.are_quick(self.quick_within)) {
             self.hand.join(permit);
         }
@@ -168,26 +170,31 @@ impl Inflow {
         self.seat.wish(Wish::default());
     }
 
-    /// Lets go of the permit that is only waited with, if nothing is known to wait.
+    /// Lets go of the permit that is only waited with, if nothing is known to wait. A pull may stay out without it; what
+    /// comes for that is given back, and hinted at, so that it comes when it is this function's turn.
     pub fn let_go(&mut self) {
         if self.backlog == 0 {
             self.cut();
+            if let Some((reins, out)) = &mut self.pull {
+                reins.let_go.cancel();
+                *out = 0;
+            }
             drop(self.hand.take(u32::MAX));
         }
     }
 
     /// Ends the pull that is out; what was sent for it by then still comes, because it has been delivered by now.
     pub fn cut(&self) {
-        if let Some((enough, _)) = &self.pull {
-            enough.cancel();
+        if let Some((reins, _)) = &self.pull {
+            reins.enough.cancel();
         }
     }
 
     /// The pull is over. Its error, if it ended with one.
-    pub fn over(&mut self, Pulled { unused, taken, error }: Pulled) -> Option<Error> {
+    pub fn over(&mut self, Pulled { unused, asked, taken, error }: Pulled) -> Option<Error> {
         self.pull = None;
-        let is_full = unused.count() == 0;
-        self.rates.put_back(&self.paces, unused.count(), Instant::now().into_std());
+        let missing = asked.saturating_sub(taken);
+        self.rates.put_back(&self.paces, missing, Instant::now().into_std());
         // One that found nothing stands in line again: else a lane in which all that may run do elsewhere, or that is
         // empty by now, would go on waiting with a permit that somebody here has a call for.
         if taken > 0 || !self.seat.is_contended() {
@@ -199,7 +206,7 @@ impl Inflow {
             self.backlog = if self.dry { self.backlog } else { self.heard.into() };
         } else if self.comes_again {
             // What one worker had comes again together: if as many came as were asked for, there are more.
-            self.backlog = self.backlog.max(if is_full { 2 * u64::from(taken) } else { 1 });
+            self.backlog = self.backlog.max(if missing == 0 { 2 * u64::from(taken) } else { 1 });
         }
         error
     }
@@ -230,9 +237,9 @@ impl Inflow {
         if count > 0 {
             let wait = if count == 1 && !self.seat.is_contended() { PULL_WAIT } else { BATCH_WAIT };
             let permits = self.hand.take(count);
-            let enough = CancellationToken::new();
-            tasks.spawn(pull::run(lane.clone(), permits, wait, enough.clone(), self.sink.clone()));
-            self.pull = Some((enough, count));
+            let reins = Reins::default();
+            tasks.spawn(pull::run(lane.clone(), permits, wait, reins.clone(), self.sink.clone()));
+            self.pull = Some((reins, count));
             self.heard = false;
         }
         (self.room, self.wished) = (room, step.wish);

@@ -1,6 +1,7 @@
 //! A gateway and workers on a real nats-server: nothing is lost, nothing runs twice without a crash.
 
 use serde_json::json;
+use tests::client::Client;
 use tests::eventually;
 use tests::fabric::Fabric;
 use tests::function::Server;
@@ -109,6 +110,29 @@ async fn a_killed_workers_calls_run_again_where_permits_are_too_few_to_wait_with
     server.release();
     assert_streams_are_empty(&nats).await;
     assert_eq!(server.calls("/hold"), ids);
+}
+
+#[tokio::test]
+async fn a_call_whose_permit_was_let_go_waits_for_its_turn() {
+    let (nats, server) = (Nats::start().await, Server::start().await);
+    let fabric = Fabric::start(&["serve", "--broker", &nats.url(), "--max-inflight", "2"]).await;
+    fabric.register("seldom", json!({"fabric.upstream": server.url("/ok")})).await;
+    fabric.register("busy", json!({"fabric.upstream": server.url("/hold")})).await;
+    fabric.accepted("seldom", &[], "").await;
+    assert_streams_are_empty(&nats).await;
+    // By now it waits for its next call, with one of the two permits.
+    fabric.accepted_many("busy", &[], 2).await;
+    server.running_is(2).await;
+    // A pull cannot be taken back from nats-server, so this one comes at once, and finds no permit.
+    let id = fabric.accepted("seldom", &[], "").await;
+    fabric.accepted_many("busy", &[], 2).await;
+    assert_eq!(server.running(), 2);
+    server.release();
+    assert_streams_are_empty(&nats).await;
+    assert_eq!((server.count("/ok"), server.calls("/ok").len(), server.count("/hold")), (2, 2, 4));
+    assert_eq!(server.running_max(), 2);
+    let record = Client::default().get(&format!("{}/calls/{id}?wait=60s", fabric.public)).await.unwrap().json();
+    assert_eq!((&record["state"], &record["crashes"]), (&json!("succeeded"), &json!(0)), "{record}");
 }
 
 #[tokio::test]

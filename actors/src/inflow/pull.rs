@@ -13,7 +13,7 @@ use crate::port::{Delivery, Lane};
 
 /// What a pull tells while it runs.
 pub enum Event {
-    /// Messages, each with the permit it runs by.
+    /// Messages, each with the permit it runs by; with none where that was let go.
     Taken(Vec<(Delivery, Permits)>),
     /// It is over; told exactly once, also if the pull is aborted.
     Over(Pulled),
@@ -22,36 +22,58 @@ pub enum Event {
 /// How a pull ended.
 #[derive(Debug)]
 pub struct Pulled {
-    /// The permits that found no message.
+    /// The permits that found no message, unless they were let go.
     pub unused: Permits,
+    /// How many messages it asked for.
+    pub asked: u32,
     /// How many messages it took.
     pub taken: u32,
     /// What ended it early.
     pub error: Option<Error>,
 }
 
+/// How a pull is held while it is out; clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Reins {
+    /// It is to end as soon as that cannot lose what is on its way.
+    pub enough: CancellationToken,
+    /// Its permits are to go home at once. It cannot be taken back, so a message may come all the same, without one.
+    pub let_go: CancellationToken,
+}
+
 /// Where the events go.
 pub type Sink = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// Pulls as many messages as there are permits, waiting up to `wait` for the first; no more once it is `enough`.
+/// Pulls as many messages as there are permits, waiting up to `wait` for the first, and held by its `reins`.
 ///
 /// Not an `async fn`: one that is aborted before it has run at all must tell that it is over like any other.
 pub fn run(
     lane: Arc<dyn Lane>,
     permits: Permits,
     wait: Duration,
-    enough: CancellationToken,
+    Reins { enough, let_go }: Reins,
     sink: Sink,
 ) -> impl Future<Output = ()> + Send + 'static {
-    let max = NonZeroU32::new(permits.count());
-    let over = Over { pulled: Some(Pulled { unused: permits, taken: 0, error: None }), sink };
+    let asked = permits.count();
+    let over = Over { pulled: Some(Pulled { unused: permits, asked, taken: 0, error: None }), sink };
     async move {
         // By name, so that the whole guard is captured, and dropped with the future.
         let mut over = over;
-        let Some(max) = max else { return };
+        let Some(max) = NonZeroU32::new(asked) else { return };
         let mut chunks = lane.pull(max, wait, enough).ready_chunks(usize::try_from(max.get()).unwrap_or(usize::MAX));
-        while let Some(chunk) = chunks.next().await {
-            over.chunk(chunk);
+        let mut holds = true;
+        loop {
+            tokio::select! {
+                biased;
+                () = let_go.cancelled(), if holds => {
+                    holds = false;
+                    over.let_go();
+                }
+                chunk = chunks.next() => match chunk {
+                    Some(chunk) => over.chunk(chunk),
+                    None => return,
+                },
+            }
         }
     }
 }
@@ -63,6 +85,12 @@ struct Over {
 }
 
 impl Over {
+    fn let_go(&mut self) {
+        if let Some(pulled) = &mut self.pulled {
+            drop(pulled.unused.take(u32::MAX));
+        }
+    }
+
     fn chunk(&mut self, chunk: Vec<Result<Delivery, Error>>) {
         let Some(pulled) = &mut self.pulled else { return };
         let mut taken = Vec::with_capacity(chunk.len());

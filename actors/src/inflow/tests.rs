@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use futures_util::{StreamExt, stream};
 use proto::{Function, LaneKey, Queue};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::pull::Event;
 use super::*;
@@ -88,9 +89,57 @@ async fn a_pull_that_is_cut_before_it_ran_is_over_all_the_same() {
     });
     let permits = Permits::new(3, Arc::new(|_| ()));
     let mut tasks = JoinSet::new();
-    tasks.spawn(pull::run(lane, permits, PULL_WAIT, CancellationToken::new(), sink)).abort();
+    tasks.spawn(pull::run(lane, permits, PULL_WAIT, Reins::default(), sink)).abort();
     assert!(tasks.join_next().await.unwrap().unwrap_err().is_cancelled());
     assert_eq!(*told.lock().unwrap(), [3]);
+}
+
+/// A lane whose pulls cannot be taken back: a message comes to each after a second.
+struct Deaf(LaneKey);
+
+impl Lane for Deaf {
+    fn pull(&self, _: NonZeroU32, _: Duration, _: CancellationToken) -> BoxStream<'static, Result<Delivery, Error>> {
+        let lane = self.0.clone();
+        let message = async move {
+            sleep(Duration::from_secs(1)).await;
+            Ok(delivery(&lane, 1, 0))
+        };
+        stream::once(message).boxed()
+    }
+    fn waiting(&self) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(async { Ok(0) })
+    }
+    fn set_limit(&self, _: Option<NonZeroU32>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_is_only_waited_with_is_free_at_once_although_its_pull_stays_out() {
+    let key = LaneKey::new(Queue::default(), Function::parse("f").unwrap());
+    let lane: Arc<dyn Lane> = Arc::new(Deaf(key.clone()));
+    let capacity = Capacity::new(2);
+    let told = Arc::<Mutex<Vec<Event>>>::default();
+    let events = told.clone();
+    let sink: Sink = Arc::new(move |event| events.lock().unwrap().push(event));
+    let seat = capacity.join(key, Arc::new(|_| Ok(())));
+    let mut inflow = Inflow::new(2, Arc::default(), seat, sink, false, Arc::default());
+    inflow.know(Ok(0));
+    let mut tasks = JoinSet::new();
+    inflow.proceed(&lane, run(0), &mut tasks);
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(capacity.count(), (2, 1), "it waits with one");
+    inflow.let_go();
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(capacity.count(), (2, 2));
+    assert!(inflow.is_pulling());
+    tasks.join_next().await.unwrap().unwrap();
+    let told = std::mem::take(&mut *told.lock().unwrap());
+    let [Event::Taken(taken), Event::Over(Pulled { unused, asked: 1, taken: 1, .. })] = &told[..] else {
+        panic!("one message, and the end");
+    };
+    assert_eq!((taken[0].1.count(), unused.count()), (0, 0), "the message has no permit");
+    assert_eq!(capacity.count(), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,7 +149,7 @@ async fn what_is_heard_of_while_a_pull_is_out_is_not_forgotten() {
     let seat = Capacity::new(64).join(key.clone(), Arc::new(|_| Ok(())));
     let mut inflow = Inflow::new(64, Arc::default(), seat, Arc::new(|_| ()), false, Arc::default());
     let mut tasks = JoinSet::new();
-    let over = |inflow: &Inflow, taken| Pulled { unused: inflow.seat.none(), taken, error: None };
+    let over = |inflow: &Inflow, taken| Pulled { unused: inflow.seat.none(), asked: taken, taken, error: None };
     inflow.proceed(&lane, run(0), &mut tasks);
     let out = over(&inflow, 1);
     inflow.taken(&delivery(&key, 1, 0), Instant::now());
@@ -108,7 +157,7 @@ async fn what_is_heard_of_while_a_pull_is_out_is_not_forgotten() {
     assert_eq!(inflow.backlog(), 0, "nothing waits behind it, and nothing was heard of since");
     for taken in [1, 0] {
         inflow.expect_work();
-        inflow.pull = Some((CancellationToken::new(), 1));
+        inflow.pull = Some((Reins::default(), 1));
         inflow.heard = false;
         inflow.expect_work();
         if taken > 0 {
@@ -128,12 +177,12 @@ async fn what_comes_again_is_pulled_until_no_more_comes_although_nothing_is_said
     for (asked, taken, deliveries, expected) in
         [(1, 1, 2, 2), (2, 2, 2, 4), (4, 3, 2, 1), (1, 0, 2, 0), (4, 4, 1, 0), (1, 1, 2, 2)]
     {
-        inflow.pull = Some((CancellationToken::new(), asked));
+        inflow.pull = Some((Reins::default(), asked));
         for _ in 0..taken {
             inflow.taken(&delivery(&key, deliveries, 0), Instant::now());
         }
         let unused = if asked == taken { inflow.seat.none() } else { inflow.seat.idle(Wish::default()).unwrap() };
-        let pulled = Pulled { unused, taken, error: None };
+        let pulled = Pulled { unused, asked, taken, error: None };
         inflow.heard = false;
         assert!(inflow.over(pulled).is_none());
         assert_eq!(inflow.backlog(), expected, "{taken} of {asked} came for the {deliveries}. time");
@@ -167,11 +216,11 @@ async fn a_pull_that_found_nothing_leaves_its_permit_to_who_waits() {
         inflow.proceed(&lane, run(0), &mut tasks);
         let unused = granted.lock().unwrap().pop().unwrap();
         inflow.seat.granted();
-        inflow.pull = Some((CancellationToken::new(), 1));
+        inflow.pull = Some((Reins::default(), 1));
         if waits {
             other.wish(Wish { count: 1, ..Wish::default() });
         }
-        assert!(inflow.over(Pulled { unused, taken: 0, error: None }).is_none());
+        assert!(inflow.over(Pulled { unused, asked: 1, taken: 0, error: None }).is_none());
         assert!(inflow.is_dry(), "messages wait, and none can be had");
         assert_eq!(inflow.hand.count(), u32::from(!waits), "alone, it goes on waiting with it");
         inflow.release();

@@ -232,8 +232,7 @@ impl State {
     fn noticed(&mut self, notice: Notice) {
         match notice {
             Notice::Granted(permits) => self.inflow.granted(permits),
-            Notice::LetGo if self.flights.is_empty() => self.inflow.let_go(),
-            Notice::LetGo => {}
+            Notice::LetGo => self.inflow.let_go(),
         }
         self.proceed();
     }
