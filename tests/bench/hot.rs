@@ -14,10 +14,12 @@ mod calls;
 mod desk;
 mod settle;
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actors::flight::lease::Ring;
+use actors::permit::Permits;
 use actors::permit::capacity::{Capacity, Notice};
 use actors::permit::share::{Standings, Wish};
 use divan::counter::ItemsCount;
@@ -103,6 +105,36 @@ fn wish_for_a_permit_and_get_it(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| {
         seat.wish(Wish { count: 1, brief: true, quick: true, standings: Standings::default() });
         seat.granted();
+    });
+}
+
+/// So many functions of quick calls wait for more than there is.
+#[divan::bench(args = [1, 100, 1000])]
+fn give_a_permit_back_that_others_wait_for(bencher: Bencher<'_, '_>, functions: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _within = runtime.enter();
+    let (capacity, granted) = (Capacity::new(256), Arc::<Mutex<VecDeque<Permits>>>::default());
+    let sit = |n: usize| {
+        let granted = granted.clone();
+        let tell = move |notice| {
+            if let Notice::Granted(permits) = notice {
+                granted.lock().unwrap().push_back(permits);
+            }
+            Ok(())
+        };
+        let lane = LaneKey::new(Queue::default(), Function::parse(&format!("f{n}")).unwrap());
+        let mut seat = capacity.join(lane, Arc::new(tell));
+        seat.wish(Wish { count: u32::MAX, brief: true, quick: true, standings: Standings::default() });
+        seat
+    };
+    let _seats: Vec<_> = (0..functions).map(sit).collect();
+    bencher.bench_local(|| {
+        let mut held = granted.lock().unwrap().pop_front().unwrap();
+        let one = held.take(1);
+        if held.count() > 0 {
+            granted.lock().unwrap().push_front(held);
+        }
+        drop(one);
     });
 }
 

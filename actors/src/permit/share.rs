@@ -117,7 +117,8 @@ impl Share {
         self.total.saturating_sub(self.root.held)
     }
 
-    /// Whether one more call could start: with a permit that nobody holds, or that somebody holds to wait with.
+    /// Whether one more call could start, as far as known: with a permit that nobody holds, or that somebody holds to wait
+    /// with, who may have a call by now.
     #[must_use]
     pub fn could_start(&self) -> bool {
         self.free() > 0 || self.idles

@@ -87,7 +87,7 @@ impl Functions {
         self.asked.lock().unwrap().iter().filter(|it| it.0 == host).map(|it| it.1.clone()).collect()
     }
 
-    /// How patience the calls of `host` were, in order.
+    /// How patient the calls of `host` were, in order.
     pub(super) fn patience(&self, host: &str) -> Vec<Duration> {
         self.patience.lock().unwrap().get(host).cloned().unwrap_or_default()
     }

@@ -16,7 +16,8 @@ const LEN_MAX: u32 = 32;
 const PACE: u32 = 10_000;
 /// No call that takes longer is quick.
 const QUICK: Duration = Duration::from_millis(50);
-/// How long permits are kept back until there are enough for a group.
+/// How long permits are kept back until there are enough for a group, at least: what is kept back is looked at when permits
+/// change hands, and on a subscriber's beat.
 pub(super) const KEPT_BACK: Duration = Duration::from_millis(20);
 
 /// How long calls take at most that are quick: with all its `total` permits a worker would begin more than it has CPU for.
