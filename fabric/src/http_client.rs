@@ -14,9 +14,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 /// How long an idle connection is kept: less than the five seconds after which Node closes its end, so that no
 /// request meets a closing connection.
 pub const IDLE_WITHIN: Duration = Duration::from_secs(4);
-/// How many idle connections are kept at most: calls of a thousand functions, twenty at a time of each, would leave 20,000 within
-/// that time, each with a file descriptor here and there and its buffers. It is four for each of a thousand, as many as they
-/// need where [calls take turns](crate::invoke::pool) with one.
+/// How many idle connections are kept at most: calls of a thousand functions, twenty at a time of each, would leave
+/// 20,000 within that time, each with a file descriptor here and there and its buffers. It is four for each of a
+/// thousand, as many as they need where [calls take turns](crate::invoke::pool) with one.
 const IDLE_MAX: usize = 4096;
 /// Of the files that a process may open each pool keeps no more than one in so many: there are two, and who is to be let in
 /// needs some as well.
