@@ -61,14 +61,10 @@ pub fn run(
         let mut over = over;
         let Some(max) = NonZeroU32::new(asked) else { return };
         let mut chunks = lane.pull(max, wait, enough).ready_chunks(usize::try_from(max.get()).unwrap_or(usize::MAX));
-        let mut holds = true;
         loop {
             tokio::select! {
                 biased;
-                () = let_go.cancelled(), if holds => {
-                    holds = false;
-                    over.let_go();
-                }
+                () = let_go.cancelled(), if over.holds() => over.let_go(),
                 chunk = chunks.next() => match chunk {
                     Some(chunk) => over.chunk(chunk),
                     None => return,
@@ -85,6 +81,10 @@ struct Over {
 }
 
 impl Over {
+    fn holds(&self) -> bool {
+        self.pulled.as_ref().is_some_and(|pulled| pulled.unused.count() > 0)
+    }
+
     fn let_go(&mut self) {
         if let Some(pulled) = &mut self.pulled {
             drop(pulled.unused.take(u32::MAX));
